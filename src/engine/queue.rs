@@ -1,0 +1,75 @@
+//! The event queue: a binary heap of `(time, rank)` integers with the event beside them. Arrivals are pulled one
+//! at a time, so that it holds some events per replica and never a whole trace: at that size a binary heap is
+//! within a factor of two of anything else.
+
+use super::Event;
+use crate::time::SimTime;
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
+
+#[derive(Clone, Copy, Debug)]
+struct Entry<E> {
+    key: u128,
+    event: E,
+}
+
+impl<E> PartialEq for Entry<E> {
+    fn eq(&self, other: &Self) -> bool {
+        self.key == other.key
+    }
+}
+impl<E> Eq for Entry<E> {}
+impl<E> PartialOrd for Entry<E> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl<E> Ord for Entry<E> {
+    /// Reversed: the heap gives its largest first and the earliest event is wanted.
+    fn cmp(&self, other: &Self) -> Ordering {
+        other.key.cmp(&self.key)
+    }
+}
+
+/// Events in the order in which they will happen.
+#[derive(Debug)]
+pub struct EventQueue<E> {
+    heap: BinaryHeap<Entry<E>>,
+}
+
+impl<E: Event> EventQueue<E> {
+    /// An empty queue.
+    pub fn new() -> Self {
+        EventQueue { heap: BinaryHeap::new() }
+    }
+    /// Adds an event, O(log n).
+    #[inline]
+    pub fn push(&mut self, time: SimTime, event: E) {
+        let key = (time.0 as u128) << 64 | event.rank().packed() as u128;
+        self.heap.push(Entry { key, event });
+    }
+    /// The next event, left in place.
+    #[inline]
+    pub fn peek(&self) -> Option<(SimTime, E)> {
+        self.heap.peek().map(|entry| (SimTime((entry.key >> 64) as u64), entry.event))
+    }
+    /// Takes the next event, O(log n).
+    #[inline]
+    pub fn pop(&mut self) -> Option<(SimTime, E)> {
+        self.heap.pop().map(|entry| (SimTime((entry.key >> 64) as u64), entry.event))
+    }
+    /// How many events wait.
+    pub fn len(&self) -> usize {
+        self.heap.len()
+    }
+    /// Whether none waits.
+    pub fn is_empty(&self) -> bool {
+        self.heap.is_empty()
+    }
+}
+
+impl<E: Event> Default for EventQueue<E> {
+    fn default() -> Self {
+        EventQueue::new()
+    }
+}

@@ -1,0 +1,19 @@
+//! regionsim: a deterministic simulator and capacity planner for LLM serving across regions.
+//!
+//! The modules are floors: each may use only those below it (docs/ARCHITECTURE.md has the house, `tests/floors.rs`
+//! holds it). Data goes one way: scenario file → plan → world → events → observations → result → report.
+
+// Floor 0: words.
+pub mod digest;
+pub mod id;
+pub mod rng;
+pub mod time;
+// Floor 1: the kernel and what it is told.
+pub mod engine;
+pub mod observe;
+// Floor 2: the parts of a world.
+pub mod network;
+pub mod timing;
+pub mod workload;
+// Floor 3: what acts.
+pub mod routing;

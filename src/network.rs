@@ -1,0 +1,3 @@
+//! x
+pub mod region_set;
+pub use region_set::RegionSet;

@@ -1,0 +1,45 @@
+//! A set of regions: what residency rules are made of.
+
+use crate::id::{Id, RegionId};
+use serde::{Deserialize, Serialize};
+
+/// A set of up to 128 regions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RegionSet(u128);
+
+impl RegionSet {
+    /// The most regions a scenario can have.
+    pub const MAX_REGIONS: usize = 128;
+    /// No region.
+    pub const NONE: RegionSet = RegionSet(0);
+    /// Every region, also those to come.
+    pub const ALL: RegionSet = RegionSet(u128::MAX);
+
+    /// Whether it holds `region`.
+    #[inline]
+    pub fn contains(self, region: RegionId) -> bool {
+        self.0 >> region.index() & 1 == 1
+    }
+    /// Adds `region`.
+    pub fn insert(&mut self, region: RegionId) {
+        assert!(region.index() < Self::MAX_REGIONS, "region {} of at most 128", region.index());
+        self.0 |= 1 << region.index();
+    }
+    /// The regions in both sets.
+    pub fn and(self, other: RegionSet) -> RegionSet {
+        RegionSet(self.0 & other.0)
+    }
+    /// Whether it holds none.
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+}
+
+impl FromIterator<RegionId> for RegionSet {
+    fn from_iter<T: IntoIterator<Item = RegionId>>(regions: T) -> Self {
+        let mut set = RegionSet::NONE;
+        regions.into_iter().for_each(|region| set.insert(region));
+        set
+    }
+}

@@ -1,0 +1,69 @@
+//! What a routing policy is.
+
+use super::view::{FleetView, RequestView, TargetId};
+use crate::rng::Stream;
+
+/// Where a policy sends a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// To this target, one of the eligible ones.
+    To(TargetId),
+    /// Nowhere yet: ask again when something comes back from a target of this stage (a first token or an end).
+    Hold,
+    /// Nowhere.
+    Refuse(Refusal),
+}
+
+/// Why a policy refuses a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// To protect the rest.
+    Shed,
+}
+
+/// Where a prefix index learns what a target holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IndexSource {
+    /// From the gateway's own decisions, when it sends. Nothing is ever forgotten.
+    Sent,
+    /// From the gateway's own traffic, when the first token comes back. Nothing is ever forgotten.
+    FirstToken,
+    /// From the replicas' caches themselves, at once: an oracle.
+    Oracle,
+}
+
+/// What a policy reads beside its gateway's own counters. What is not declared is not gathered and costs nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// The loads of all targets.
+    pub load: bool,
+    /// A prefix index.
+    pub index: Option<IndexSource>,
+}
+
+/// A routing policy: one stage of one gateway. Each gateway has its own instance.
+pub trait Policy: Send {
+    /// What it reads. Asked once, before the run.
+    fn needs(&self) -> Needs {
+        Needs::default()
+    }
+    /// Chooses a target for `request`. `rng` belongs to this gateway and stage, and to this purpose alone.
+    fn route(&mut self, request: &RequestView<'_>, fleet: &FleetView<'_>, rng: &mut Stream) -> Decision;
+    /// The request was sent to `target`.
+    fn sent(&mut self, request: &RequestView<'_>, target: TargetId) {
+        let _ = (request, target);
+    }
+    /// A first token came back from `target`.
+    fn first_token(&mut self, target: TargetId) {
+        let _ = target;
+    }
+    /// A request ended at `target`.
+    fn finished(&mut self, target: TargetId) {
+        let _ = target;
+    }
+    /// The terms behind the last decision for `target`, by name: for the decision record.
+    fn explain(&self, request: &RequestView<'_>, fleet: &FleetView<'_>, target: TargetId) -> Vec<(&'static str, f64)> {
+        let _ = (request, fleet, target);
+        Vec::new()
+    }
+}
