@@ -1,3 +1,6 @@
-//! x
+//! How long a message takes between two places, and where a request may go. Knows regions, directed round-trip
+//! times, jitter, bandwidth, the last mile and region sets; must not know requests' lengths, replicas or policies.
+
 pub mod region_set;
+
 pub use region_set::RegionSet;

@@ -2,7 +2,9 @@
 //! looks. Row sinks, time lines, histograms and the checkers of conservation laws are all observers, and none can
 //! change what happens.
 
-use crate::id::{ClassId, DataClassId, GatewayId, OriginId, PoolId, RegionId, ReplicaId, RequestId, SourceId, TenantId};
+use crate::id::{
+    ClassId, DataClassId, GatewayId, OriginId, PoolId, RegionId, ReplicaId, RequestId, SourceId, TenantId,
+};
 use crate::time::{SimTime, Span};
 use serde::{Deserialize, Serialize};
 

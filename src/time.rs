@@ -192,8 +192,8 @@ mod tests {
 
     #[test]
     fn spans_print_exactly_in_the_largest_unit_that_fits() {
-        let shown = [0, 12, 1_000, 350_000, 20_000_000, 1_500_000_000, 90_000_000_001]
-            .map(|ns| Span(ns).to_string());
+        let shown =
+            [0, 12, 1_000, 350_000, 20_000_000, 1_500_000_000, 90_000_000_001].map(|ns| Span(ns).to_string());
         assert_eq!(shown, ["0s", "12ns", "1us", "350us", "20ms", "1.5s", "90.000000001s"]);
     }
 

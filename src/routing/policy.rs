@@ -62,7 +62,12 @@ pub trait Policy: Send {
         let _ = target;
     }
     /// The terms behind the last decision for `target`, by name: for the decision record.
-    fn explain(&self, request: &RequestView<'_>, fleet: &FleetView<'_>, target: TargetId) -> Vec<(&'static str, f64)> {
+    fn explain(
+        &self,
+        request: &RequestView<'_>,
+        fleet: &FleetView<'_>,
+        target: TargetId,
+    ) -> Vec<(&'static str, f64)> {
         let _ = (request, fleet, target);
         Vec::new()
     }

@@ -140,6 +140,7 @@ impl FleetView<'_> {
     }
     /// The prompt tokens it is believed not to hold.
     pub fn uncached_tokens(&self, request: &RequestView<'_>, id: TargetId) -> u32 {
-        request.prompt_tokens - (self.matched_blocks(id) * request.prompt.block_tokens()).min(request.prompt_tokens)
+        request.prompt_tokens
+            - (self.matched_blocks(id) * request.prompt.block_tokens()).min(request.prompt_tokens)
     }
 }
