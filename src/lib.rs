@@ -10,6 +10,7 @@ pub mod id;
 pub mod rng;
 pub mod time;
 // Floor 1: the kernel and what it is told.
+pub mod catalog;
 pub mod engine;
 pub mod observe;
 // Floor 2: the parts of a world.
