@@ -1,6 +1,9 @@
 //! Consistent hashing with bounded loads: a prefix keeps its target until that target has more than its share.
 
+use crate::rng::{Stream, hash_name, mix2};
 use crate::routing::params::{Problems, Validate};
+use crate::routing::ring::Ring;
+use crate::routing::{Decision, FleetView, Policy, RequestView, Target, TargetId, affinity, pick};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -110,5 +113,144 @@ impl Validate for Params {
         problems.require("vnodes", self.vnodes, (1..=65_536).contains(&self.vnodes), "from 1 to 65536");
         let factor = (1.0..=1e6).contains(&self.load_factor);
         problems.require("load_factor", self.load_factor, factor, "a number from 1 to 1000000");
+    }
+}
+
+/// The load bound at one moment: integers throughout, so that it is the same everywhere.
+#[derive(Clone, Copy, Debug)]
+pub struct Limit {
+    bound: Bound,
+    /// f in millionths times the requests under way and the new one.
+    room: u128,
+    targets: u128,
+}
+
+const MILLION: u128 = 1_000_000;
+
+impl Limit {
+    /// For `total` requests under way, without the new one, over `targets` targets.
+    pub fn new(bound: Bound, load_factor: f64, total: u64, targets: usize) -> Limit {
+        let millionths = (load_factor * 1e6).round() as u128;
+        Limit { bound, room: millionths * (total as u128 + 1), targets: targets as u128 }
+    }
+    /// Whether a target with `load` requests, without the new one, may take it.
+    pub fn admits(&self, load: u32) -> bool {
+        let load = load as u128;
+        match self.bound {
+            Bound::Kubeai => load * self.targets * MILLION <= self.room,
+            Bound::Envoy => load <= self.room.div_ceil(MILLION).div_ceil(self.targets).max(1),
+            Bound::Strict => load < self.room.div_ceil(MILLION * self.targets),
+        }
+    }
+}
+
+/// The policy.
+#[derive(Debug)]
+pub struct Chwbl {
+    params: Params,
+    ring: Ring,
+    names: Vec<u64>,
+    seen: Vec<bool>,
+}
+
+impl Chwbl {
+    /// With these parameters, over `targets`.
+    pub fn new(params: &Params, targets: &[Target]) -> Self {
+        let named =
+            targets.iter().enumerate().map(|(id, target)| (TargetId(id as u32), target.name.as_str()));
+        Chwbl {
+            params: params.clone(),
+            ring: Ring::new(named, params.vnodes),
+            names: targets.iter().map(|target| hash_name(&target.name)).collect(),
+            seen: vec![false; targets.len()],
+        }
+    }
+    fn key(&self, request: &RequestView<'_>) -> u64 {
+        let prefix = || affinity::of_prefix(request, self.params.prefix_tokens);
+        match self.params.key {
+            RingKey::Prefix => prefix(),
+            RingKey::Session => affinity::of_session(request).unwrap_or_else(prefix),
+            RingKey::Tenant => affinity::of_tenant(request),
+        }
+    }
+    fn limit(&self, fleet: &FleetView<'_>) -> Limit {
+        let (total, targets) = match self.params.count {
+            Count::Eligible => {
+                let loads = fleet.eligible.iter().map(|&target| fleet.own(target).requests as u64);
+                (loads.sum(), fleet.eligible.len())
+            }
+            Count::All => (fleet.own.iter().map(|own| own.requests as u64).sum(), fleet.own.len()),
+        };
+        Limit::new(self.params.bound, self.params.load_factor, total, targets)
+    }
+    /// Walks the ring from `key` over distinct eligible targets to the first that `wanted` holds for; and the first
+    /// eligible one at all.
+    fn clockwise(
+        &mut self,
+        key: u64,
+        fleet: &FleetView<'_>,
+        wanted: impl Fn(TargetId) -> bool,
+    ) -> (TargetId, Option<TargetId>) {
+        self.seen.fill(true);
+        fleet.eligible.iter().for_each(|&target| self.seen[target.0 as usize] = false);
+        let mut left = fleet.eligible.len();
+        let mut first = None;
+        for target in self.ring.walk(key) {
+            if std::mem::replace(&mut self.seen[target.0 as usize], true) {
+                continue;
+            }
+            let first = *first.get_or_insert(target);
+            if wanted(target) {
+                return (first, Some(target));
+            }
+            left -= 1;
+            if left == 0 {
+                break;
+            }
+        }
+        (first.unwrap_or(fleet.eligible[0]), None)
+    }
+}
+
+impl Policy for Chwbl {
+    fn route(&mut self, request: &RequestView<'_>, fleet: &FleetView<'_>, _: &mut Stream) -> Decision {
+        let key = self.key(request);
+        let limit = self.limit(fleet);
+        let load = |target| fleet.own(target).requests;
+        let has_room = |target: TargetId| limit.admits(load(target));
+        let (home, found) = match self.params.overflow {
+            Overflow::Clockwise => self.clockwise(key, fleet, has_room),
+            Overflow::SeededShuffle | Overflow::LeastLoaded => {
+                let (home, _) = self.clockwise(key, fleet, |_| true);
+                if has_room(home) {
+                    return Decision::To(home);
+                }
+                let order = |target: TargetId| match self.params.overflow {
+                    Overflow::SeededShuffle => mix2(key, self.names[target.0 as usize]),
+                    _ => load(target) as u64,
+                };
+                let best = pick::least_first(fleet.eligible, |target| (!has_room(target), order(target)));
+                (home, has_room(best).then_some(best))
+            }
+        };
+        Decision::To(found.unwrap_or_else(|| match self.params.all_full {
+            AllFull::First => home,
+            AllFull::LeastLoaded => pick::least_first(fleet.eligible, load),
+        }))
+    }
+    fn explain(
+        &self,
+        request: &RequestView<'_>,
+        fleet: &FleetView<'_>,
+        target: TargetId,
+    ) -> Vec<(&'static str, f64)> {
+        let mut on_ring = self.ring.walk(self.key(request)).filter(|&found| fleet.eligible.contains(&found));
+        let limit = self.limit(fleet);
+        vec![
+            ("home", (on_ring.next() == Some(target)) as u8 as f64),
+            ("requests", fleet.own(target).requests as f64),
+            ("bound", limit.room as f64 / 1e6 / limit.targets as f64),
+            ("has_room", limit.admits(fleet.own(target).requests) as u8 as f64),
+        ]
     }
 }

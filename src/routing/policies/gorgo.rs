@@ -1,6 +1,8 @@
 //! GORGO, third generation: network, uncached prefill and queued work in one weighted sum.
 
+use crate::rng::Stream;
 use crate::routing::params::{Problems, Release, Tie, Validate};
+use crate::routing::{Decision, FleetView, IndexSource, Needs, Policy, RequestView, TargetId, pick};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -32,5 +34,54 @@ impl Validate for Params {
         problems.weight("rtt", self.rtt);
         problems.weight("prefill", self.prefill);
         problems.weight("queue", self.queue);
+    }
+}
+
+/// The policy.
+#[derive(Debug)]
+pub struct Gorgo {
+    params: Params,
+}
+
+impl Gorgo {
+    /// With these parameters.
+    pub fn new(params: &Params) -> Self {
+        Gorgo { params: params.clone() }
+    }
+    /// The three weighted terms: network, prefill, queue.
+    fn terms(&self, request: &RequestView<'_>, fleet: &FleetView<'_>, target: TargetId) -> [f64; 3] {
+        [
+            self.params.rtt * fleet.target(target).rtt.as_ms_f64(),
+            self.params.prefill * fleet.uncached_tokens(request, target) as f64,
+            self.params.queue * self.params.release.tokens(fleet.own(target)) as f64,
+        ]
+    }
+    fn score(&self, request: &RequestView<'_>, fleet: &FleetView<'_>, target: TargetId) -> f64 {
+        let [network, prefill, queue] = self.terms(request, fleet, target);
+        network + prefill + queue
+    }
+}
+
+impl Policy for Gorgo {
+    fn needs(&self) -> Needs {
+        Needs { load: false, index: Some(IndexSource::FirstToken) }
+    }
+    fn route(&mut self, request: &RequestView<'_>, fleet: &FleetView<'_>, rng: &mut Stream) -> Decision {
+        let score = |target| self.score(request, fleet, target);
+        Decision::To(pick::least(fleet.eligible, self.params.tie, rng, score))
+    }
+    fn explain(
+        &self,
+        request: &RequestView<'_>,
+        fleet: &FleetView<'_>,
+        target: TargetId,
+    ) -> Vec<(&'static str, f64)> {
+        let [network, prefill, queue] = self.terms(request, fleet, target);
+        vec![
+            ("rtt", network),
+            ("prefill", prefill),
+            ("queue", queue),
+            ("score", self.score(request, fleet, target)),
+        ]
     }
 }

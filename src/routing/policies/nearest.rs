@@ -1,6 +1,10 @@
 //! Nearest: the region with the lowest round-trip time; its replicas in turn.
 
+use super::round_robin::next_from;
+use crate::id::RegionId;
+use crate::rng::Stream;
 use crate::routing::params::Validate;
+use crate::routing::{Decision, FleetView, Policy, RequestView, Target, TargetId, pick};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -10,3 +14,41 @@ use serde::{Deserialize, Serialize};
 pub struct Params {}
 
 impl Validate for Params {}
+
+/// The policy.
+#[derive(Debug)]
+pub struct Nearest {
+    /// By region: where its next turn begins.
+    next: Vec<u32>,
+    of_region: Vec<TargetId>,
+}
+
+impl Nearest {
+    /// Over `targets`.
+    pub fn new(targets: &[Target]) -> Self {
+        let regions = targets.iter().map(|target| target.region.0 + 1).max().unwrap_or(0);
+        Nearest { next: vec![0; regions as usize], of_region: Vec::new() }
+    }
+}
+
+impl Policy for Nearest {
+    fn route(&mut self, _: &RequestView<'_>, fleet: &FleetView<'_>, _: &mut Stream) -> Decision {
+        let region_of = |target| -> RegionId { fleet.target(target).region };
+        let first = pick::least_first(fleet.eligible, |target| (fleet.target(target).rtt, region_of(target)));
+        let region = region_of(first);
+        self.of_region.clear();
+        self.of_region.extend(fleet.eligible.iter().copied().filter(|&target| region_of(target) == region));
+        let next = &mut self.next[region.0 as usize];
+        let chosen = next_from(&self.of_region, *next);
+        *next = chosen.0 + 1;
+        Decision::To(chosen)
+    }
+    fn explain(
+        &self,
+        _: &RequestView<'_>,
+        fleet: &FleetView<'_>,
+        target: TargetId,
+    ) -> Vec<(&'static str, f64)> {
+        vec![("rtt_ms", fleet.target(target).rtt.as_ms_f64())]
+    }
+}
