@@ -10,6 +10,8 @@ pub mod policies;
 pub mod policy;
 pub mod registry;
 pub mod ring;
+#[cfg(test)]
+mod scene;
 pub mod spec;
 pub mod stage;
 pub mod view;

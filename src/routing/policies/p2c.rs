@@ -67,3 +67,42 @@ impl Policy for P2c {
         vec![("sampled", drawn as u8 as f64), ("requests", fleet.own(target).requests as f64)]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::routing::scene::{Scene, assert_shares};
+
+    fn shares(scene: &mut Scene, choices: u32, eligible: &[u32]) -> Vec<u32> {
+        let mut policy = P2c::new(&Params { choices });
+        let mut counts = vec![0; scene.targets.len()];
+        (0..30_000).for_each(|_| counts[scene.ask_among(&mut policy, eligible) as usize] += 1);
+        counts
+    }
+
+    #[test]
+    fn the_target_of_rank_k_wins_the_pairs_with_busier_ones() {
+        // Of the 6 pairs out of 4 targets with 0, 1, 2, 3 requests, the k-th best wins 3 − k. The busiest never wins.
+        // Chi-square with 2 degrees of freedom: 99.99 % point 18.4.
+        let mut scene = Scene::new(4).requests([2, 0, 3, 1]);
+        let counts = shares(&mut scene, 2, &[0, 1, 2, 3]);
+        assert_shares(&counts, &[1.0 / 6.0, 3.0 / 6.0, 0.0, 2.0 / 6.0], 18.4);
+        // Among {0, 2, 3}: 3 has fewest and wins both its pairs of three, 0 wins against 2.
+        assert_shares(&shares(&mut scene, 2, &[0, 2, 3]), &[1.0 / 3.0, 0.0, 0.0, 2.0 / 3.0], 18.4);
+    }
+
+    #[test]
+    fn one_choice_is_random_and_as_many_as_targets_is_least_request() {
+        let mut scene = Scene::new(3).requests([9, 4, 7]);
+        assert_shares(&shares(&mut scene, 1, &[0, 1, 2]), &[1.0 / 3.0; 3], 18.4);
+        assert_eq!(shares(&mut scene, 3, &[0, 1, 2]), [0, 30_000, 0]);
+        assert_eq!(shares(&mut scene, 50, &[0, 2]), [0, 0, 30_000]);
+    }
+
+    #[test]
+    fn the_first_sampled_wins_a_tie_so_that_equals_share_evenly() {
+        // Two targets, both always sampled, in either order: one degree of freedom, 99.99 % point 15.1.
+        let mut scene = Scene::new(2).requests([4, 4]);
+        assert_shares(&shares(&mut scene, 2, &[0, 1]), &[0.5, 0.5], 15.1);
+    }
+}

@@ -110,3 +110,55 @@ impl Policy for Prefix {
         ]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::routing::scene::Scene;
+
+    fn policy(min_match: f64, guard: Option<Guard>) -> Prefix {
+        Prefix::new(&Params { min_match, guard, ..Params::default() })
+    }
+
+    #[test]
+    fn the_longest_match_wins_whatever_the_load_and_ties_go_to_the_idler_then_the_first() {
+        let mut policy = policy(0.0, None);
+        assert_eq!(Scene::new(3).requests([0, 90, 0]).matched([1, 6, 5]).ask(&mut policy), 1);
+        assert_eq!(Scene::new(3).requests([2, 7, 1]).matched([4, 4, 4]).ask(&mut policy), 2);
+        assert_eq!(Scene::new(3).requests([2, 1, 1]).matched([4, 4, 4]).ask(&mut policy), 1);
+        assert_eq!(Scene::new(3).requests([2, 7, 5]).matched([0, 0, 0]).ask(&mut policy), 0);
+        let mut scene = Scene::new(3).requests([0, 90, 4]).matched([1, 6, 5]);
+        assert_eq!(scene.ask_among(&mut policy, &[0, 2]), 2);
+    }
+
+    #[test]
+    fn the_guard_is_sglangs_imbalance_test() {
+        // Defaults 32 and 1.1; target 0 holds the whole prompt.
+        // [40, 5, 5]: 40 − 5 = 35 > 32 and 40 > 5.5: uneven, the fewest, first of equals: 1.
+        // [33, 0, 0]: 33 > 32 and 33 > 0: uneven: 1.
+        // [32, 0, 0]: 32 > 32 fails: even, the match: 0.
+        // [400, 367, 390]: 33 > 32 but 400 > 403.7 fails: even: 0.
+        let mut policy = policy(0.0, Some(Guard::default()));
+        for (requests, expected) in
+            [([40, 5, 5], 1), ([33, 0, 0], 1), ([32, 0, 0], 0), ([400, 367, 390], 0), ([1_000, 500, 400], 2)]
+        {
+            let mut scene = Scene::new(3).requests(requests).matched([6, 0, 0]);
+            assert_eq!(scene.ask(&mut policy), expected, "{requests:?}");
+        }
+        // Among {0, 1} of [33, 5, 0] the spread is 28: even.
+        let mut scene = Scene::new(3).requests([33, 5, 0]).matched([6, 0, 0]);
+        assert_eq!(scene.ask_among(&mut policy, &[0, 1]), 0);
+    }
+
+    #[test]
+    fn a_match_below_the_least_share_is_not_followed() {
+        // 100 tokens in blocks of 16: three blocks are 48 % and too little for 0.5, four are 64 %.
+        let mut policy = policy(0.5, None);
+        assert_eq!(Scene::new(2).requests([1, 0]).matched([3, 0]).ask(&mut policy), 1);
+        assert_eq!(Scene::new(2).requests([1, 0]).matched([4, 0]).ask(&mut policy), 0);
+        assert_eq!(Scene::new(2).matched([3, 0]).term(&policy, 0, "match"), 0.48);
+        // Exactly the least share is enough.
+        let mut exact = Prefix::new(&Params { min_match: 0.48, ..Params::default() });
+        assert_eq!(Scene::new(2).requests([1, 0]).matched([3, 0]).ask(&mut exact), 0);
+    }
+}
