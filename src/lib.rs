@@ -21,3 +21,5 @@ pub mod workload;
 // Floor 3: what acts.
 pub mod replica;
 pub mod routing;
+// Floor 4: everything together.
+pub mod world;

@@ -151,10 +151,9 @@ impl<O: Observer> World<'_, O> {
         let ticket = stage.sent(&view, target);
         let global_ticket =
             global.and_then(|target| gateway.global.as_mut().map(|stage| stage.sent(&view, target)));
-        let bytes = |tokens: u32| u64::from(tokens) * u64::from(self.params.network.bytes_per_token);
         let key = self.key.named("request").at(state.request.key);
-        let hop = self.network.forward(from, region, bytes(state.request.prompt_tokens), key.named("hop"));
-        let hop_back = self.network.back(from, region, bytes(1), key.named("hop"));
+        let hop = self.network.forward(from, region, self.network.bytes(u64::from(state.request.prompt_tokens)), key.named("hop"));
+        let hop_back = self.network.back(from, region, self.network.bytes(1), key.named("hop"));
         let ingress = site.ingress.of(state.request.prompt_tokens);
         state.attempt.global = global_ticket;
         state.attempt.replica = Some((stage_index, ticket));
