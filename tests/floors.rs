@@ -35,7 +35,8 @@ const HOUSE: &[(&str, u32, u32)] = &[
 ];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
-    let mut entries: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut entries: Vec<PathBuf> =
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     entries.sort();
     for path in entries {
         if path.is_dir() {
@@ -109,10 +110,8 @@ fn a_module_uses_only_lower_floors() {
             arrows += 1;
             match house.get(used.as_str()) {
                 Some(&floor) if floor < own => {}
-                Some(_) => wrong.push(format!(
-                    "{}: `{module}` may not use `{used}`: it stands no lower",
-                    path.display()
-                )),
+                Some(_) => wrong
+                    .push(format!("{}: `{module}` may not use `{used}`: it stands no lower", path.display())),
                 None => wrong.push(format!("{}: `crate::{used}` has no floor", path.display())),
             }
         }
@@ -123,7 +122,8 @@ fn a_module_uses_only_lower_floors() {
 
 #[test]
 fn an_upward_import_is_seen_in_either_form() {
-    let text = "use crate::world::World;\nuse crate::{id::Id, time::{SimTime, Span}, cli};\n// crate::ghost\n";
+    let text =
+        "use crate::world::World;\nuse crate::{id::Id, time::{SimTime, Span}, cli};\n// crate::ghost\n";
     let found: Vec<String> = uses(text).into_iter().collect();
     assert_eq!(found, ["cli", "id", "time", "world"]);
 }

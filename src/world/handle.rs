@@ -69,10 +69,8 @@ impl<O: Observer> World<'_, O> {
         row.sent_at = now;
         row.prompt_tokens = request.prompt_tokens;
         let (id, class, tenant, prompt_tokens) = (row.id, row.class, row.tenant, row.prompt_tokens);
-        self.observer.observe(
-            now,
-            &Observation::Arrived { id, origin: request.origin, class, tenant, prompt_tokens },
-        );
+        self.observer
+            .observe(now, &Observation::Arrived { id, origin: request.origin, class, tenant, prompt_tokens });
 
         let key = self.key.named("request").at(request.key);
         let access = last_mile(&origin.last_mile, key.named("last_mile"));
@@ -90,7 +88,8 @@ impl<O: Observer> World<'_, O> {
         let (mut out, mut back, mut rtt) = (access_out, access_back, access);
         if region != origin.near {
             let path = key.named("to_gateway");
-            out += self.network.forward(origin.near, region, self.network.bytes(u64::from(prompt_tokens)), path);
+            out +=
+                self.network.forward(origin.near, region, self.network.bytes(u64::from(prompt_tokens)), path);
             back += self.network.back(origin.near, region, self.network.bytes(1), path);
             rtt += self.network.rtt(origin.near, region);
         }
