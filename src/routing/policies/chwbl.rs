@@ -418,7 +418,6 @@ mod tests {
             let load_factor = hundredths as f64 / 100.0;
             let params = Params { load_factor, overflow, bound, vnodes: 16, ..Params::default() };
             let mut policy = policy(&scene, params);
-            let mut ended = 0;
             for (key, mask, ends, which) in steps {
                 if ends {
                     let busy = scene.own.iter_mut().filter(|own| own.requests > 0);
@@ -426,7 +425,6 @@ mod tests {
                     let count = busy.len();
                     if count > 0 {
                         busy[which as usize % count].requests -= 1;
-                        ended += 1;
                     }
                     continue;
                 }
@@ -450,7 +448,6 @@ mod tests {
                 }
                 scene.own[target].requests += 1;
             }
-            let _ = ended;
         }
 
         #[test]
