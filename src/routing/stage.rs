@@ -1,6 +1,7 @@
 //! A stage: one tier of one gateway. Knows its targets, its own counters, the loads and the index its policy asked
 //! for; must not know what is behind a target or when a message arrives: the world calls it when something does.
 
+use super::index::BlockIndex;
 use super::spec::{BuildContext, PolicySpec};
 use super::{
     Decision, FleetView, IndexSource, Needs, Own, Policy, PrefixIndex, RequestView, Target, TargetId,
@@ -47,7 +48,7 @@ impl Stage {
             needs,
             own: vec![Own::default(); count],
             load: if needs.load { vec![Load::default(); count] } else { Vec::new() },
-            index: needs.index.map(|_| PrefixIndex::new(count)),
+            index: needs.index.map(|source| PrefixIndex::new(source, count)),
             copies: FxHashMap::default(),
             matched_for: None,
             matched: if needs.index.is_some() { vec![0; count] } else { Vec::new() },
@@ -157,17 +158,18 @@ impl Stage {
             index.remove(id, target);
         }
     }
-    fn oracle(&mut self) -> Option<&mut PrefixIndex> {
-        self.index.as_mut().filter(|_| self.needs.index == Some(IndexSource::Oracle))
+    fn oracle(&mut self) -> Option<&mut BlockIndex> {
+        match &mut self.index {
+            Some(PrefixIndex::Blocks(index)) => Some(index),
+            _ => None,
+        }
     }
     /// Writes what every target holds of the prompt.
     fn look_up(&mut self, request: &RequestView<'_>) {
-        let Some(index) = &mut self.index else { return };
-        match self.needs.index {
-            Some(IndexSource::Oracle) => index.match_walk(&request.prompt, &mut self.matched),
-            _ => index.match_closed(&request.prompt, &mut self.matched),
+        if let Some(index) = &mut self.index {
+            index.match_all(&request.prompt, &mut self.matched);
+            self.matched_for = Some(request.id);
         }
-        self.matched_for = Some(request.id);
     }
     fn release_queued(&mut self, ticket: &Ticket) {
         let own = &mut self.own[ticket.target.0 as usize];
