@@ -23,7 +23,7 @@ fn no_gpu_prints_its_sparse_rate_as_dense() {
 fn every_gpu_has_sane_rates_and_its_own_name() {
     let names: BTreeSet<&str> = gpus().iter().map(|gpu| gpu.name).collect();
     assert_eq!(names.len(), gpus().len());
-    assert_eq!(gpus().len(), 14);
+    assert_eq!(gpus().len(), 15);
     for gpu in gpus() {
         // The ridge of every accelerator of this decade lies at 100 to 450 FLOP a byte.
         let ridge = gpu.bf16_tflops * 1e3 / gpu.memory_gb_per_s;

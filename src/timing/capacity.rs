@@ -63,7 +63,18 @@ pub enum KvCapacityError {
     },
 }
 
-/// The KV blocks of a replica of `tp` GPUs with `gpu_memory_bytes` each.
+/// The token budget of a step at which activations are as large as the planner's constants say.
+const FULL_BUDGET: u32 = 8_192;
+
+/// Bytes to set aside for activations: 5.5 GiB for dense models and 8 GiB for mixtures of experts at a budget of 8,192
+/// tokens a step or more, in proportion below, because the engine sizes them by a trial run of one full step. The
+/// proportion is our inference from one measured engine; docs/model/timing.md has it.
+pub fn activation_bytes(model: &ModelDims, max_num_batched_tokens: u32) -> u64 {
+    let full = if model.moe.is_some() { 8 * GIB } else { 5 * GIB + GIB / 2 };
+    full * u64::from(max_num_batched_tokens.min(FULL_BUDGET)) / u64::from(FULL_BUDGET)
+}
+
+/// The KV blocks of a replica of `tp` GPUs with `gpu_memory_bytes` each, activations at a full budget of 8,192 tokens.
 pub fn derive_kv_blocks(
     model: &ModelDims,
     gpu_memory_bytes: u64,
@@ -72,6 +83,30 @@ pub fn derive_kv_blocks(
     kv_dtype: Dtype,
     utilisation: f64,
     block_tokens: u32,
+) -> Result<KvCapacity, KvCapacityError> {
+    let activation_bytes = activation_bytes(model, FULL_BUDGET);
+    derive_kv_blocks_with(
+        model,
+        gpu_memory_bytes,
+        tp,
+        weight_dtype,
+        kv_dtype,
+        utilisation,
+        block_tokens,
+        activation_bytes,
+    )
+}
+
+/// The same with activations stated: from [`activation_bytes`], or as the engine's log tells.
+pub fn derive_kv_blocks_with(
+    model: &ModelDims,
+    gpu_memory_bytes: u64,
+    tp: u32,
+    weight_dtype: Dtype,
+    kv_dtype: Dtype,
+    utilisation: f64,
+    block_tokens: u32,
+    activation_bytes: u64,
 ) -> Result<KvCapacity, KvCapacityError> {
     if tp == 0 || block_tokens == 0 {
         let (field, value) = if tp == 0 { ("tp", tp) } else { ("block_tokens", block_tokens) };
@@ -86,9 +121,11 @@ pub fn derive_kv_blocks(
     }
     let usable_bytes = (gpu_memory_bytes as f64 * tp as f64 * utilisation) as u64;
     let weights_bytes = model.weight_bytes(weight_dtype);
-    let activation_bytes = if model.moe.is_some() { 8 * GIB } else { 5 * GIB + GIB / 2 };
     let non_torch_bytes = if tp == 1 { GIB * 15 / 100 } else { GIB * 6 / 10 * tp as u64 };
-    let kv_bytes = usable_bytes.saturating_sub(weights_bytes + activation_bytes + non_torch_bytes);
+    let kv_bytes = usable_bytes
+        .saturating_sub(weights_bytes)
+        .saturating_sub(activation_bytes)
+        .saturating_sub(non_torch_bytes);
     let kv_bytes_per_token = model.kv_bytes_per_token(kv_dtype);
     let kv_copies = tp.div_ceil(model.kv_shards(tp));
     let block_bytes = kv_bytes_per_token * kv_copies as u64 * block_tokens as u64;
