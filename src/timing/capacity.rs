@@ -42,7 +42,7 @@ pub enum KvCapacityError {
         /// What it was.
         value: String,
         /// What it must be.
-        rule: &'static str,
+        rule: String,
     },
     /// The weights and overheads leave no room for one block beside the null block.
     #[error(
@@ -63,6 +63,9 @@ pub enum KvCapacityError {
     },
 }
 
+/// The most GPUs of one replica, and the most tokens of one block: far beyond any, so that nothing overflows.
+const MAX_TP: u32 = 1_024;
+const MAX_BLOCK_TOKENS: u32 = 65_536;
 /// The token budget of a step at which activations are as large as the planner's constants say.
 const FULL_BUDGET: u32 = 8_192;
 
@@ -108,15 +111,22 @@ pub fn derive_kv_blocks_with(
     block_tokens: u32,
     activation_bytes: u64,
 ) -> Result<KvCapacity, KvCapacityError> {
-    if tp == 0 || block_tokens == 0 {
-        let (field, value) = if tp == 0 { ("tp", tp) } else { ("block_tokens", block_tokens) };
-        return Err(KvCapacityError::OutOfRange { field, value: value.to_string(), rule: "at least 1" });
+    let out_of_range = |field, value: u32, least: u32, most: u32| KvCapacityError::OutOfRange {
+        field,
+        value: value.to_string(),
+        rule: format!("{least} to {most}"),
+    };
+    model.check().map_err(|bad| out_of_range(bad.field, bad.value, bad.least, bad.most))?;
+    for (field, value, most) in [("tp", tp, MAX_TP), ("block_tokens", block_tokens, MAX_BLOCK_TOKENS)] {
+        if !(1..=most).contains(&value) {
+            return Err(out_of_range(field, value, 1, most));
+        }
     }
     if !(utilisation > 0.0 && utilisation <= 1.0) {
         return Err(KvCapacityError::OutOfRange {
             field: "gpu_memory_utilization",
             value: utilisation.to_string(),
-            rule: "above 0 and at most 1",
+            rule: "above 0 and at most 1".to_owned(),
         });
     }
     let usable_bytes = (gpu_memory_bytes as f64 * tp as f64 * utilisation) as u64;
