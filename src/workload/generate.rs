@@ -50,7 +50,7 @@ pub fn generate_trace(
         origins: table.origins.iter().map(|origin| origin.name.clone()).collect(),
         ..TraceNames::default()
     };
-    let source = format!("regionsim trace generate, version {}, seed {seed}", env!("CARGO_PKG_VERSION"));
+    let source = format!("regionsim trace generate, seed {seed}");
     write_header(to, block_tokens, name, &source)?;
     let sessions = Sessions::new(params, key);
     let mut beginnings = Beginnings::new(params, key);
