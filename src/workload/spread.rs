@@ -38,7 +38,9 @@ pub(super) fn spread(times: &mut [u64], key: Key) {
         let count = times[from..].iter().take_while(|&&ns| cell(ns) == tick).count();
         let mut stream = key.at(tick).stream();
         let crowd = &mut times[from..from + count];
-        crowd.iter_mut().for_each(|ns| *ns = tick * GRID.0 + (stream.unit() * GRID.0 as f64) as u64);
+        for ns in crowd.iter_mut() {
+            *ns = tick * GRID.0 + (stream.unit() * GRID.0 as f64) as u64;
+        }
         crowd.sort_unstable();
         from += count;
     }

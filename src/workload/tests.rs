@@ -12,7 +12,7 @@ use super::data::TraceData;
 use super::error::TraceErrors;
 use super::open_file::Lines;
 use super::read::{ReadOptions, read_lines};
-use super::{OriginRow, OriginTable, Request, Source, WorkloadKind, WorkloadParams};
+use super::{OriginAssignment, OriginRow, OriginTable, Request, Source, WorkloadKind, WorkloadParams};
 use crate::id::{ClassId, DataClassId};
 use crate::observe::Outcome;
 use crate::time::{SimTime, Span};
@@ -51,7 +51,7 @@ fn workload(name: &str, kind: WorkloadKind) -> WorkloadParams {
         class: ClassId(0),
         data_class: None,
         priority: 0,
-        origins: Default::default(),
+        origins: OriginAssignment::default(),
         kind,
     }
 }

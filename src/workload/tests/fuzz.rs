@@ -5,6 +5,7 @@ use crate::workload::read::{ReadOptions, TraceFormat};
 use crate::workload::trace::CompiledTrace;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
+use std::cell::Cell;
 use std::io::Write;
 
 const SEEDS: [&str; 5] = [
@@ -34,11 +35,14 @@ const PIECES: [&str; 16] = [
     "\u{fffd}",
 ];
 
-fn try_all(bytes: &[u8]) {
+/// Whether any format made sense of it.
+fn try_all(bytes: &[u8]) -> bool {
+    let mut sensible = false;
     for format in [TraceFormat::Auto, TraceFormat::Mooncake, TraceFormat::Native] {
         match read_with(bytes, &ReadOptions { format, trace_block_tokens: None }) {
             Err(errors) => assert!(!errors.is_empty() && !errors.to_string().is_empty()),
             Ok(data) => {
+                sensible = true;
                 assert!(!data.rows.is_empty());
                 for engine in [1, 16, 512, 24] {
                     if let Ok(trace) = CompiledTrace::compile(&data, engine) {
@@ -48,6 +52,7 @@ fn try_all(bytes: &[u8]) {
             }
         }
     }
+    sensible
 }
 
 /// Lines with pieces cut out and put in.
@@ -98,12 +103,16 @@ fn run(cases: u32) {
         1 => proptest::collection::vec(any::<u8>(), 0..300),
         1 => "\\PC{0,200}".prop_map(String::into_bytes),
     ];
+    let (good, bad) = (Cell::new(0), Cell::new(0));
     runner
         .run(&(bytes, 0u8..3, 0usize..400), |(bytes, how, flip)| {
-            try_all(&packed(bytes, how, flip));
+            let side = if try_all(&packed(bytes, how, flip)) { &good } else { &bad };
+            side.set(side.get() + 1);
             Ok(())
         })
         .unwrap_or_else(|failure| panic!("{failure}"));
+    // Both ends must be reached, or the test sees nothing.
+    assert!(good.get() > cases / 50 && bad.get() > cases / 4, "{} good, {} bad", good.get(), bad.get());
 }
 
 #[test]
@@ -118,8 +127,8 @@ fn anything_is_an_answer_or_an_error_at_length() {
 }
 
 #[test]
-fn the_seeds_are_good_and_mutations_reach_both_ends() {
-    let native: String = SEEDS[1..].iter().map(|line| format!("{line}\n")).collect();
+fn the_seeds_are_good() {
+    let native: String = SEEDS[1..].join("\n");
     read_with(native.as_bytes(), &ReadOptions::default()).expect("good lines");
     read_with(SEEDS[0].as_bytes(), &ReadOptions::default()).expect("good line");
 }

@@ -83,7 +83,9 @@ fn sessions_prompts_and_origins_have_their_shares() {
     }
     // Zipf 1 over eight prompts: H8 = 761/280; prompt k has 1/(k·H8). Each is ten blocks of 16 tokens.
     let mut by_prompt: BTreeMap<u64, usize> = BTreeMap::new();
-    first.iter().for_each(|request| *by_prompt.entry(request.chain.id(9)).or_default() += 1);
+    for request in &first {
+        *by_prompt.entry(request.chain.id(9)).or_default() += 1;
+    }
     let mut counts: Vec<usize> = by_prompt.into_values().collect();
     counts.sort_unstable_by(|a, b| b.cmp(a));
     assert_eq!(counts.len(), 8);

@@ -112,9 +112,9 @@ fn native_lines() {
 
 #[test]
 fn too_many_names() {
-    let rows: String =
-        (0..1025).map(|i| format!("{{\"t_ns\":0,\"in\":1,\"out\":1,\"class\":\"c{i}\"}}\n")).collect();
-    wrong(&format!("{HEADER}\n{rows}"), 1026, "class", &["c1024", "at most 1024"]);
+    let row = |i| format!("{{\"t_ns\":0,\"in\":1,\"out\":1,\"class\":\"c{i}\"}}\n");
+    let rows: Vec<String> = (0..1025).map(row).collect();
+    wrong(&format!("{HEADER}\n{}", rows.concat()), 1026, "class", &["c1024", "at most 1024"]);
 }
 
 #[test]
@@ -161,15 +161,11 @@ fn files_that_are_no_trace() {
 #[test]
 fn a_file_cut_off_is_not_taken_for_a_short_one() {
     // Rows whose lengths differ, so that the packed form has several blocks.
-    let text: String = (0..3000u64)
-        .map(|i| {
-            format!(
-                "{{\"timestamp\":{i},\"input_length\":{},\"output_length\":{}}}\n",
-                1 + i * i % 9973,
-                1 + i % 997
-            )
-        })
-        .collect();
+    let row = |i: u64| {
+        let (input, output) = (1 + i * i % 9973, 1 + i % 997);
+        format!("{{\"timestamp\":{i},\"input_length\":{input},\"output_length\":{output}}}\n")
+    };
+    let text = (0..3000).map(row).collect::<Vec<String>>().concat();
     let zstd = zstd::encode_all(text.as_bytes(), 3).unwrap();
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     gzip.write_all(text.as_bytes()).unwrap();

@@ -7,6 +7,7 @@ use crate::workload::{CompiledTrace, ReadOptions, TraceParams, WorkloadKind, ope
 use std::path::PathBuf;
 use std::sync::Arc;
 
+#[expect(clippy::print_stderr, reason = "a skipped test says so")]
 fn published(name: &str) -> Option<PathBuf> {
     let beside = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared"));
     let places = [std::env::var_os("REGIONSIM_SHARED").map(PathBuf::from), Some(beside)];

@@ -6,6 +6,7 @@ use crate::id::{ClassId, DataClassId, OriginId};
 use crate::observe::Outcome;
 use crate::rng::Key;
 use crate::time::{SimTime, Span};
+use crate::workload::write::write_native;
 use crate::workload::{
     CompiledTrace, OriginAssignment, Request, SharedPrefix, SyntheticParams, Tokens, TraceParams, Until,
     WorkloadKind, check, generate_trace, open, workload_key,
@@ -197,7 +198,7 @@ fn a_session_grows_by_answer_and_message_within_its_context() {
     let mut source = open(&params, &table(&[("a", 1.0)]), 16, workload_key(3, "chat"));
     let sent = drive(source.as_mut(), completes_after(Span::from_secs(1)));
     assert_eq!(sent.len(), 1500);
-    let mut last: std::collections::BTreeMap<u64, &Request> = Default::default();
+    let mut last = std::collections::BTreeMap::<u64, &Request>::new();
     let mut grown = 0;
     for request in &sent {
         assert!(request.prompt_tokens + request.output_tokens <= 6_000);
@@ -226,4 +227,40 @@ fn one_origin_for_all_if_asked() {
     let sent = drive(source.as_mut(), completes_after(Span::from_secs(1)));
     assert!(sent.iter().all(|request| request.origin == OriginId(1) && request.data_class == DataClassId(1)));
     assert!(sent.iter().all(|request| request.at > SimTime::ZERO));
+}
+
+#[test]
+fn a_converted_trace_is_the_same_trace() {
+    let grid: Vec<String> = (0..90u64)
+        .map(|i| {
+            let (t, second) = (i / 9 * 3000, 100 + i % 4);
+            format!(r#"{{"timestamp":{t},"input_length":700,"output_length":9,"hash_ids":[1,{second}]}}"#)
+        })
+        .collect();
+    for text in [DIALOGUE.to_owned(), grid.join("\n")] {
+        let data = read(text.as_bytes()).unwrap();
+        let mut converted = Vec::new();
+        write_native(&data, "a test", &mut converted).unwrap();
+        let again = read(&converted).unwrap();
+        assert_eq!((again.format, again.rows.len()), ("native", data.rows.len()));
+        assert_eq!(again.content_hash(), data.content_hash());
+        let send = |data| {
+            let trace = Arc::new(CompiledTrace::compile(data, 16).unwrap());
+            let params = workload("w", WorkloadKind::Trace(TraceParams::new(trace)));
+            let mut source = open(&params, &table(&[("a", 1.0), ("b", 1.0)]), 16, Key::root(1));
+            drive(source.as_mut(), completes_after(Span(700)))
+        };
+        assert_eq!(send(&data), send(&again));
+    }
+}
+
+#[test]
+fn a_plan_shows_the_trace_by_hash_and_counts() {
+    let params = workload("w", WorkloadKind::Trace(trace(DIALOGUE)));
+    let shown = serde_json::to_value(&params).unwrap();
+    let trace = &shown["kind"]["trace"]["trace"];
+    // 32 + 64 + 96 + 10 prompt tokens; runs of 3, 5 and 7 blocks of one key, of which seven are different.
+    assert_eq!((&trace["requests"], &trace["prompt_tokens"]), (&4.into(), &202.into()));
+    assert_eq!((&trace["block_refs"], &trace["distinct_blocks"]), (&15.into(), &7.into()));
+    assert!(trace["content_hash"].is_u64() && trace.get("rows").is_none());
 }
