@@ -7,6 +7,7 @@
 pub mod digest;
 pub mod id;
 pub mod rng;
+pub mod stats;
 pub mod time;
 // Floor 1: the kernel and what it is told.
 pub mod engine;
@@ -17,3 +18,5 @@ pub mod timing;
 pub mod workload;
 // Floor 3: what acts.
 pub mod routing;
+// Floor 6: one cell.
+pub mod run;

@@ -1,0 +1,17 @@
+//! One cell: a scenario, a policy and a seed, run once. Knows what observers must keep of a run and what a finished
+//! run is; must not know how results look (report) or what a verdict is (gate). Keeps every request row of the cell
+//! until it is summarised: percentiles are exact because nothing is binned.
+
+pub mod conservation;
+pub mod result;
+pub mod rows;
+pub mod series;
+pub mod warning;
+
+pub use conservation::{Conservation, ConservationReport, Violation};
+pub use result::{
+    CapacityLine, DataTable, Labels, PoolLabel, Provenance, ReplicaLabel, ReplicaTotals, RunResult, Slo,
+};
+pub use rows::{RowSink, RowWriter, outcome_digest};
+pub use series::{SeriesRow, SeriesSink};
+pub use warning::Warning;
