@@ -20,3 +20,7 @@ pub mod workload;
 pub mod routing;
 // Floor 6: one cell.
 pub mod run;
+// Floor 7: what people and files see.
+pub mod report;
+// Floor 8: the command line.
+pub mod cli;

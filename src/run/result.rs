@@ -64,6 +64,8 @@ pub struct Labels {
     pub regions: IdVec<RegionId, String>,
     /// Origins.
     pub origins: IdVec<OriginId, String>,
+    /// Each origin's home region, the one it is near; served anywhere else counts as cross-region.
+    pub homes: IdVec<OriginId, Option<RegionId>>,
     /// Request classes.
     pub classes: IdVec<ClassId, String>,
     /// Residency classes, `unrestricted` first.
