@@ -5,6 +5,7 @@
 
 // Floor 0: words.
 pub mod digest;
+pub mod dist;
 pub mod id;
 pub mod rng;
 pub mod stats;
@@ -13,10 +14,12 @@ pub mod time;
 pub mod engine;
 pub mod observe;
 // Floor 2: the parts of a world.
+pub mod kvcache;
 pub mod network;
 pub mod timing;
 pub mod workload;
 // Floor 3: what acts.
+pub mod replica;
 pub mod routing;
 // Floor 6: one cell.
 pub mod run;
