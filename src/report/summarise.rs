@@ -2,8 +2,9 @@
 
 use super::measures;
 use super::summary::{
-    Basis, CellSummary, ConservationSummary, Cost, Distribution, Group, LegSummary, NamedGroup, OutcomeCounts, Percentile,
-    PolicySummary, PoolCost, RegionCost, ReplicaSummary, SCHEMA_VERSION, Saturation, Summary, WarningSummary,
+    Basis, CellSummary, ConservationSummary, Cost, Distribution, Group, LegSummary, NamedGroup,
+    OutcomeCounts, Percentile, PolicySummary, PoolCost, RegionCost, ReplicaSummary, SCHEMA_VERSION,
+    Saturation, Summary, WarningSummary,
 };
 use crate::id::{Id, IdVec};
 use crate::observe::{Leg, Outcome, RequestRow};
