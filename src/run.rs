@@ -6,6 +6,7 @@ pub mod conservation;
 pub mod result;
 pub mod rows;
 pub mod series;
+pub mod twice;
 pub mod warning;
 
 pub use conservation::{Conservation, ConservationReport, Violation};
