@@ -76,10 +76,18 @@ policies! {
 impl PolicySpec {
     /// The policy, ready to route for one stage of one gateway.
     pub fn build(&self, context: &BuildContext<'_>) -> Box<dyn Policy> {
-        let _ = context;
+        let targets = context.targets;
         match self {
+            PolicySpec::RoundRobin(_) => Box::new(round_robin::RoundRobin::default()),
             PolicySpec::Random(_) => Box::new(random::Random),
-            _ => Box::new(round_robin::RoundRobin::default()),
+            PolicySpec::LeastRequest(params) => Box::new(least_request::LeastRequest::new(params)),
+            PolicySpec::LeastLoad(params) => Box::new(least_load::LeastLoad::new(params)),
+            PolicySpec::P2c(params) => Box::new(p2c::P2c::new(params)),
+            PolicySpec::Session(params) => Box::new(session::Session::new(params, targets)),
+            PolicySpec::Prefix(params) => Box::new(prefix::Prefix::new(params)),
+            PolicySpec::Chwbl(params) => Box::new(chwbl::Chwbl::new(params, targets)),
+            PolicySpec::Gorgo(params) => Box::new(gorgo::Gorgo::new(params)),
+            PolicySpec::Nearest(_) => Box::new(nearest::Nearest::new(targets)),
         }
     }
 }

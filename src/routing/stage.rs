@@ -2,9 +2,13 @@
 //! for; must not know what is behind a target or when a message arrives: the world calls it when something does.
 
 use super::spec::{BuildContext, PolicySpec};
-use super::{Decision, FleetView, IndexSource, Needs, Own, Policy, RequestView, Target, TargetId};
+use super::{
+    Decision, FleetView, IndexSource, Needs, Own, Policy, PrefixIndex, RequestView, Target, TargetId,
+};
+use crate::id::RequestId;
 use crate::observe::Load;
 use crate::rng::{Key, Stream};
+use rustc_hash::FxHashMap;
 
 /// What is kept with an attempt to release exactly what its sending took.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +28,11 @@ pub struct Stage {
     needs: Needs,
     own: Vec<Own>,
     load: Vec<Load>,
+    index: Option<PrefixIndex>,
+    /// Replicas of a region that hold a block, where there are several. Looked up, never iterated.
+    copies: FxHashMap<(TargetId, u64), u32>,
     matched: Vec<u32>,
+    matched_for: Option<RequestId>,
     rng: Stream,
 }
 
@@ -39,6 +47,9 @@ impl Stage {
             needs,
             own: vec![Own::default(); count],
             load: if needs.load { vec![Load::default(); count] } else { Vec::new() },
+            index: needs.index.map(|_| PrefixIndex::new(count)),
+            copies: FxHashMap::default(),
+            matched_for: None,
             matched: if needs.index.is_some() { vec![0; count] } else { Vec::new() },
             rng: key.named("decide").stream(),
             targets,
@@ -65,6 +76,7 @@ impl Stage {
     /// Chooses among `eligible`, which is in id order and not empty.
     pub fn decide(&mut self, request: &RequestView<'_>, eligible: &[TargetId]) -> Decision {
         assert!(!eligible.is_empty(), "a stage is asked only when some target is eligible");
+        self.look_up(request);
         let fleet = FleetView {
             targets: &self.targets,
             eligible,
@@ -83,6 +95,15 @@ impl Stage {
     }
     /// The request goes to `target`: counts it. The ticket goes with the attempt.
     pub fn sent(&mut self, request: &RequestView<'_>, target: TargetId) -> Ticket {
+        // The match of the decision, unless another request was decided since: then it is looked up again.
+        if self.matched_for != Some(request.id) {
+            self.look_up(request);
+        }
+        let matched_blocks = self.matched.get(target.0 as usize).copied().unwrap_or(0);
+        if let (Some(index), Some(IndexSource::Sent)) = (&mut self.index, self.needs.index) {
+            index.insert(&request.prompt, matched_blocks, target);
+        }
+        self.matched_for = None;
         let own = &mut self.own[target.0 as usize];
         own.requests += 1;
         own.prompt_tokens += request.prompt_tokens as u64;
@@ -90,11 +111,16 @@ impl Stage {
         own.queued_tokens += request.prompt_tokens as u64;
         own.sent += 1;
         self.policy.sent(request, target);
-        Ticket { target, prompt_tokens: request.prompt_tokens, matched_blocks: 0 }
+        Ticket { target, prompt_tokens: request.prompt_tokens, matched_blocks }
     }
     /// The first token came back. `request` is needed where [`Needs::index`] is [`IndexSource::FirstToken`].
     pub fn first_token(&mut self, ticket: &Ticket, request: Option<&RequestView<'_>>) {
-        let _ = (request, IndexSource::FirstToken);
+        if let (Some(index), Some(IndexSource::FirstToken)) = (&mut self.index, self.needs.index) {
+            debug_assert!(request.is_some(), "this stage's index needs the request at its first token");
+            if let Some(request) = request {
+                index.insert(&request.prompt, ticket.matched_blocks, ticket.target);
+            }
+        }
         self.release_queued(ticket);
         self.policy.first_token(ticket.target);
     }
@@ -110,11 +136,38 @@ impl Stage {
     }
     /// The target's cache now holds block `id`. For the oracle index.
     pub fn cache_added(&mut self, target: TargetId, id: u64) {
-        let _ = (target, id);
+        let Some(index) = self.oracle() else { return };
+        index.add(id, target);
+        if self.targets[target.0 as usize].replicas > 1 {
+            *self.copies.entry((target, id)).or_insert(0) += 1;
+        }
     }
     /// The target's cache no longer holds block `id`. For the oracle index.
     pub fn cache_removed(&mut self, target: TargetId, id: u64) {
-        let _ = (target, id);
+        if self.targets[target.0 as usize].replicas > 1
+            && let Some(copies) = self.copies.get_mut(&(target, id))
+        {
+            *copies -= 1;
+            if *copies > 0 {
+                return;
+            }
+            self.copies.remove(&(target, id));
+        }
+        if let Some(index) = self.oracle() {
+            index.remove(id, target);
+        }
+    }
+    fn oracle(&mut self) -> Option<&mut PrefixIndex> {
+        self.index.as_mut().filter(|_| self.needs.index == Some(IndexSource::Oracle))
+    }
+    /// Writes what every target holds of the prompt.
+    fn look_up(&mut self, request: &RequestView<'_>) {
+        let Some(index) = &mut self.index else { return };
+        match self.needs.index {
+            Some(IndexSource::Oracle) => index.match_walk(&request.prompt, &mut self.matched),
+            _ => index.match_closed(&request.prompt, &mut self.matched),
+        }
+        self.matched_for = Some(request.id);
     }
     fn release_queued(&mut self, ticket: &Ticket) {
         let own = &mut self.own[ticket.target.0 as usize];
