@@ -32,18 +32,17 @@ pub fn run(args: &Args, mut command: clap::Command) -> Outcome {
 
 /// Runs `man`.
 pub fn man(args: &ManArgs, command: clap::Command) -> Outcome {
-    let command = match &args.command {
-        None => command,
-        Some(name) => {
-            let found = command.find_subcommand(name).cloned();
-            let Some(found) = found else {
+    let page = match &args.command {
+        None => clap_mangen::Man::new(command),
+        Some(name) => match command.find_subcommand(name) {
+            Some(found) => clap_mangen::Man::new(found.clone()).title(format!("regionsim-{name}")),
+            None => {
                 return Err(super::exit::Failure::usage(anyhow::anyhow!("there is no command `{name}`")));
-            };
-            found.name(format!("regionsim-{name}"))
-        }
+            }
+        },
     };
     let mut out = Vec::new();
-    clap_mangen::Man::new(command).render(&mut out)?;
+    page.render(&mut out)?;
     print(&String::from_utf8_lossy(&out))?;
     Ok(Exit::Ok)
 }
