@@ -22,6 +22,8 @@ pub mod workload;
 // Floor 3: what acts.
 pub mod replica;
 pub mod routing;
+// Floor 4: everything together.
+pub mod world;
 // Floor 6: one cell.
 pub mod run;
 // Floor 7: what people and files see.

@@ -18,13 +18,13 @@ pub use params::{
 
 use crate::engine::{self, Ended, Schedule};
 use crate::id::{GatewayId, IdVec, OriginId, PoolId, RegionId, ReplicaId, SourceId};
-use crate::network::Network;
+use crate::network::{Network, NetworkError};
 use crate::observe::{Load, Observation, Observer, Outcome, ReplicaSample, Work};
 use crate::replica::{Output, Replica};
 use crate::rng::Key;
 use crate::routing::{IndexSource, TargetId};
 use crate::time::{SimTime, Span};
-use crate::timing::{IngressParams, TimingError};
+use crate::timing::{IngressParams, StepTime, TimingError};
 use crate::workload::{OriginRow, OriginTable, Source};
 use gateway::Gateway;
 use outcome::OutcomeDigest;
@@ -69,6 +69,22 @@ pub struct World<'p, O> {
     observer: O,
 }
 
+/// Why a world cannot be built. A plan that was checked leads to none of these.
+#[derive(Debug, thiserror::Error)]
+pub enum WorldError {
+    /// A pool's step-time model is not usable.
+    #[error("pool `{pool}`: {source}")]
+    Timing {
+        /// The pool.
+        pool: String,
+        /// What is wrong.
+        source: TimingError,
+    },
+    /// The network is not usable.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+}
+
 /// How a run ended and what it amounts to.
 #[derive(Clone, Debug)]
 pub struct Summary {
@@ -88,19 +104,19 @@ impl<'p, O: Observer> World<'p, O> {
     /// Builds a world from its parameters. `seed` is the root of all its randomness.
     ///
     /// # Errors
-    /// When a pool's step-time model cannot be built.
+    /// When a pool's step-time model or the network cannot be built.
     pub fn new(
         params: &'p WorldParams,
         policy: &'p PolicyParams,
         seed: u64,
         observer: O,
-    ) -> Result<World<'p, O>, TimingError> {
+    ) -> Result<World<'p, O>, WorldError> {
         let key = Key::root(seed);
-        let network = Network::new(&params.network);
+        let network = Network::new(&params.network)?;
         let mut sites = IdVec::new();
         for (pool, pool_params) in params.pools.enumerate() {
             for _ in 0..pool_params.replicas {
-                let timing = pool_params.timing.as_ref().map(crate::timing::TimingParams::build).transpose()?;
+                let timing = step_time(pool_params)?;
                 sites.push(Site {
                     pool,
                     region: pool_params.region,
@@ -214,6 +230,13 @@ impl<'p, O: Observer> World<'p, O> {
         let (load, work): (Load, Work) = (site.replica.load(), site.replica.work());
         ReplicaSample { replica, pool: site.pool, region: site.region, load, work }
     }
+}
+
+fn step_time(pool: &PoolParams) -> Result<Option<Box<dyn StepTime>>, WorldError> {
+    let build = |timing: &crate::timing::TimingParams| {
+        timing.build().map_err(|source| WorldError::Timing { pool: pool.name.clone(), source })
+    };
+    pool.timing.as_ref().map(build).transpose()
 }
 
 fn origin_table(params: &WorldParams) -> OriginTable {

@@ -4,8 +4,9 @@
 use crate::id::Id;
 use crate::observe::{Leg, RequestRow};
 use crate::run::result::name_of;
-use crate::run::{Labels, RowWriter, Slo};
+use crate::run::{Labels, RowWriter, met};
 use crate::time::{SimTime, Span};
+use crate::world::SloParams;
 use std::io::{self, Write};
 use std::sync::Arc;
 
@@ -42,13 +43,13 @@ const AFTER: [&str; 7] =
 pub struct RequestsCsv<W: Write> {
     writer: csv::Writer<W>,
     labels: Arc<Labels>,
-    slos: Vec<Slo>,
+    slos: Vec<SloParams>,
     error: Option<csv::Error>,
 }
 
 impl<W: Write> RequestsCsv<W> {
     /// Writes the head.
-    pub fn new(out: W, labels: Arc<Labels>, slos: Vec<Slo>) -> io::Result<Self> {
+    pub fn new(out: W, labels: Arc<Labels>, slos: Vec<SloParams>) -> io::Result<Self> {
         let mut writer = csv::Writer::from_writer(out);
         let legs = Leg::ALL.iter().map(|leg| format!("{}_ns", leg.name()));
         let head: Vec<String> = BEFORE.iter().map(ToString::to_string).chain(legs).collect();
@@ -67,7 +68,7 @@ impl<W: Write> RequestsCsv<W> {
         let optional = |value: Option<u64>| value.map(|value| value.to_string()).unwrap_or_default();
         let span = |value: Option<Span>| optional(value.map(|span| span.0));
         let time = |value: Option<SimTime>| optional(value.map(|at| at.0));
-        let met = self.slos.get(row.class.index()).copied().unwrap_or_default().met(row);
+        let met = self.slos.get(row.class.index()).is_none_or(|slo| met(slo, row));
         let out = &mut self.writer;
         out.write_field(row.id.0.to_string())?;
         out.write_field(format!("{:016x}", row.key))?;

@@ -9,9 +9,10 @@ use super::summary::{
 use crate::id::{Id, IdVec};
 use crate::observe::{Leg, Outcome, RequestRow};
 use crate::run::conservation::Counts;
-use crate::run::{RunResult, Slo, Warning};
+use crate::run::{RunResult, Warning, met};
 use crate::stats;
 use crate::time::{PS_PER_NS, SimTime, Span};
+use crate::world::SloParams;
 use std::collections::BTreeMap;
 
 /// The percentiles of every distribution.
@@ -53,12 +54,12 @@ fn distribution(spans: impl Iterator<Item = Span>) -> Distribution {
 
 fn group<'a>(
     rows: impl Iterator<Item = &'a RequestRow> + Clone,
-    slos: &IdVec<crate::id::ClassId, Slo>,
+    slos: &IdVec<crate::id::ClassId, SloParams>,
 ) -> Group {
     let completed = rows.clone().filter(|row| row.outcome == Outcome::Completed);
     let sum = |of: fn(&RequestRow) -> u32| completed.clone().map(|row| u64::from(of(row))).sum::<u64>();
     let arrivals = rows.clone().count() as u64;
-    let met_slo = rows.filter(|row| slos.get(row.class).copied().unwrap_or_default().met(row)).count() as u64;
+    let met_slo = rows.filter(|row| slos.get(row.class).is_none_or(|slo| met(slo, row))).count() as u64;
     let (prompt_tokens, cached_tokens) = (sum(|row| row.prompt_tokens), sum(|row| row.cached_tokens));
     Group {
         arrivals,

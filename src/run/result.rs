@@ -4,33 +4,20 @@ use super::{ConservationReport, SeriesRow, Warning};
 use crate::id::{ClassId, Id, IdVec, OriginId, PoolId, RegionId, ReplicaId};
 use crate::observe::{RequestRow, Work};
 use crate::time::{SimTime, Span};
+use crate::world::SloParams;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// What a class was promised. A part left unset is not asked for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Slo {
-    /// The longest allowed time to first token at the client.
-    pub ttft: Option<Span>,
-    /// The longest allowed mean time between output tokens (TPOT) of the request.
-    pub itl: Option<Span>,
-    /// The longest allowed end-to-end latency at the client.
-    pub e2e: Option<Span>,
-}
-
-impl Slo {
-    /// Whether a request got what its class was promised. Only a completed request can have; one with a single
-    /// output token has no time between tokens and meets that part.
-    pub fn met(&self, row: &RequestRow) -> bool {
-        let within = |limit: Option<Span>, value: Option<Span>| {
-            limit.is_none_or(|limit| value.is_none_or(|v| v <= limit))
-        };
-        row.e2e().is_some()
-            && row.ttft().is_some()
-            && within(self.ttft, row.ttft())
-            && within(self.itl, row.tpot())
-            && within(self.e2e, row.e2e())
-    }
+/// Whether a request got what its class was promised. Only a completed request can have; one with a single output
+/// token has no time between tokens and meets that part.
+pub fn met(slo: &SloParams, row: &RequestRow) -> bool {
+    let within =
+        |limit: Option<Span>, value: Option<Span>| limit.is_none_or(|limit| value.is_none_or(|v| v <= limit));
+    row.e2e().is_some()
+        && row.ttft().is_some()
+        && within(slo.ttft, row.ttft())
+        && within(slo.itl, row.tpot())
+        && within(slo.e2e, row.e2e())
 }
 
 /// A pool, as reports name it.
@@ -174,7 +161,7 @@ pub struct RunResult {
     /// The names behind the ids.
     pub labels: Arc<Labels>,
     /// What each class was promised.
-    pub slos: IdVec<ClassId, Slo>,
+    pub slos: IdVec<ClassId, SloParams>,
     /// Requests sent before this time count in no percentile and no attainment.
     pub warmup: Span,
     /// The last instant of the run: when nothing was left to do, or the horizon.
@@ -224,7 +211,7 @@ mod tests {
 
     #[test]
     fn only_a_completed_request_can_meet_its_slo_and_a_single_token_has_no_itl() {
-        let slo = Slo { ttft: Some(Span(100)), itl: Some(Span(10)), e2e: None };
+        let slo = SloParams { ttft: Some(Span(100)), itl: Some(Span(10)), e2e: None };
         let row = RequestRow {
             outcome: Outcome::Completed,
             output_tokens: 3,
@@ -232,10 +219,10 @@ mod tests {
             ended_at: SimTime(120),
             ..Default::default()
         };
-        assert!(slo.met(&row), "TTFT 100 of 100, TPOT (120 - 100) / 2 = 10 of 10");
-        assert!(!slo.met(&RequestRow { ended_at: SimTime(122), ..row }), "TPOT 11");
-        assert!(slo.met(&RequestRow { ended_at: SimTime(500), output_tokens: 1, ..row }));
-        assert!(!slo.met(&RequestRow { outcome: Outcome::InFlight, ..row }));
-        assert!(!slo.met(&RequestRow { first_token_at: Some(SimTime(101)), ..row }));
+        assert!(met(&slo, &row), "TTFT 100 of 100, TPOT (120 - 100) / 2 = 10 of 10");
+        assert!(!met(&slo, &RequestRow { ended_at: SimTime(122), ..row }), "TPOT 11");
+        assert!(met(&slo, &RequestRow { ended_at: SimTime(500), output_tokens: 1, ..row }));
+        assert!(!met(&slo, &RequestRow { outcome: Outcome::InFlight, ..row }));
+        assert!(!met(&slo, &RequestRow { first_token_at: Some(SimTime(101)), ..row }));
     }
 }

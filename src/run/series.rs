@@ -78,6 +78,9 @@ impl SeriesSink {
             self.last.push((SimTime::ZERO, Work::default()));
         }
         let (before, work) = std::mem::replace(&mut self.last[sample.replica], (now, sample.work));
+        if before == now && now > SimTime::ZERO {
+            return; // The run ended at a sampling instant: this load is already counted.
+        }
         // A sample at the very end of a window closes it and does not open the next.
         let window = self.at(SimTime(now.0.saturating_sub(1)), sample.region);
         window.running += u64::from(sample.load.running);

@@ -47,3 +47,7 @@ impl StepTime for Linear {
         Line { base_ps, slope_ps: self.per_context_token_ps, until_context: u64::MAX }
     }
 }
+
+#[cfg(test)]
+#[path = "linear/tests.rs"]
+mod tests;

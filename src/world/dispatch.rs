@@ -41,7 +41,9 @@ impl<O: Observer> World<'_, O> {
     pub(super) fn dispatch(&mut self, now: SimTime, slot: u32, schedule: &mut Schedule<Event>) {
         let allowed = self.allowed(slot);
         match self.choose(slot, allowed) {
-            Place::Found(global, stage, target) => self.send(now, slot, global, stage, target, allowed, schedule),
+            Place::Found(global, stage, target) => {
+                self.send(now, slot, global, stage, target, allowed, schedule)
+            }
             Place::Later => {
                 let gateway = self.slots.get(slot).gateway;
                 self.gateways[gateway].held.push_back(slot);
@@ -151,10 +153,14 @@ impl<O: Observer> World<'_, O> {
         let ticket = stage.sent(&view, target);
         let global_ticket =
             global.and_then(|target| gateway.global.as_mut().map(|stage| stage.sent(&view, target)));
-        let bytes = |tokens: u32| u64::from(tokens) * u64::from(self.params.network.bytes_per_token);
         let key = self.key.named("request").at(state.request.key);
-        let hop = self.network.forward(from, region, bytes(state.request.prompt_tokens), key.named("hop"));
-        let hop_back = self.network.back(from, region, bytes(1), key.named("hop"));
+        let hop = self.network.forward(
+            from,
+            region,
+            self.network.bytes(u64::from(state.request.prompt_tokens)),
+            key.named("hop"),
+        );
+        let hop_back = self.network.back(from, region, self.network.bytes(1), key.named("hop"));
         let ingress = site.ingress.of(state.request.prompt_tokens);
         state.attempt.global = global_ticket;
         state.attempt.replica = Some((stage_index, ticket));
@@ -173,7 +179,13 @@ impl<O: Observer> World<'_, O> {
     }
 
     /// Ends a request at its gateway.
-    pub(super) fn refuse(&mut self, now: SimTime, slot: u32, outcome: Outcome, schedule: &mut Schedule<Event>) {
+    pub(super) fn refuse(
+        &mut self,
+        now: SimTime,
+        slot: u32,
+        outcome: Outcome,
+        schedule: &mut Schedule<Event>,
+    ) {
         let state = self.slots.get_mut(slot);
         state.row.outcome = outcome;
         let at = now + state.client_back;

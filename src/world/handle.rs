@@ -6,12 +6,12 @@ use super::params::Isolation;
 use super::{World, entry_index};
 use crate::engine::{Model, Schedule};
 use crate::id::{GatewayId, ReplicaId, SourceId};
-use crate::network::last_mile;
+use crate::network::{last_mile, set_up, split};
 use crate::observe::{Leg, Observation, Observer, Outcome};
 use crate::replica::{Job, JobId, Output};
 use crate::rng::mix2;
 use crate::routing::IndexSource;
-use crate::time::{SimTime, Span};
+use crate::time::SimTime;
 
 impl<O: Observer> Model for World<'_, O> {
     type Event = Event;
@@ -69,14 +69,12 @@ impl<O: Observer> World<'_, O> {
         row.sent_at = now;
         row.prompt_tokens = request.prompt_tokens;
         let (id, class, tenant, prompt_tokens) = (row.id, row.class, row.tenant, row.prompt_tokens);
-        self.observer.observe(
-            now,
-            &Observation::Arrived { id, origin: request.origin, class, tenant, prompt_tokens },
-        );
+        self.observer
+            .observe(now, &Observation::Arrived { id, origin: request.origin, class, tenant, prompt_tokens });
 
         let key = self.key.named("request").at(request.key);
         let access = last_mile(&origin.last_mile, key.named("last_mile"));
-        let (access_out, access_back) = (Span(access.0 / 2), Span(access.0 - access.0 / 2));
+        let (access_out, access_back) = split(access);
         let entry = self.entry[entry_index(self.params, request.origin, request.data_class)];
         let Some(gateway) = entry else {
             // No gateway may read this request: it ends at the edge of the network.
@@ -87,15 +85,15 @@ impl<O: Observer> World<'_, O> {
             return;
         };
         let region = self.gateways[gateway].region;
-        let bytes = |tokens: u32| u64::from(tokens) * u64::from(self.params.network.bytes_per_token);
         let (mut out, mut back, mut rtt) = (access_out, access_back, access);
         if region != origin.near {
             let path = key.named("to_gateway");
-            out += self.network.forward(origin.near, region, bytes(prompt_tokens), path);
-            back += self.network.back(origin.near, region, bytes(1), path);
+            out +=
+                self.network.forward(origin.near, region, self.network.bytes(u64::from(prompt_tokens)), path);
+            back += self.network.back(origin.near, region, self.network.bytes(1), path);
             rtt += self.network.rtt(origin.near, region);
         }
-        let connect = Span(rtt.0 * u64::from(origin.connection.setup_round_trips()));
+        let connect = set_up(origin.connection, rtt);
         row.gateway = Some(gateway);
         row.legs.add(Leg::LastMile, out);
         row.legs.add(Leg::Connect, connect);
