@@ -4,6 +4,7 @@
 mod catalog;
 mod completions;
 mod exit;
+mod load;
 mod policies;
 mod progress;
 mod run;

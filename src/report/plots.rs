@@ -82,17 +82,14 @@ fn draw(svg: &mut String, summary: &Summary) -> Result<(), Box<dyn std::error::E
 #[cfg(test)]
 mod tests {
     use super::super::sample;
-    use super::super::summarise::{summarise, summarise_cell};
     use super::*;
 
     #[test]
     fn a_plot_names_its_axes_with_units_and_its_lines() {
-        let cell = sample::cell("nearest", 1, 1);
-        let mut empty = summarise_cell(&cell);
-        empty.ttft_points_ms.clear();
-        let policies =
-            vec![("nearest".to_string(), vec![summarise_cell(&cell)]), ("none".to_string(), vec![empty])];
-        let svg = ttft_cdf(&summarise(&cell, &[1], policies)).unwrap();
+        let mut nothing = sample::cell("none", 1, 1);
+        nothing.rows.clear();
+        let policies = [("nearest", vec![sample::cell("nearest", 1, 1)]), ("none", vec![nothing])];
+        let svg = ttft_cdf(&sample::summary(&policies)).unwrap();
         for text in ["TTFT, milliseconds", "share of completed requests", "nearest", "<polyline"] {
             assert!(svg.contains(text), "{text} is missing");
         }

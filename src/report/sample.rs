@@ -1,10 +1,12 @@
 //! A hand-made cell for the tests of exporters: a hundred requests with a TTFT of 1, 2, … 100 steps.
 
+use super::summarise::{summarise, summarise_cell};
+use super::summary::Summary;
 use crate::id::{ClassId, IdVec, OriginId, PoolId, RegionId, ReplicaId, RequestId};
 use crate::observe::{Leg, Legs, Observation, Observer, Outcome, RequestRow, Work};
 use crate::run::{
     CapacityLine, Conservation, DataTable, Labels, PoolLabel, Provenance, ReplicaLabel, ReplicaTotals,
-    RunResult, SeriesSink, Slo,
+    RunResult, SeriesSink,
 };
 use crate::time::{SimTime, Span};
 use crate::world::SloParams;
@@ -133,4 +135,13 @@ pub(crate) fn cell(policy: &str, seed: u64, step_ms: u64) -> RunResult {
         }),
         ..Default::default()
     }
+}
+
+/// The summary of these cells: policies with their seeds' cells.
+pub(crate) fn summary(policies: &[(&str, Vec<RunResult>)]) -> Summary {
+    let first = &policies[0].1[0];
+    let seeds: Vec<u64> = policies[0].1.iter().map(|cell| cell.seed).collect();
+    let cells =
+        policies.iter().map(|(name, cells)| (name.to_string(), cells.iter().map(summarise_cell).collect()));
+    summarise(&first.scenario, &first.provenance, &first.capacity, &seeds, cells.collect())
 }

@@ -9,7 +9,7 @@ use super::summary::{
 use crate::id::{Id, IdVec};
 use crate::observe::{Leg, Outcome, RequestRow};
 use crate::run::conservation::Counts;
-use crate::run::{RunResult, Warning, met};
+use crate::run::{CapacityLine, Provenance, RunResult, Warning, met};
 use crate::stats;
 use crate::time::{PS_PER_NS, SimTime, Span};
 use crate::world::SloParams;
@@ -333,9 +333,14 @@ pub fn summarise_cell(result: &RunResult) -> CellSummary {
     }
 }
 
-/// The summary of a run: `results` are the cells' summaries by policy and then seed, `first` any cell for what all
-/// share.
-pub fn summarise(first: &RunResult, seeds: &[u64], policies: Vec<(String, Vec<CellSummary>)>) -> Summary {
+/// The summary of a run from its cells' summaries, by policy and then seed.
+pub fn summarise(
+    scenario: &str,
+    provenance: &Provenance,
+    capacity: &[CapacityLine],
+    seeds: &[u64],
+    policies: Vec<(String, Vec<CellSummary>)>,
+) -> Summary {
     let policies = policies.into_iter().map(|(policy, cells)| PolicySummary {
         policy,
         measures: measures::all().map(|measure| measures::over_seeds(measure, &cells)).collect(),
@@ -343,11 +348,11 @@ pub fn summarise(first: &RunResult, seeds: &[u64], policies: Vec<(String, Vec<Ce
     });
     Summary {
         schema_version: SCHEMA_VERSION,
-        scenario: first.scenario.clone(),
+        scenario: scenario.to_string(),
         seeds: seeds.to_vec(),
-        provenance: (*first.provenance).clone(),
+        provenance: provenance.clone(),
         basis: Basis::default(),
-        capacity: first.capacity.clone(),
+        capacity: capacity.to_vec(),
         policies: policies.collect(),
     }
 }
@@ -407,7 +412,7 @@ mod tests {
     #[test]
     fn summary_json_keeps_its_shape() {
         let result = sample::cell("nearest", 1, 1);
-        let summary = summarise(&result, &[1], vec![("nearest".to_string(), vec![summarise_cell(&result)])]);
+        let summary = sample::summary(&[("nearest", vec![result])]);
         insta::assert_snapshot!(serde_json::to_string_pretty(&summary).unwrap());
         let back: Summary = serde_json::from_str(&serde_json::to_string(&summary).unwrap()).unwrap();
         assert_eq!(serde_json::to_value(&back).unwrap(), serde_json::to_value(&summary).unwrap());

@@ -127,24 +127,19 @@ fn decimals(largest: f64) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sample;
-    use super::super::summarise::{summarise, summarise_cell};
+    use super::super::sample::{cell, summary};
     use super::*;
 
     #[test]
     fn one_seed() {
-        let fast = sample::cell("fast", 1, 1);
-        let slow = sample::cell("slow_but_long_named", 1, 12);
-        let cells = |result| vec![summarise_cell(result)];
-        let policies = vec![(fast.policy.clone(), cells(&fast)), (slow.policy.clone(), cells(&slow))];
-        insta::assert_snapshot!(render(&summarise(&fast, &[1], policies), false));
+        let fast = ("fast", vec![cell("fast", 1, 1)]);
+        let slow = ("slow_but_long_named", vec![cell("slow_but_long_named", 1, 12)]);
+        insta::assert_snapshot!(render(&summary(&[fast, slow]), false));
     }
 
     #[test]
     fn several_seeds() {
-        let cells: Vec<_> = (1..=3).map(|seed| sample::cell("fast", seed, seed)).collect();
-        let summaries = cells.iter().map(summarise_cell).collect();
-        let summary = summarise(&cells[0], &[1, 2, 3], vec![("fast".to_string(), summaries)]);
+        let summary = summary(&[("fast", (1..=3).map(|seed| cell("fast", seed, seed)).collect())]);
         // TTFT p50: 45.5, 91, 136.5: mean 91, s = 45.5, t = 4.303 for 2 degrees: 4.303 * 45.5 / sqrt(3) = 113.0.
         let p50 = &summary.policies[0].measures[0];
         assert_eq!((p50.name.as_str(), p50.mean), ("ttft.p50", Some(91.0)));
