@@ -3,6 +3,7 @@
 //! give equal bytes.
 
 pub mod atomic;
+pub mod grid;
 pub mod manifest;
 pub mod measures;
 pub mod parquet;
