@@ -44,6 +44,13 @@ struct Site {
     followers: Vec<(GatewayId, usize, TargetId)>,
 }
 
+/// How many caches of each region hold a block, kept where a first tier follows whole regions.
+#[derive(Debug, Default)]
+struct RegionBlocks {
+    followers: Vec<GatewayId>,
+    holders: rustc_hash::FxHashMap<(RegionId, u64), u32>,
+}
+
 /// A workload and the arrival it has announced.
 struct Inflow {
     source: Box<dyn Source>,
@@ -65,6 +72,7 @@ pub struct World<'p, O> {
     slots: Slots,
     outputs: Vec<Output>,
     eligible: Vec<TargetId>,
+    region_blocks: RegionBlocks,
     digest: OutcomeDigest,
     observer: O,
 }
@@ -144,6 +152,15 @@ impl<'p, O: Observer> World<'p, O> {
                 }
             }
         }
+        let follows = |gateway: &Gateway| {
+            gateway.global.as_ref().is_some_and(|stage| stage.needs().index == Some(IndexSource::Oracle))
+        };
+        let followers: Vec<GatewayId> =
+            gateways.enumerate().filter(|(_, gateway)| follows(gateway)).map(|(id, _)| id).collect();
+        if !followers.is_empty() {
+            sites.iter_mut().filter_map(|site| site.replica.cache_log()).for_each(|log| log.subscribe());
+        }
+        let region_blocks = RegionBlocks { followers, ..RegionBlocks::default() };
         let entry = gateway::entries(params, policy, &network, &gateways);
         let table = origin_table(params);
         let open = |workload| Inflow {
@@ -162,6 +179,7 @@ impl<'p, O: Observer> World<'p, O> {
             slots: Slots::default(),
             outputs: Vec::new(),
             eligible: Vec::new(),
+            region_blocks,
             digest: OutcomeDigest::default(),
             observer,
         })

@@ -71,6 +71,10 @@ impl Scene {
         }
         self
     }
+    /// A copy of the stream that decisions draw from.
+    pub fn rng(&self) -> Stream {
+        self.rng.clone()
+    }
     /// The policy's choice among all targets.
     pub fn ask(&mut self, policy: &mut dyn Policy) -> u32 {
         let all: Vec<u32> = (0..self.targets.len() as u32).collect();

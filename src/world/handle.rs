@@ -10,7 +10,7 @@ use crate::network::{last_mile, set_up, split};
 use crate::observe::{Leg, Observation, Observer, Outcome};
 use crate::replica::{Job, JobId, Output};
 use crate::rng::mix2;
-use crate::routing::IndexSource;
+use crate::routing::{IndexSource, TargetId};
 use crate::time::SimTime;
 
 impl<O: Observer> Model for World<'_, O> {
@@ -179,26 +179,49 @@ impl<O: Observer> World<'_, O> {
                 schedule.at(at.max(now), Event::Wake { replica, wake: site.wake });
             }
         }
-        if !site.followers.is_empty()
-            && let Some(log) = site.replica.cache_log()
-        {
-            for change in log.changes() {
-                for &(gateway, stage, target) in &site.followers {
-                    let stage = &mut self.gateways[gateway].stages[stage];
-                    if change.added {
-                        stage.cache_added(target, change.id);
-                    } else {
-                        stage.cache_removed(target, change.id);
-                    }
-                }
-            }
-            log.clear();
-        }
+        self.follow_cache(replica);
         let mut outputs = std::mem::take(&mut self.outputs);
         for output in outputs.drain(..) {
             self.output(output, schedule);
         }
         self.outputs = outputs;
+    }
+
+    /// Tells the prefix indexes that follow this replica's cache what changed in it.
+    fn follow_cache(&mut self, replica: ReplicaId) {
+        let site = &mut self.sites[replica];
+        let Some(log) = site.replica.cache_log() else { return };
+        for change in log.changes() {
+            for &(gateway, stage, target) in &site.followers {
+                let stage = &mut self.gateways[gateway].stages[stage];
+                if change.added {
+                    stage.cache_added(target, change.id);
+                } else {
+                    stage.cache_removed(target, change.id);
+                }
+            }
+            if self.region_blocks.followers.is_empty() {
+                continue;
+            }
+            // A region holds a block while any of its replicas does. Regions are targets in their own order.
+            let holders = self.region_blocks.holders.entry((site.region, change.id)).or_insert(0);
+            let before = *holders;
+            *holders = if change.added { before + 1 } else { before - 1 };
+            let (appeared, gone) = (before == 0, *holders == 0);
+            if gone {
+                self.region_blocks.holders.remove(&(site.region, change.id));
+            }
+            for &gateway in &self.region_blocks.followers {
+                let stage = self.gateways[gateway].global.as_mut().expect("a follower has a first tier");
+                let target = TargetId(site.region.0);
+                if appeared {
+                    stage.cache_added(target, change.id);
+                } else if gone {
+                    stage.cache_removed(target, change.id);
+                }
+            }
+        }
+        log.clear();
     }
 
     fn output(&mut self, output: Output, schedule: &mut Schedule<Event>) {

@@ -348,22 +348,27 @@ mod tests {
 
     #[test]
     fn when_all_eligible_are_full_it_is_the_first_or_the_least_loaded() {
-        // Counted over all four the bound is 1.25·21/4 = 6.56; the two eligible have 9 and 11.
-        let mut scene = Scene::new(4);
-        let order = ring_order(&mut scene);
-        for (place, requests) in [(0, 11), (1, 0), (2, 0), (3, 9)] {
-            scene.own[order[place] as usize].requests = requests;
+        // Counted over all four the bound is 1.25·21/4 = 6.56; the two eligible have 9 and 11. Over the two it is
+        // 1.25·21/2 = 13.1, and home has room.
+        for key in 0..20 {
+            let mut scene = Scene::new(4);
+            scene.prompt(key);
+            let order = ring_order(&mut scene);
+            for (place, requests) in [(0, 11), (1, 0), (2, 0), (3, 9)] {
+                scene.own[order[place] as usize].requests = requests;
+            }
+            let mut eligible = [order[0], order[3]];
+            eligible.sort_unstable();
+            let mut asked = |count, overflow, all_full| {
+                let params = Params { count, overflow, all_full, ..Params::default() };
+                scene.ask_among(&mut policy(&scene, params), &eligible)
+            };
+            for overflow in [Overflow::Clockwise, Overflow::SeededShuffle, Overflow::LeastLoaded] {
+                assert_eq!(asked(Count::All, overflow, AllFull::First), order[0]);
+                assert_eq!(asked(Count::All, overflow, AllFull::LeastLoaded), order[3]);
+                assert_eq!(asked(Count::Eligible, overflow, AllFull::LeastLoaded), order[0]);
+            }
         }
-        let mut eligible = [order[0], order[3]];
-        eligible.sort_unstable();
-        let mut asked = |count, all_full| {
-            let params = Params { count, all_full, ..Params::default() };
-            scene.ask_among(&mut policy(&scene, params), &eligible)
-        };
-        assert_eq!(asked(Count::All, AllFull::First), order[0]);
-        assert_eq!(asked(Count::All, AllFull::LeastLoaded), order[3]);
-        // Over the two: 1.25·21/2 = 13.1, home has room.
-        assert_eq!(asked(Count::Eligible, AllFull::LeastLoaded), order[0]);
     }
 
     #[test]
@@ -418,7 +423,6 @@ mod tests {
             let load_factor = hundredths as f64 / 100.0;
             let params = Params { load_factor, overflow, bound, vnodes: 16, ..Params::default() };
             let mut policy = policy(&scene, params);
-            let mut ended = 0;
             for (key, mask, ends, which) in steps {
                 if ends {
                     let busy = scene.own.iter_mut().filter(|own| own.requests > 0);
@@ -426,7 +430,6 @@ mod tests {
                     let count = busy.len();
                     if count > 0 {
                         busy[which as usize % count].requests -= 1;
-                        ended += 1;
                     }
                     continue;
                 }
@@ -450,7 +453,6 @@ mod tests {
                 }
                 scene.own[target].requests += 1;
             }
-            let _ = ended;
         }
 
         #[test]

@@ -100,7 +100,19 @@ mod tests {
     }
 
     #[test]
-    fn the_first_sampled_wins_a_tie_so_that_equals_share_evenly() {
+    fn the_first_sampled_wins_a_tie() {
+        // The scene's stream, drawn from here too: which of the three comes first, and which of the other two next.
+        let (mut scene, mut policy) = (Scene::new(3).requests([4; 3]), P2c::new(&Params::default()));
+        let mut twin = scene.rng();
+        for _ in 0..50 {
+            let first = twin.below(3);
+            twin.below(2);
+            assert_eq!(scene.ask(&mut policy), first);
+        }
+    }
+
+    #[test]
+    fn equals_share_evenly() {
         // Two targets, both always sampled, in either order: one degree of freedom, 99.99 % point 15.1.
         let mut scene = Scene::new(2).requests([4, 4]);
         assert_shares(&shares(&mut scene, 2, &[0, 1]), &[0.5, 0.5], 15.1);

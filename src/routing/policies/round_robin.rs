@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn requests_that_may_go_only_somewhere_do_not_take_the_turn_of_others() {
+    fn a_request_that_may_go_to_one_target_alone_moves_the_turn_on_past_it() {
         // Alternating requests, one bound to {1}, one free over {0, 1}: the free ones go on from where the bound one
         // stopped, at 0.
         let (mut scene, mut policy) = (Scene::new(2), RoundRobin::default());

@@ -151,11 +151,9 @@ mod tests {
         assert_eq!(scene.ask(&mut soft) as usize, one);
         // Between two equally idle ones the session's own order decides: its second choice.
         scene.own[other].requests = 3;
-        let second = scene.ask_among(&mut policy(&scene, None), &{
-            let mut rest = [one as u32, other as u32];
-            rest.sort_unstable();
-            rest
-        });
+        let mut rest = [one as u32, other as u32];
+        rest.sort_unstable();
+        let second = scene.ask_among(&mut policy(&scene, None), &rest);
         assert_eq!(scene.ask(&mut soft), second);
         // Hard affinity never lets go.
         assert_eq!(scene.ask(&mut policy(&scene, None)) as usize, home);
