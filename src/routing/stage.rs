@@ -10,6 +10,7 @@ use crate::id::RequestId;
 use crate::observe::Load;
 use crate::rng::{Key, Stream};
 use rustc_hash::FxHashMap;
+use std::collections::BTreeSet;
 
 /// What is kept with an attempt to release exactly what its sending took.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,8 +39,10 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// A stage over `targets`. `key` is the gateway's and tier's own; decisions draw from its branch `decide`.
+    /// A stage over `targets`, whose names differ. `key` is the gateway's and tier's own; decisions draw from its branch `decide`.
     pub fn new(spec: &PolicySpec, targets: Vec<Target>, key: Key) -> Stage {
+        let names: BTreeSet<&str> = targets.iter().map(|target| target.name.as_str()).collect();
+        assert_eq!(names.len(), targets.len(), "targets of one name would share their points on a hash ring");
         let policy = spec.build(&BuildContext { targets: &targets, key });
         let needs = policy.needs();
         let count = targets.len();

@@ -10,7 +10,7 @@ use crate::network::{last_mile, set_up, split};
 use crate::observe::{Leg, Observation, Observer, Outcome};
 use crate::replica::{Job, JobId, Output};
 use crate::rng::mix2;
-use crate::routing::{IndexSource, TargetId};
+use crate::routing::IndexSource;
 use crate::time::SimTime;
 
 impl<O: Observer> Model for World<'_, O> {
@@ -192,31 +192,15 @@ impl<O: Observer> World<'_, O> {
         let site = &mut self.sites[replica];
         let Some(log) = site.replica.cache_log() else { return };
         for change in log.changes() {
-            for &(gateway, stage, target) in &site.followers {
-                let stage = &mut self.gateways[gateway].stages[stage];
+            for &(gateway, tier, target) in &site.followers {
+                let gateway = &mut self.gateways[gateway];
+                let stage = match tier {
+                    Some(index) => &mut gateway.stages[index],
+                    None => gateway.global.as_mut().expect("a follower of the first tier has one"),
+                };
                 if change.added {
                     stage.cache_added(target, change.id);
                 } else {
-                    stage.cache_removed(target, change.id);
-                }
-            }
-            if self.region_blocks.followers.is_empty() {
-                continue;
-            }
-            // A region holds a block while any of its replicas does. Regions are targets in their own order.
-            let holders = self.region_blocks.holders.entry((site.region, change.id)).or_insert(0);
-            let before = *holders;
-            *holders = if change.added { before + 1 } else { before - 1 };
-            let (appeared, gone) = (before == 0, *holders == 0);
-            if gone {
-                self.region_blocks.holders.remove(&(site.region, change.id));
-            }
-            for &gateway in &self.region_blocks.followers {
-                let stage = self.gateways[gateway].global.as_mut().expect("a follower has a first tier");
-                let target = TargetId(site.region.0);
-                if appeared {
-                    stage.cache_added(target, change.id);
-                } else if gone {
                     stage.cache_removed(target, change.id);
                 }
             }
