@@ -8,6 +8,7 @@ pub mod digest;
 pub mod dist;
 pub mod id;
 pub mod rng;
+pub mod stats;
 pub mod time;
 // Floor 1: the kernel and what it is told.
 pub mod catalog;
@@ -23,3 +24,9 @@ pub mod replica;
 pub mod routing;
 // Floor 4: everything together.
 pub mod world;
+// Floor 6: one cell.
+pub mod run;
+// Floor 7: what people and files see.
+pub mod report;
+// Floor 8: the command line.
+pub mod cli;
