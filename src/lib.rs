@@ -8,6 +8,7 @@ pub mod digest;
 pub mod id;
 pub mod rng;
 pub mod time;
+pub mod units;
 // Floor 1: the kernel and what it is told.
 pub mod engine;
 pub mod observe;
