@@ -5,6 +5,7 @@
 
 // Floor 0: words.
 pub mod digest;
+pub mod dist;
 pub mod id;
 pub mod rng;
 pub mod time;

@@ -1,0 +1,210 @@
+//! What a workload is made from. Knows parameters, ids and integers; must not know the scenario file that fills
+//! them. All defaults are explicit here, so that a plan shows what runs.
+
+use super::trace::CompiledTrace;
+use crate::dist::Dist;
+use crate::id::{ClassId, DataClassId, OriginId};
+use crate::time::Span;
+use serde::Serialize;
+use std::sync::Arc;
+
+/// One workload of a scenario.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct WorkloadParams {
+    /// Its name in the scenario: the root of its requests' keys.
+    pub name: String,
+    /// The SLO class of requests that name none.
+    pub class: ClassId,
+    /// The residency class of requests that name none; `None` takes the origin's.
+    pub data_class: Option<DataClassId>,
+    /// Scheduling priority of requests that name none; lower goes first.
+    pub priority: u8,
+    /// Where its clients are.
+    pub origins: OriginAssignment,
+    /// What it sends.
+    pub kind: WorkloadKind,
+}
+
+/// How requests that name no origin get one. Every turn of a session has the same.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OriginAssignment {
+    /// By the origins' weights, a keyed draw per session (per request where there is none).
+    Weighted {
+        /// Share of sessions, 0 to 1, whose draw is keyed by their tenant instead, so that a tenant has a home. 0
+        /// spreads every shared prompt over all origins (worst for local caches), 1 is the opposite.
+        tenant_affinity: f64,
+    },
+    /// All from one origin, over what rows name as well.
+    Single(OriginId),
+}
+
+impl Default for OriginAssignment {
+    fn default() -> Self {
+        OriginAssignment::Weighted { tenant_affinity: 0.0 }
+    }
+}
+
+/// Where the requests come from.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WorkloadKind {
+    /// A trace is replayed.
+    Trace(TraceParams),
+    /// Requests are drawn.
+    Synthetic(SyntheticParams),
+}
+
+/// How a trace is replayed.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct TraceParams {
+    /// The rows; shown as path, hash and counts.
+    #[serde(serialize_with = "summary_of")]
+    pub trace: Arc<CompiledTrace>,
+    /// How many times faster than recorded requests arrive; think times stay.
+    pub speed: f64,
+    /// Only the first so many rows of the file.
+    pub limit: Option<u64>,
+    /// Keep the file's timestamps even where they sit on a coarse clock grid. By default the requests of a grid
+    /// cell are spread over it.
+    pub raw_times: bool,
+}
+
+fn summary_of<S: serde::Serializer>(trace: &Arc<CompiledTrace>, to: S) -> Result<S::Ok, S::Error> {
+    trace.summary().serialize(to)
+}
+
+impl TraceParams {
+    /// A replay as recorded.
+    pub fn new(trace: Arc<CompiledTrace>) -> TraceParams {
+        TraceParams { trace, speed: 1.0, limit: None, raw_times: false }
+    }
+}
+
+/// A generated workload: sessions that arrive in an open loop and whose later turns wait for the answers.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SyntheticParams {
+    /// The gaps between first turns.
+    pub arrivals: Arrivals,
+    /// First turns (sessions) per second, over all origins.
+    pub sessions_per_s: f64,
+    /// When it stops.
+    pub until: Until,
+    /// How many tenants; a system prompt belongs to one.
+    pub tenants: u32,
+    /// System prompts at the head of every prompt.
+    pub system: Option<SharedPrefix>,
+    /// Documents after the system prompt (retrieval).
+    pub documents: Option<SharedPrefix>,
+    /// The first user message.
+    pub message: Tokens,
+    /// The user messages of later turns.
+    pub later_message: Tokens,
+    /// Answers.
+    pub output: Tokens,
+    /// Turns of a session, at least 1, rounded to the nearest.
+    pub turns: Dist,
+    /// Seconds from an answer's arrival at the client to the next turn.
+    pub think_s: Dist,
+    /// A session ends before the turn whose prompt and output would exceed this; a first turn is cut to it.
+    pub max_context_tokens: u32,
+}
+
+impl Default for SyntheticParams {
+    /// Single-turn chat without shared prompts: message median 200, output median 180, one a second for ten
+    /// minutes (our choice: within the ranges of public chat traces).
+    fn default() -> Self {
+        SyntheticParams {
+            arrivals: Arrivals::Poisson,
+            sessions_per_s: 1.0,
+            until: Until::Duration(Span::from_secs(600)),
+            tenants: 1,
+            system: None,
+            documents: None,
+            message: Tokens::new(Dist::Lognormal { median: 200.0, sigma: 1.0 }, 32_768),
+            later_message: Tokens::new(Dist::Lognormal { median: 80.0, sigma: 1.0 }, 32_768),
+            output: Tokens::new(Dist::Lognormal { median: 180.0, sigma: 0.8 }, 4_096),
+            turns: Dist::Constant { value: 1.0 },
+            think_s: Dist::Lognormal { median: 12.0, sigma: 1.0 },
+            max_context_tokens: 131_072,
+        }
+    }
+}
+
+/// A renewal process of arrivals.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Arrivals {
+    /// Exponential gaps.
+    Poisson,
+    /// Gamma gaps.
+    Gamma {
+        /// Coefficient of variation of the gaps; above 1 is burstier than Poisson.
+        cv: f64,
+    },
+}
+
+/// When a generator stops.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Until {
+    /// No session starts after this; those under way go on.
+    Duration(Span),
+    /// Sessions are planned until their turns add up to this many requests.
+    Requests(u64),
+}
+
+/// A layer of prompt heads that requests share.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SharedPrefix {
+    /// How many different ones.
+    pub count: u32,
+    /// Length of each, drawn once.
+    pub tokens: Tokens,
+    /// Zipf exponent of their popularity; 0 is uniform.
+    pub zipf: f64,
+}
+
+/// A length in tokens: rounded to the nearest and held within bounds.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Tokens {
+    /// The distribution.
+    pub dist: Dist,
+    /// The least.
+    pub min: u32,
+    /// The most.
+    pub max: u32,
+}
+
+impl Tokens {
+    /// From 1 to `max`.
+    pub fn new(dist: Dist, max: u32) -> Tokens {
+        Tokens { dist, min: 1, max }
+    }
+    /// Always `tokens`.
+    pub fn fixed(tokens: u32) -> Tokens {
+        Tokens { dist: Dist::Constant { value: tokens as f64 }, min: tokens, max: tokens }
+    }
+}
+
+/// What a workload needs to know of the world: the names rows may use, and where clients are.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct OriginTable {
+    /// The origins, by id.
+    pub origins: Vec<OriginRow>,
+    /// Names of the SLO classes, by id.
+    pub classes: Vec<String>,
+    /// Names of the data classes, by id; 0 is unrestricted.
+    pub data_classes: Vec<String>,
+}
+
+/// An origin, as a workload sees it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OriginRow {
+    /// Its name.
+    pub name: String,
+    /// Its share of requests that name no origin, relative to the others.
+    pub weight: f64,
+    /// The data class of its requests.
+    pub data_class: DataClassId,
+}
