@@ -19,3 +19,7 @@ pub mod timing;
 pub mod workload;
 // Floor 3: what acts.
 pub mod routing;
+pub mod replica;
+// Floor 4: the composition root.
+// Floor 5: what users write.
+pub mod scenario;
