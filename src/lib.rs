@@ -14,10 +14,12 @@ pub mod units;
 pub mod engine;
 pub mod observe;
 // Floor 2: the parts of a world.
+pub mod kvcache;
 pub mod network;
 pub mod timing;
 pub mod workload;
 // Floor 3: what acts.
+pub mod replica;
 pub mod routing;
 pub mod replica;
 // Floor 4: the composition root.
