@@ -11,6 +11,7 @@ pub mod rng;
 pub mod time;
 pub mod units;
 // Floor 1: the kernel and what it is told.
+pub mod catalog;
 pub mod engine;
 pub mod observe;
 // Floor 2: the parts of a world.
