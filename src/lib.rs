@@ -22,7 +22,7 @@ pub mod workload;
 // Floor 3: what acts.
 pub mod replica;
 pub mod routing;
-pub mod replica;
 // Floor 4: the composition root.
+pub mod world;
 // Floor 5: what users write.
 pub mod scenario;

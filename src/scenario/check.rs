@@ -6,6 +6,7 @@ use super::diagnostic::{Diagnostic, Place};
 use super::nearest::{nearest, suggest};
 use crate::units;
 use serde_json::Value;
+use std::sync::LazyLock;
 use toml::Spanned;
 use toml::de::DeValue;
 
@@ -84,8 +85,8 @@ impl<'s> Checker<'s, '_> {
         place: &Place,
     ) -> bool {
         let DeValue::Table(table) = value.get_mut() else { return true };
-        let none = serde_json::Map::new();
-        let properties = schema.get("properties").and_then(Value::as_object).unwrap_or(&none);
+        static NONE: LazyLock<serde_json::Map<String, Value>> = LazyLock::new(serde_json::Map::new);
+        let properties = schema.get("properties").and_then(Value::as_object).unwrap_or(&NONE);
         let additional = schema.get("additionalProperties");
         let required = schema.get("required").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
         let missing: Vec<&str> =

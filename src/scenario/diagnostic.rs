@@ -31,6 +31,8 @@ pub struct Diagnostic {
     pub label: String,
     /// Other places that explain it.
     pub context: Vec<(Place, String)>,
+    /// Details.
+    pub notes: Vec<String>,
     /// What to do next.
     pub help: Vec<String>,
 }
@@ -44,6 +46,7 @@ impl Diagnostic {
             place: Some(place),
             label: String::new(),
             context: Vec::new(),
+            notes: Vec::new(),
             help: Vec::new(),
         }
     }
@@ -63,6 +66,11 @@ impl Diagnostic {
     /// Adds another place.
     pub fn context(mut self, place: Place, words: impl Into<String>) -> Self {
         self.context.push((place, words.into()));
+        self
+    }
+    /// Adds a detail.
+    pub fn note(mut self, note: impl Into<String>) -> Self {
+        self.notes.push(note.into());
         self
     }
     /// Adds a next step.
@@ -122,6 +130,9 @@ impl Diagnostics {
                 title.element(snippet)
             }
         };
+        for note in &item.notes {
+            group = group.element(Level::NOTE.message(note.as_str()));
+        }
         for help in &item.help {
             group = group.element(Level::HELP.message(help.as_str()));
         }

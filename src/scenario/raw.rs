@@ -4,6 +4,7 @@
 
 pub mod workload;
 
+use crate::catalog::Dtype;
 use crate::replica::{Admission, Scheduler};
 use crate::routing::PolicySpec;
 use crate::units::{Bandwidth, Duration, Ratio};
@@ -72,17 +73,6 @@ pub struct RawSlo {
     pub priority: Option<u8>,
 }
 
-/// The type of weights or KV entries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[schemars(rename = "Dtype")]
-pub enum RawDtype {
-    /// Two bytes.
-    Bf16,
-    /// One byte.
-    Fp8,
-}
-
 /// A model: a row of the catalogue, or its dimensions.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -93,10 +83,10 @@ pub struct RawModel {
     /// The dimensions of a dense model that is not in the catalogue.
     pub dims: Option<RawDims>,
     /// Type of the weights: "bf16" or "fp8". Default: "bf16".
-    pub weights: Option<RawDtype>,
+    pub weights: Option<Dtype>,
     /// Type of KV cache entries: "bf16" or "fp8". Default: "bf16".
-    pub kv_dtype: Option<RawDtype>,
-    /// Longest context, prompt and output together, in tokens. Default: the catalogue's.
+    pub kv_dtype: Option<Dtype>,
+    /// Longest context, prompt and output together, in tokens. Default: 131072, or what the KV cache holds if that is less.
     #[schemars(range(min = 1, max = 16_777_216))]
     pub max_model_len: Option<u32>,
 }
@@ -123,10 +113,13 @@ pub struct RawDims {
     pub head_dim: u32,
     /// Width of the feed-forward layer.
     #[schemars(range(min = 1, max = 10_000_000))]
-    pub intermediate: u32,
+    pub ff: u32,
     /// Entries of the vocabulary.
     #[schemars(range(min = 1, max = 100_000_000))]
     pub vocab: u32,
+    /// Whether the output head shares the embedding's weights. Default: false.
+    #[serde(default)]
+    pub tied: bool,
 }
 
 /// A place with gateways, replicas or both.
