@@ -9,7 +9,7 @@ pub mod rtt;
 
 pub use gpu::{Gpu, gpu, gpus};
 pub use model::{Dtype, MlaDims, Model, ModelDims, MoeDims, model, models};
-pub use region::{CloudRegion, region, regions};
+pub use region::{CloudRegion, nearest_region_id, region, regions};
 pub use rtt::{RttTable, catalogue_rtt, rtt_table, rtt_tables};
 
 /// Where a table's numbers come from.
@@ -54,3 +54,7 @@ fn rows(text: &'static str) -> impl Iterator<Item = Row> {
         std::rc::Rc::new(lines.next().unwrap_or_default().split(',').collect());
     lines.map(move |line| Row { columns: columns.clone(), cells: line.split(',').collect() })
 }
+
+#[cfg(test)]
+#[path = "catalog/tests.rs"]
+mod tests;

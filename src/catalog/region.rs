@@ -55,3 +55,24 @@ pub fn regions() -> &'static [CloudRegion] {
 pub fn region(id: &str) -> Option<&'static CloudRegion> {
     REGIONS.iter().find(|region| region.id == id)
 }
+
+/// The id in the catalogue that differs from `id` in the fewest letters, if at most three: for error messages.
+pub fn nearest_region_id(id: &str) -> Option<&'static str> {
+    let distances = REGIONS.iter().map(|region| (edit_distance(id, region.id), region.id));
+    distances.min().filter(|&(distance, _)| distance <= 3).map(|(_, id)| id)
+}
+
+/// Letters to insert, remove or replace to turn one text into the other (Levenshtein).
+fn edit_distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
+        for (j, y) in b.iter().enumerate() {
+            let replaced = diagonal + usize::from(x != *y);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}

@@ -115,3 +115,7 @@ pub fn derive_kv_blocks(
         usable_bytes,
     })
 }
+
+#[cfg(test)]
+#[path = "capacity/tests.rs"]
+mod tests;

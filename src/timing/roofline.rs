@@ -199,3 +199,7 @@ fn check(params: &RooflineParams) -> Result<(), TimingError> {
         ("t_sequence_us", profile.t_sequence_us),
     ])
 }
+
+#[cfg(test)]
+#[path = "roofline/tests.rs"]
+mod tests;

@@ -20,7 +20,7 @@ impl Table {
     pub fn new(params: &TableParams) -> Result<Table, TimingError> {
         let mut cells = BTreeMap::new();
         for row in &params.rows {
-            if !(row.step_us > 0.0 && row.step_us <= 3.6e9) {
+            if !(row.step_us > 0.0 && row.step_us <= MAX_STEP_US) {
                 let rule = "above 0 and at most an hour";
                 return Err(TimingError::OutOfRange {
                     field: "step_us",
@@ -62,15 +62,44 @@ impl Table {
         Ok(Table { tokens, contexts, step_ps })
     }
 
-    /// The measured rows of a CSV file with columns `tokens`, `context_tokens` and `step_us`, in any order.
+    /// The measured rows of a CSV file with columns `tokens`, `context_tokens` and `step_us`, in any order; lines that
+    /// start with `#` are comments.
     pub fn parse_csv(text: &str) -> Result<Vec<TableRow>, TimingError> {
-        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.as_bytes());
+        let fail = |line, problem| Err(TimingError::Csv { line, problem });
+        let mut lines = (1u64..)
+            .zip(text.lines())
+            .filter(|(_, text)| !text.trim().is_empty() && !text.starts_with('#'))
+            .map(|(line, text)| (line, text.split(',').map(str::trim).collect::<Vec<_>>()));
+        let Some((line, header)) = lines.next() else {
+            return fail(1, format!("the file is empty; its header must be {}", COLUMNS.join(",")));
+        };
+        let position = |column: &str| header.iter().position(|name| *name == column);
+        let (Some(tokens), Some(context), Some(step), 3) =
+            (position(COLUMNS[0]), position(COLUMNS[1]), position(COLUMNS[2]), header.len())
+        else {
+            return fail(
+                line,
+                format!("the header is {}; it must be {}", header.join(","), COLUMNS.join(",")),
+            );
+        };
         let mut rows = Vec::new();
-        for record in reader.deserialize() {
-            rows.push(record.map_err(|error| {
-                let line = error.position().map_or(1, csv::Position::line);
-                TimingError::Csv { line, problem: error.to_string() }
-            })?);
+        for (line, cells) in lines {
+            if cells.len() != 3 {
+                return fail(line, format!("{} cells; the header has 3", cells.len()));
+            }
+            let read = |index: usize, rule: &str| TimingError::Csv {
+                line,
+                problem: format!("{} is {:?}; it must be {rule}", header[index], cells[index]),
+            };
+            rows.push(TableRow {
+                tokens: cells[tokens].parse().map_err(|_| read(tokens, "a whole number"))?,
+                context_tokens: cells[context].parse().map_err(|_| read(context, "a whole number"))?,
+                step_us: cells[step]
+                    .parse()
+                    .ok()
+                    .filter(|&us| us > 0.0 && us <= MAX_STEP_US)
+                    .ok_or_else(|| read(step, "a number of microseconds above 0 and at most an hour"))?,
+            });
         }
         Ok(rows)
     }
@@ -89,6 +118,10 @@ impl Table {
     }
 }
 
+/// The columns of a table's file.
+const COLUMNS: [&str; 3] = ["tokens", "context_tokens", "step_us"];
+/// The longest step a table may hold, µs: an hour.
+const MAX_STEP_US: f64 = 3.6e9;
 /// The largest context a table may hold: keeps products of slope and context inside 64 bits.
 const MAX_CONTEXT: u64 = 1_000_000_000_000;
 
@@ -117,3 +150,7 @@ impl StepTime for Table {
             || !within(shape.context_tokens, contexts[0], contexts[contexts.len() - 1])
     }
 }
+
+#[cfg(test)]
+#[path = "table/tests.rs"]
+mod tests;
