@@ -67,3 +67,41 @@ pub const REGISTRY: &[PolicyEntry] = &[
     line("gorgo", Tier::Both, "round trip, uncached prompt and queued prompts in one weighted sum", "GORGO v2, 2026", describe::<gorgo::Params>),
     line("nearest", Tier::Both, "lowest round-trip time, its replicas in turn", "latency-based DNS, anycast", describe::<nearest::Params>),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_policy_has_a_page_that_names_its_parameters_with_their_defaults() {
+        let docs = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/policies");
+        let index = std::fs::read_to_string(docs.join("README.md")).unwrap();
+        for entry in REGISTRY {
+            let page = std::fs::read_to_string(docs.join(format!("{}.md", entry.name)))
+                .unwrap_or_else(|error| panic!("docs/policies/{}.md: {error}", entry.name));
+            assert!(page.starts_with(&format!("# {}\n", entry.name)), "{}", entry.name);
+            for param in (entry.params)() {
+                let row = format!("| `{}` | `{}` |", param.name, param.default);
+                assert!(page.contains(&row), "{} lacks the row {row}", entry.name);
+                assert!(!param.doc.is_empty(), "{}.{} says nothing", entry.name, param.name);
+            }
+            assert!(index.contains(&format!("[{0}]({0}.md)", entry.name)), "the index lacks {}", entry.name);
+            assert!(!entry.summary.is_empty() && !entry.source.is_empty());
+        }
+    }
+
+    #[test]
+    fn parameters_are_listed_as_a_scenario_spells_them() {
+        let gorgo: Vec<(String, String)> =
+            describe::<gorgo::Params>().into_iter().map(|param| (param.name, param.default)).collect();
+        let expected = [
+            ("rtt", "0.276"),
+            ("prefill", "1.0"),
+            ("queue", "0.5"),
+            ("release", "\"completion\""),
+            ("tie", "\"first\""),
+        ];
+        assert_eq!(gorgo, expected.map(|(name, default)| (name.to_owned(), default.to_owned())));
+        assert_eq!(describe::<random::Params>(), []);
+    }
+}

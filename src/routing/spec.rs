@@ -76,10 +76,94 @@ policies! {
 impl PolicySpec {
     /// The policy, ready to route for one stage of one gateway.
     pub fn build(&self, context: &BuildContext<'_>) -> Box<dyn Policy> {
-        let _ = context;
+        let targets = context.targets;
         match self {
+            PolicySpec::RoundRobin(_) => Box::new(round_robin::RoundRobin::default()),
             PolicySpec::Random(_) => Box::new(random::Random),
-            _ => Box::new(round_robin::RoundRobin::default()),
+            PolicySpec::LeastRequest(params) => Box::new(least_request::LeastRequest::new(params)),
+            PolicySpec::LeastLoad(params) => Box::new(least_load::LeastLoad::new(params)),
+            PolicySpec::P2c(params) => Box::new(p2c::P2c::new(params)),
+            PolicySpec::Session(params) => Box::new(session::Session::new(params, targets)),
+            PolicySpec::Prefix(params) => Box::new(prefix::Prefix::new(params)),
+            PolicySpec::Chwbl(params) => Box::new(chwbl::Chwbl::new(params, targets)),
+            PolicySpec::Gorgo(params) => Box::new(gorgo::Gorgo::new(params)),
+            PolicySpec::Nearest(_) => Box::new(nearest::Nearest::new(targets)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::routing::REGISTRY;
+
+    fn parse(text: &str) -> Result<PolicySpec, toml::de::Error> {
+        toml::from_str(text)
+    }
+
+    #[test]
+    fn every_registered_policy_parses_by_its_name_and_keeps_its_defaults() {
+        for entry in REGISTRY {
+            let defaults = PolicySpec::from_name(entry.name).unwrap();
+            assert_eq!(defaults.name(), entry.name);
+            assert_eq!(parse(&format!("{} = {{}}", entry.name)).unwrap(), defaults);
+            assert!(defaults.validate().is_empty());
+            let written = toml::to_string(&defaults).unwrap();
+            assert_eq!(parse(&written).unwrap(), defaults, "{written}");
+            assert!(parse(&format!("{} = {{ no_such_key = 1 }}", entry.name)).is_err());
+        }
+        let names: std::collections::BTreeSet<&str> = REGISTRY.iter().map(|entry| entry.name).collect();
+        assert_eq!(names.len(), REGISTRY.len());
+        assert_eq!(PolicySpec::from_name("p3c"), None);
+        // A policy that is not in the registry would be in the schema.
+        let schema = schemars::schema_for!(PolicySpec).to_value();
+        assert_eq!(schema["oneOf"].as_array().unwrap().len(), REGISTRY.len());
+    }
+
+    #[test]
+    fn published_defaults() {
+        // KubeAI's CHWBL, the weights of GORGO's tuner, SGLang's guard, Envoy's choice count.
+        assert_eq!(
+            parse("chwbl = {}").unwrap(),
+            parse("chwbl = { load_factor = 1.25, vnodes = 256 }").unwrap()
+        );
+        assert_eq!(
+            parse("gorgo = {}").unwrap(),
+            parse("gorgo = { rtt = 0.276, prefill = 1, queue = 0.5 }").unwrap()
+        );
+        assert_eq!(parse("p2c = {}").unwrap(), parse("p2c = { choices = 2 }").unwrap());
+        assert_eq!(
+            parse("prefix = { guard = {} }").unwrap(),
+            parse("prefix = { guard = { abs = 32, rel = 1.1 }, min_match = 0.0, index = \"sent\" }").unwrap(),
+        );
+        assert_ne!(parse("prefix = {}").unwrap(), parse("prefix = { guard = {} }").unwrap());
+    }
+
+    #[test]
+    fn a_value_beyond_its_rule_is_named() {
+        let fields = |text: &str| -> Vec<String> {
+            let problems = parse(text).unwrap().validate();
+            problems.iter().map(|problem| format!("{} = {}", problem.field, problem.value)).collect()
+        };
+        assert_eq!(
+            fields("chwbl = { vnodes = 0, load_factor = 0.99, prefix_tokens = 0 }"),
+            ["prefix_tokens = 0", "vnodes = 0", "load_factor = 0.99"]
+        );
+        assert_eq!(
+            fields("chwbl = { vnodes = 65537, load_factor = nan }"),
+            ["vnodes = 65537", "load_factor = NaN"]
+        );
+        assert_eq!(fields("chwbl = { vnodes = 65536, load_factor = 1.0 }"), [""; 0]);
+        assert_eq!(
+            fields("gorgo = { rtt = -0.1, prefill = inf, queue = nan }"),
+            ["rtt = -0.1", "prefill = inf", "queue = NaN"]
+        );
+        assert_eq!(fields("gorgo = { rtt = 0.0, queue = 0.0 }"), [""; 0]);
+        assert_eq!(
+            fields("prefix = { min_match = 1.01, guard = { rel = -1.0 } }"),
+            ["min_match = 1.01", "guard.rel = -1"]
+        );
+        assert_eq!(fields("p2c = { choices = 0 }"), ["choices = 0"]);
+        assert_eq!(fields("session = { prefix_tokens = 0, soft = 0 }"), ["prefix_tokens = 0"]);
     }
 }
