@@ -22,7 +22,7 @@ pub mod workload;
 // Floor 3: what acts.
 pub mod replica;
 pub mod routing;
-// Floor 4: the composition root.
+// Floor 4: everything together.
 pub mod world;
 // Floor 5: what users write.
 pub mod scenario;

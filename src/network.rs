@@ -9,6 +9,6 @@ pub mod matrix_csv;
 pub mod params;
 pub mod region_set;
 
-pub use link::{Network, NetworkError};
+pub use link::{Network, NetworkError, last_mile, set_up, split};
 pub use params::{Connection, JitterParams, LastMileParams, NetworkParams};
 pub use region_set::RegionSet;

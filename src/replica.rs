@@ -13,7 +13,7 @@ mod sequence;
 
 pub use engine::Engine;
 pub use fifo::Fifo;
-pub use params::{Admission, EngineParams, IngressParams, QueueParams, Scheduler, ServerParams};
+pub use params::{Admission, EngineParams, QueueParams, Scheduler, ServerParams};
 pub use ps::ProcessorSharing;
 
 use crate::kvcache::ChangeLog;

@@ -87,19 +87,3 @@ pub struct QueueParams {
     /// Time for each output token.
     pub per_output_token: Span,
 }
-
-/// The engine's front end: HTTP, tokenisation. A pure delay: measured front ends work on many requests at once.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct IngressParams {
-    /// For each request.
-    pub base: Span,
-    /// For each prompt token.
-    pub per_prompt_token: Span,
-}
-
-impl IngressParams {
-    /// The delay of a prompt.
-    pub fn delay(&self, prompt_tokens: u32) -> Span {
-        Span(self.base.0 + self.per_prompt_token.0 * prompt_tokens as u64)
-    }
-}

@@ -108,6 +108,11 @@ impl Chain {
             kept += run.len;
         }
     }
+    /// Makes every block differ from that of the same prompt under another salt, as a salt in the first parent of
+    /// chained hashing does.
+    pub fn salt(&mut self, salt: u64) {
+        self.runs.iter_mut().for_each(|run| run.key = mix2(run.key, salt));
+    }
     /// Copies another chain's runs into this one's memory.
     pub fn copy_from(&mut self, other: &Chain) {
         self.runs.clear();

@@ -2,10 +2,10 @@
 
 use crate::id::{ClassId, DataClassId, IdVec, OriginId, PoolId, RegionId, SourceId};
 use crate::network::{Connection, LastMileParams, NetworkParams, RegionSet};
-use crate::replica::{IngressParams, ServerParams};
+use crate::replica::ServerParams;
 use crate::routing::PolicySpec;
 use crate::time::{SimTime, Span};
-use crate::timing::TimingParams;
+use crate::timing::{IngressParams, TimingParams};
 use crate::workload::WorkloadParams;
 use serde::Serialize;
 
