@@ -50,6 +50,9 @@ pub fn load(path: &Path, overrides: &[String]) -> Result<Plan, Diagnostics> {
 pub fn parse(file: &str, text: &str, folder: &Path, stem: &str, overrides: &[String]) -> Result<Plan, Diagnostics> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let gathered = |text: &str, mut items: Vec<Diagnostic>| {
+        // A setting for all pools is one mistake, however many pools have it.
+        let mut once: Vec<Diagnostic> = Vec::with_capacity(items.len());
+        items.retain(|item| !once.contains(item) && (once.push(item.clone()), true).1);
         items.sort_by_key(|item| (item.severity, item.place.as_ref().map_or(0, |place| place.start)));
         Diagnostics { file: file.to_owned(), text: text.to_owned(), items }
     };

@@ -80,7 +80,10 @@ fn quantity(text: &str, what: &str, units: &[Unit], example: &str) -> Result<u12
         let base = example.trim_start_matches(|c: char| c.is_ascii_digit());
         return Err(error(
             format!("a {what} without a unit: `{trimmed}`"),
-            format!("did you mean \"{number}{base}\"? (units: {})", known()),
+            match base {
+                "s" => format!("did you mean \"{number}s\" or \"{number}ms\"? (units: {})", known()),
+                _ => format!("did you mean \"{number}{base}\"? (units: {})", known()),
+            },
         ));
     }
     let Some(&(_, scale)) = units.iter().find(|known| known.0 == unit) else {
@@ -335,7 +338,7 @@ mod tests {
     #[test]
     fn what_cannot_be_meant_is_refused_with_a_way_out() {
         let refused = |text: &str| parse_duration(text).unwrap_err();
-        assert!(refused("30").help.contains("did you mean \"30s\"?"));
+        assert!(refused("30").help.contains("did you mean \"30s\""));
         assert!(refused("30 Min").problem.contains("`Min` is not a unit of duration"));
         assert!(refused("30MS").help.contains("did you mean \"30ms\"?"));
         assert!(refused("-3s").problem.contains("negative"));

@@ -145,7 +145,8 @@ impl<'s> Checker<'s, '_> {
         for name in &broken {
             table.remove(name.as_str());
         }
-        true
+        // Without what it needs, a table cannot be read at all.
+        required.iter().filter_map(Value::as_str).all(|name| table.contains_key(name))
     }
 
     fn array(&mut self, schema: &'s Value, value: &mut Spanned<DeValue<'_>>, path: &mut Path) -> bool {
@@ -298,7 +299,7 @@ impl<'s> Checker<'s, '_> {
                     1 => {
                         let name = given[0].get_ref().to_string();
                         let chosen = tagged.iter().find(|choice| choice.0 == name).map(|choice| choice.1);
-                        chosen.is_none_or(|chosen| self.table(chosen, value, path, key) && has(value, &name))
+                        chosen.is_none_or(|chosen| self.table(chosen, value, path, key))
                     }
                     0 => {
                         let shared = tagged.first().map_or(&Value::Null, |choice| choice.1);
@@ -353,10 +354,6 @@ impl<'s> Checker<'s, '_> {
             }
         }
     }
-}
-
-fn has(value: &Spanned<DeValue<'_>>, name: &str) -> bool {
-    value.get_ref().as_table().is_some_and(|table| table.contains_key(name))
 }
 
 fn quoted(words: &[&str]) -> String {

@@ -20,7 +20,7 @@ pub type Named<T> = BTreeMap<String, T>;
 /// A regionsim scenario: a fleet, a workload, policies, and what users are promised.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-#[schemars(rename = "Scenario")]
+#[schemars(rename = "Scenario", extend("required" = ["regions", "workloads"]))]
 pub struct RawScenario {
     /// The scenario's name in reports. Default: the file's name.
     pub name: Option<String>,
@@ -43,7 +43,6 @@ pub struct RawScenario {
     /// Engine settings for all pools; a pool's own `engine` overrides them key by key.
     pub engine: RawEngine,
     /// Regions, in the order of tables. At least one has a pool.
-    #[schemars(required)]
     pub regions: Named<RawRegion>,
     /// Where clients are. Default: one origin of equal weight beside each region that has a pool.
     pub origins: Named<RawOrigin>,
@@ -52,7 +51,6 @@ pub struct RawScenario {
     /// Round trips, jitter and bandwidth between regions.
     pub network: RawNetwork,
     /// What is sent: traces and generated requests. At least one.
-    #[schemars(required)]
     pub workloads: Named<RawWorkload>,
     /// Routing policies to compare, each on the same world. Default: a set of six usual ones.
     pub policies: Named<RawPolicy>,
@@ -304,10 +302,9 @@ pub struct RawIngress {
 /// Where clients are.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-#[schemars(rename = "Origin")]
+#[schemars(rename = "Origin", extend("required" = ["near"]))]
 pub struct RawOrigin {
     /// The region its clients are next to.
-    #[schemars(required)]
     pub near: Option<String>,
     /// Its share of the requests that name no origin, relative to the other origins. Default: 1.
     #[schemars(range(min = 0, max = 1e9))]
@@ -373,10 +370,10 @@ pub enum RawConnection {
 /// Where requests of a data class may go. Entries are region names, jurisdiction tags (write `region:NAME` or `jurisdiction:TAG` where a word is both), or "any".
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-#[schemars(rename = "Residency")]
+#[schemars(rename = "Residency", extend("required" = ["process_in"]))]
 pub struct RawResidency {
     /// Where replicas may process it.
-    #[schemars(required, length(min = 1))]
+    #[schemars(length(min = 1))]
     pub process_in: Option<Vec<String>>,
     /// Where gateways may read it. Default: as `process_in`.
     #[schemars(length(min = 1))]

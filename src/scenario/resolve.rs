@@ -53,8 +53,9 @@ impl<'a> Resolver<'a> {
     fn find(&mut self, known: &[String], name: &str, what: &str, table: &str, path: &[&str]) -> Option<usize> {
         let index = known.iter().position(|other| other == name);
         if index.is_none() {
+            let article = if what.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
             let item = self
-                .error(path, format!("`{}` must be a {what} of this scenario", path.join(".")))
+                .error(path, format!("`{}` must be {article} {what} of this scenario", path.join(".")))
                 .label(format!("there is no {what} `{name}`"))
                 .help(suggest(name, &format!("the names in `[{table}]` are"), known.iter().map(String::as_str)));
             self.push(item);

@@ -53,10 +53,10 @@ pub struct RawTrace {
 /// A generator: sessions arrive in an open loop, later turns wait for the answers.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-#[schemars(rename = "Synthetic")]
+#[schemars(rename = "Synthetic", extend("required" = ["sessions_per_s"]))]
 pub struct RawSynthetic {
     /// New sessions in a second, over all origins.
-    #[schemars(required, extend("exclusiveMinimum" = 0, "maximum" = 1e6))]
+    #[schemars(extend("exclusiveMinimum" = 0, "maximum" = 1e6))]
     pub sessions_per_s: Option<f64>,
     /// Gaps between sessions: "poisson", or `{ gamma = { cv = 2.0 } }` for bursts. Default: "poisson".
     pub arrivals: Option<RawArrivals>,

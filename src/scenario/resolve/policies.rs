@@ -3,6 +3,7 @@
 use super::{Resolver, id_or_first};
 use crate::id::{DataClassId, Id, IdVec, OriginId, RegionId, SourceId};
 use crate::routing::PolicySpec;
+use crate::routing::policies::prefix;
 use crate::scenario::diagnostic::Diagnostic;
 use crate::scenario::raw::RawPolicy;
 use crate::time::Span;
@@ -33,7 +34,13 @@ impl Resolver<'_> {
         self.check_names(&["policies"]);
         let names = self.names(&["policies"]);
         if names.is_empty() {
-            let spec = |name: &str| PolicySpec::from_name(name);
+            let spec = |name: &str| match PolicySpec::from_name(name)? {
+                // Without its load guard, the longest match would end on one replica.
+                PolicySpec::Prefix(params) => {
+                    Some(PolicySpec::Prefix(prefix::Params { guard: Some(prefix::Guard::default()), ..params }))
+                }
+                other => Some(other),
+            };
             let policies = DEFAULTS.iter().filter_map(|(name, global, replica)| {
                 Some(PolicyParams {
                     name: (*name).to_owned(),

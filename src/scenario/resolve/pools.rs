@@ -3,14 +3,14 @@
 use super::{Resolver, id_or_first};
 use crate::catalog::{self, Dtype, Gpu, ModelDims};
 use crate::id::{Id, IdVec, PoolId, RegionId};
-use crate::replica::{EngineParams, IngressParams, QueueParams, ServerParams};
+use crate::replica::{EngineParams, QueueParams, ServerParams};
 use crate::scenario::diagnostic::Diagnostic;
 use crate::scenario::nearest::suggest;
 use crate::scenario::plan::PoolFacts;
 use crate::scenario::raw::{RawEngine, RawPool, RawQueue, RawServer};
 use crate::time::Span;
 use crate::timing::params::TimingError;
-use crate::timing::{self, KvCapacity, LinearParams, RooflineParams, TableParams, TimingParams};
+use crate::timing::{self, IngressParams, KvCapacity, LinearParams, RooflineParams, TableParams, TimingParams};
 use crate::world::PoolParams;
 
 /// The default of `block_tokens` (vLLM's on CUDA).
@@ -171,14 +171,14 @@ impl Resolver<'_> {
         pool.gpus_per_replica = raw.tensor_parallel.unwrap_or(1);
         let stated = raw
             .ingress
-            .map(|ingress| IngressParams { base: ingress.base.0, per_prompt_token: ingress.per_token.0 });
+            .map(|ingress| IngressParams { base: ingress.base.0, per_token: ingress.per_token.0 });
         if let Some(server) = &raw.server {
             self.refuse_beside_server(path);
             pool.server = match server {
                 RawServer::Fifo(queue) => ServerParams::Fifo(queue_params(queue, queue.slots.unwrap_or(1))),
                 RawServer::Ps(queue) => ServerParams::Ps(queue_params(queue, 1)),
             };
-            pool.ingress = stated.unwrap_or_default();
+            pool.ingress = stated.unwrap_or(IngressParams::NONE);
             pool.gpus_per_replica = 0;
             return (pool, PoolFacts { timing: Some("queue".into()), ..PoolFacts::default() });
         }
@@ -209,12 +209,7 @@ impl Resolver<'_> {
         });
         let (timing, timing_name, timing_error) = self.timing(raw, model.as_ref(), gpu, pool.gpus_per_replica, path);
         let ingress = timing.as_ref().map(TimingParams::ingress);
-        pool.ingress = stated.unwrap_or_else(|| {
-            ingress.map_or(IngressParams::default(), |from| IngressParams {
-                base: from.base,
-                per_prompt_token: from.per_token,
-            })
-        });
+        pool.ingress = stated.or(ingress).unwrap_or(IngressParams::NONE);
         pool.timing = timing;
         let engine = raw.engine.over(&self.raw.engine);
         let broken = model_broken || (raw.gpu.is_some() && gpu.is_none());
@@ -276,7 +271,7 @@ impl Resolver<'_> {
             self.push(item);
             return (None, None, None);
         }
-        let ingress = timing::IngressParams::NONE;
+        let ingress = IngressParams::NONE;
         if let Some(linear) = raw.timing.linear {
             let params = TimingParams::Linear(LinearParams {
                 base_us: linear.base_us,
@@ -544,7 +539,7 @@ fn stand_in(region_name: &str, name: &str, region: RegionId) -> PoolParams {
         gpus_per_replica: 1,
         server: ServerParams::Ps(queue_params(&RawQueue::default(), 1)),
         timing: None,
-        ingress: IngressParams::default(),
+        ingress: IngressParams::NONE,
     }
 }
 

@@ -178,7 +178,7 @@ impl Resolver<'_> {
             | MatrixProblem::BadCoordinates { .. } => return,
             MatrixProblem::NoSource { from, to, without_coordinates } => {
                 let first = without_coordinates.first().unwrap_or(from).clone();
-                if self.document.has(&["regions", &first, "location"]) {
+                if self.document.has(&["regions", &first, "location"]) || !self.raw.regions.contains_key(&first) {
                     return;
                 }
                 self.error_at_key(&["regions", &first], format!("there must be a round trip from `{from}` to `{to}`"))

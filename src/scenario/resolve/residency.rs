@@ -38,6 +38,7 @@ impl Resolver<'_> {
                 self.push(item);
             }
             let raw = self.raw.residency.get(&name).cloned().unwrap_or_default();
+            let before = self.found.len();
             let mut set = |key: &str, entries: &Option<Vec<String>>| {
                 entries.as_ref().map(|entries| self.region_set(&["residency", &name, key], entries, regions, facts))
             };
@@ -49,7 +50,7 @@ impl Resolver<'_> {
             let can_serve = (0..regions.len()).any(|index| {
                 with_pools.get(index).is_some_and(|&pools| pools) && process_in.contains(RegionId::new(index))
             });
-            if raw.process_in.is_some() && !can_serve && with_pools.contains(&true) {
+            if raw.process_in.is_some() && !can_serve && with_pools.contains(&true) && self.found.len() == before {
                 let have: Vec<&str> =
                     (0..regions.len()).filter(|&index| with_pools[index]).map(|index| regions[index].as_str()).collect();
                 let item = self
