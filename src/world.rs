@@ -22,7 +22,7 @@ use crate::network::{Network, NetworkError};
 use crate::observe::{Load, Observation, Observer, Outcome, ReplicaSample, Work};
 use crate::replica::{Output, Replica};
 use crate::rng::Key;
-use crate::routing::{IndexSource, TargetId};
+use crate::routing::{IndexSource, Stage, TargetId};
 use crate::time::{SimTime, Span};
 use crate::timing::{IngressParams, StepTime, TimingError};
 use crate::workload::{OriginRow, OriginTable, Source};
@@ -40,8 +40,9 @@ struct Site {
     /// Which wake is valid: an earlier one is ignored.
     wake: u32,
     wake_at: Option<SimTime>,
-    /// Gateways whose prefix index follows this cache: the gateway, its stage and this replica's target there.
-    followers: Vec<(GatewayId, usize, TargetId)>,
+    /// Stages whose prefix index follows this cache: the gateway, its stage (none: its first tier), and the target
+    /// that this replica is, or belongs to, there.
+    followers: Vec<(GatewayId, Option<usize>, TargetId)>,
 }
 
 /// A workload and the arrival it has announced.
@@ -130,17 +131,10 @@ impl<'p, O: Observer> World<'p, O> {
         }
         let gateways = gateway::build(params, policy, &network, &sites, key);
         for (id, gateway) in gateways.enumerate() {
-            for (stage_index, stage) in gateway.stages.iter().enumerate() {
-                if stage.needs().index != Some(IndexSource::Oracle) {
-                    continue;
-                }
-                for (target, place) in stage.targets().iter().enumerate() {
-                    let replica: ReplicaId = place.replica.expect("the last tier's targets are replicas");
-                    let site: &mut Site = &mut sites[replica];
-                    site.followers.push((id, stage_index, TargetId(target as u32)));
-                    if let Some(log) = site.replica.cache_log() {
-                        log.subscribe();
-                    }
+            let tiers = gateway.stages.iter().enumerate().map(|(index, stage)| (Some(index), stage));
+            for (tier, stage) in tiers.chain(gateway.global.iter().map(|stage| (None, stage))) {
+                if stage.needs().index == Some(IndexSource::Oracle) {
+                    follow(&mut sites, id, tier, stage);
                 }
             }
         }
@@ -229,6 +223,26 @@ impl<'p, O: Observer> World<'p, O> {
         let site = &self.sites[replica];
         let (load, work): (Load, Work) = (site.replica.load(), site.replica.work());
         ReplicaSample { replica, pool: site.pool, region: site.region, load, work }
+    }
+}
+
+/// Lets a stage's index follow the caches of all replicas behind its targets.
+fn follow(sites: &mut IdVec<ReplicaId, Site>, gateway: GatewayId, tier: Option<usize>, stage: &Stage) {
+    for (index, target) in stage.targets().iter().enumerate() {
+        let behind = |id: ReplicaId, site: &Site| match target.replica {
+            Some(replica) => replica == id,
+            None => target.region == site.region,
+        };
+        for id in sites.ids() {
+            let site = &mut sites[id];
+            if !behind(id, site) {
+                continue;
+            }
+            if let Some(log) = site.replica.cache_log() {
+                log.subscribe();
+                site.followers.push((gateway, tier, TargetId(index as u32)));
+            }
+        }
     }
 }
 

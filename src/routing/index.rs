@@ -1,168 +1,44 @@
-//! Which target holds which blocks, as far as a gateway knows. Knows block ids and targets; must not know where the
-//! knowledge came from: decisions, answers or the caches themselves.
-//!
-//! A block id stands for the whole prefix up to its block, so the blocks of a prompt that a target holds without a
-//! gap are its leading blocks. An index that is only ever fed whole prompts is *closed*: who holds a block holds all
-//! before it. There a run of blocks is compared by its last block alone; [`PrefixIndex::match_walk`] is the plain
-//! twin, and the only right one where blocks come and go singly.
+//! Which target holds which blocks, as far as a gateway knows. Knows blocks and targets; must not know what a policy
+//! makes of it. A block id stands for the whole prefix up to its block, so what a target holds of a prompt is
+//! a number of leading blocks.
 
-use super::{PromptBlocks, TargetId};
-use crate::workload::Run;
-use rustc_hash::FxHashMap;
+pub mod blocks;
+pub mod prompts;
 
-/// Block ids and the set of targets that hold each.
+use super::{IndexSource, PromptBlocks, TargetId};
+pub use blocks::BlockIndex;
+pub use prompts::PromptIndex;
+
+/// A prefix index, by what feeds it.
 #[derive(Clone, Debug)]
-pub struct PrefixIndex {
-    targets: usize,
-    words: usize,
-    rows: FxHashMap<u64, u32>,
-    bits: Vec<u64>,
-    free: Vec<u32>,
-    alive: Vec<u64>,
+pub enum PrefixIndex {
+    /// Fed with whole prompts, by the gateway's own traffic.
+    Prompts(PromptIndex),
+    /// Fed with single blocks, by the caches.
+    Blocks(BlockIndex),
 }
 
 impl PrefixIndex {
-    /// An empty index over `targets` targets.
-    pub fn new(targets: usize) -> PrefixIndex {
-        let words = targets.div_ceil(64).max(1);
-        PrefixIndex {
-            targets,
-            words,
-            rows: FxHashMap::default(),
-            bits: Vec::new(),
-            free: Vec::new(),
-            alive: vec![0; words],
+    /// An empty index over `targets` targets for this source.
+    pub fn new(source: IndexSource, targets: usize) -> PrefixIndex {
+        match source {
+            IndexSource::Sent | IndexSource::FirstToken => PrefixIndex::Prompts(PromptIndex::new()),
+            IndexSource::Oracle => PrefixIndex::Blocks(BlockIndex::new(targets)),
         }
     }
-    /// How many blocks are known to be held by some target.
-    pub fn blocks(&self) -> usize {
-        self.rows.len()
-    }
-    /// `target` holds block `id`.
-    pub fn add(&mut self, id: u64, target: TargetId) {
-        let (row, words) = (self.rows.get(&id).copied(), self.words);
-        let row = row.unwrap_or_else(|| {
-            let row = self.free.pop().unwrap_or_else(|| {
-                self.bits.resize(self.bits.len() + words, 0);
-                (self.bits.len() / words - 1) as u32
-            });
-            self.rows.insert(id, row);
-            row
-        });
-        self.bits[row as usize * words + target.0 as usize / 64] |= 1 << (target.0 % 64);
-    }
-    /// `target` no longer holds block `id`; nothing happens where it did not.
-    pub fn remove(&mut self, id: u64, target: TargetId) {
-        let Some(&row) = self.rows.get(&id) else { return };
-        let at = row as usize * self.words;
-        let holders = &mut self.bits[at..at + self.words];
-        holders[target.0 as usize / 64] &= !(1 << (target.0 % 64));
-        if holders.iter().all(|&word| word == 0) {
-            self.rows.remove(&id);
-            self.free.push(row);
+    /// Writes, for every target, how many of the prompt's leading blocks it holds.
+    pub fn match_all(&mut self, prompt: &PromptBlocks<'_>, out: &mut [u32]) {
+        match self {
+            PrefixIndex::Prompts(index) => index.match_all(prompt, out),
+            PrefixIndex::Blocks(index) => index.match_all(prompt, out),
         }
     }
-    /// `target` holds the prompt's blocks from number `from` on; it is known to hold those before.
-    pub fn insert(&mut self, prompt: &PromptBlocks<'_>, from: u32, target: TargetId) {
-        let mut begin = 0;
-        for run in prompt.runs() {
-            for j in from.saturating_sub(begin)..run.len {
-                self.add(run.id(j), target);
-            }
-            begin += run.len;
+    /// `target` holds the prompt, of which it was known to hold `known` leading blocks.
+    pub fn insert(&mut self, prompt: &PromptBlocks<'_>, known: u32, target: TargetId) {
+        match self {
+            PrefixIndex::Prompts(index) => index.insert(prompt, known, target),
+            PrefixIndex::Blocks(index) => index.insert(prompt, known, target),
         }
-    }
-    /// Writes, for every target, how many of the prompt's leading blocks it holds: block by block.
-    pub fn match_walk(&mut self, prompt: &PromptBlocks<'_>, out: &mut [u32]) {
-        self.start(out);
-        let mut depth = 0;
-        for id in prompt.ids() {
-            if !self.narrow(id, depth, out) {
-                return;
-            }
-            depth += 1;
-        }
-        self.settle(depth, out);
-    }
-    /// The same where the index is closed: a look-up per run, and a bisection for every target that drops out.
-    pub fn match_closed(&mut self, prompt: &PromptBlocks<'_>, out: &mut [u32]) {
-        self.start(out);
-        let mut depth = 0;
-        for run in prompt.runs() {
-            let mut held = 0;
-            while held < run.len {
-                if self.all_hold(run.id(run.len - 1)) {
-                    break;
-                }
-                held += self.common(run, held);
-                if !self.narrow(run.id(held), depth + held, out) {
-                    return;
-                }
-                held += 1;
-            }
-            depth += run.len;
-        }
-        self.settle(depth, out);
-    }
-
-    fn holders(&self, id: u64) -> Option<&[u64]> {
-        let at = *self.rows.get(&id)? as usize * self.words;
-        Some(&self.bits[at..at + self.words])
-    }
-    fn start(&mut self, out: &mut [u32]) {
-        debug_assert_eq!(out.len(), self.targets);
-        out.fill(0);
-        for (index, word) in self.alive.iter_mut().enumerate() {
-            let left = self.targets - index * 64;
-            *word = if left >= 64 { u64::MAX } else { (1 << left) - 1 };
-        }
-    }
-    /// Whether every target still in the race holds block `id`.
-    fn all_hold(&self, id: u64) -> bool {
-        self.holders(id)
-            .is_some_and(|held| held.iter().zip(&self.alive).all(|(held, alive)| alive & !held == 0))
-    }
-    /// How many of the run's blocks from `from` on all targets still in the race hold; the last is known not to be.
-    fn common(&self, run: Run, from: u32) -> u32 {
-        let (mut low, mut high) = (from, run.len - 1);
-        while low < high {
-            let middle = low + (high - low) / 2;
-            if self.all_hold(run.id(middle)) {
-                low = middle + 1;
-            } else {
-                high = middle;
-            }
-        }
-        low - from
-    }
-    /// Drops the targets that do not hold block `id`, number `depth`, from the race; whether some are left.
-    fn narrow(&mut self, id: u64, depth: u32, out: &mut [u32]) -> bool {
-        let Some(&row) = self.rows.get(&id) else {
-            self.settle(depth, out);
-            return false;
-        };
-        let at = row as usize * self.words;
-        let mut left = 0;
-        for (index, alive) in self.alive.iter_mut().enumerate() {
-            let kept = *alive & self.bits[at + index];
-            note(*alive & !kept, index, depth, out);
-            *alive = kept;
-            left |= kept;
-        }
-        left != 0
-    }
-    /// All targets still in the race hold `depth` blocks.
-    fn settle(&self, depth: u32, out: &mut [u32]) {
-        for (index, &alive) in self.alive.iter().enumerate() {
-            note(alive, index, depth, out);
-        }
-    }
-}
-
-fn note(mut bits: u64, word: usize, depth: u32, out: &mut [u32]) {
-    while bits != 0 {
-        out[word * 64 + bits.trailing_zeros() as usize] = depth;
-        bits &= bits - 1;
     }
 }
 
@@ -170,7 +46,7 @@ fn note(mut bits: u64, word: usize, depth: u32, out: &mut [u32]) {
 mod tests {
     use super::*;
     use crate::rng::mix2;
-    use crate::workload::Chain;
+    use crate::workload::{Chain, Run};
     use proptest::prelude::*;
     use std::collections::BTreeSet;
 
@@ -204,23 +80,29 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_closed_index_matches_as_the_definition_does(steps in paths(), targets in 1usize..130) {
-            let mut index = PrefixIndex::new(targets);
+        fn an_index_of_prompts_matches_as_the_definition_does(steps in paths(), targets in 1usize..130, lag in 0u32..5) {
+            let mut prompts = PromptIndex::new();
+            let mut blocks = BlockIndex::new(targets);
             let mut held = vec![BTreeSet::new(); targets];
-            let (mut walked, mut closed) = (vec![7; targets], vec![7; targets]);
+            let (mut by_run, mut by_block) = (vec![7; targets], vec![7; targets]);
             for (path_steps, target) in steps {
                 let chain = path(&path_steps);
                 let prompt = whole(&chain);
                 let target = TargetId(target % targets as u32);
-                index.match_walk(&prompt, &mut walked);
-                index.match_closed(&prompt, &mut closed);
-                prop_assert_eq!(&walked, &naive(&held, &prompt));
-                prop_assert_eq!(&closed, &walked);
-                index.insert(&prompt, closed[target.0 as usize], target);
+                prompts.match_all(&prompt, &mut by_run);
+                blocks.match_all(&prompt, &mut by_block);
+                prop_assert_eq!(&by_block, &naive(&held, &prompt));
+                prop_assert_eq!(&by_run, &by_block);
+                // What was known when the prompt was sent: now or earlier, when it was less.
+                let known = by_run[target.0 as usize] * lag / 4;
+                prompts.insert(&prompt, known, target);
+                blocks.insert(&prompt, known, target);
                 held[target.0 as usize].extend(prompt.ids());
-                index.match_closed(&prompt, &mut closed);
-                prop_assert_eq!(closed[target.0 as usize], prompt.len());
+                prompts.match_all(&prompt, &mut by_run);
+                prop_assert_eq!(by_run[target.0 as usize], prompt.len());
             }
+            let distinct: BTreeSet<u64> = held.iter().flatten().copied().collect();
+            prop_assert_eq!(blocks.blocks(), distinct.len());
         }
 
         #[test]
@@ -232,7 +114,7 @@ mod tests {
             chain.push(Run { key: 5, start: 0, len: 12 });
             chain.push(Run { key: 6, start: 0, len: 8 });
             let prompt = whole(&chain);
-            let mut index = PrefixIndex::new(targets);
+            let mut index = BlockIndex::new(targets);
             let mut held = vec![BTreeSet::new(); targets];
             let mut out = vec![0; targets];
             for (add, block, target) in changes {
@@ -244,7 +126,7 @@ mod tests {
                     index.remove(id, target);
                     held[target.0 as usize].remove(&id);
                 }
-                index.match_walk(&prompt, &mut out);
+                index.match_all(&prompt, &mut out);
                 prop_assert_eq!(&out, &naive(&held, &prompt));
             }
             let distinct: BTreeSet<u64> = held.iter().flatten().copied().collect();
@@ -254,16 +136,31 @@ mod tests {
 
     #[test]
     fn an_empty_prompt_matches_nowhere_and_a_gap_ends_the_match() {
-        let mut index = PrefixIndex::new(2);
+        let mut index = BlockIndex::new(2);
         let mut out = [9; 2];
-        index.match_closed(&whole(&Chain::new()), &mut out);
+        index.match_all(&whole(&Chain::new()), &mut out);
         assert_eq!(out, [0, 0]);
         let chain = path(&[(0, 4)]);
         // Target 0 holds blocks 0, 1 and 3, target 1 holds 1, 2 and 3: two leading blocks, and none.
         for (block, target) in [(0, 0), (1, 0), (3, 0), (1, 1), (2, 1), (3, 1)] {
             index.add(chain.id(block), TargetId(target));
         }
-        index.match_walk(&whole(&chain), &mut out);
+        index.match_all(&whole(&chain), &mut out);
         assert_eq!(out, [2, 0]);
+    }
+
+    #[test]
+    fn a_session_is_one_entry_a_target_however_far_it_grows() {
+        let mut index = PromptIndex::new();
+        let mut out = [0; 2];
+        for turn in 1..50u32 {
+            let mut chain = Chain::new();
+            chain.push(Run { key: 1, start: 0, len: 8 });
+            chain.push(Run { key: 2, start: 3, len: 20 * turn });
+            index.match_all(&whole(&chain), &mut out);
+            assert_eq!(out, if turn == 1 { [0, 0] } else { [0, 8 + 20 * (turn - 1)] });
+            index.insert(&whole(&chain), out[1], TargetId(1));
+        }
+        assert_eq!(index.entries(), 2);
     }
 }

@@ -1,6 +1,7 @@
 //! A stage: one tier of one gateway. Knows its targets, its own counters, the loads and the index its policy asked
 //! for; must not know what is behind a target or when a message arrives: the world calls it when something does.
 
+use super::index::BlockIndex;
 use super::spec::{BuildContext, PolicySpec};
 use super::{
     Decision, FleetView, IndexSource, Needs, Own, Policy, PrefixIndex, RequestView, Target, TargetId,
@@ -9,6 +10,7 @@ use crate::id::RequestId;
 use crate::observe::Load;
 use crate::rng::{Key, Stream};
 use rustc_hash::FxHashMap;
+use std::collections::BTreeSet;
 
 /// What is kept with an attempt to release exactly what its sending took.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,8 +39,10 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// A stage over `targets`. `key` is the gateway's and tier's own; decisions draw from its branch `decide`.
+    /// A stage over `targets`, whose names differ. `key` is the gateway's and tier's own; decisions draw from its branch `decide`.
     pub fn new(spec: &PolicySpec, targets: Vec<Target>, key: Key) -> Stage {
+        let names: BTreeSet<&str> = targets.iter().map(|target| target.name.as_str()).collect();
+        assert_eq!(names.len(), targets.len(), "targets of one name would share their points on a hash ring");
         let policy = spec.build(&BuildContext { targets: &targets, key });
         let needs = policy.needs();
         let count = targets.len();
@@ -47,7 +51,7 @@ impl Stage {
             needs,
             own: vec![Own::default(); count],
             load: if needs.load { vec![Load::default(); count] } else { Vec::new() },
-            index: needs.index.map(|_| PrefixIndex::new(count)),
+            index: needs.index.map(|source| PrefixIndex::new(source, count)),
             copies: FxHashMap::default(),
             matched_for: None,
             matched: if needs.index.is_some() { vec![0; count] } else { Vec::new() },
@@ -157,17 +161,18 @@ impl Stage {
             index.remove(id, target);
         }
     }
-    fn oracle(&mut self) -> Option<&mut PrefixIndex> {
-        self.index.as_mut().filter(|_| self.needs.index == Some(IndexSource::Oracle))
+    fn oracle(&mut self) -> Option<&mut BlockIndex> {
+        match &mut self.index {
+            Some(PrefixIndex::Blocks(index)) => Some(index),
+            _ => None,
+        }
     }
     /// Writes what every target holds of the prompt.
     fn look_up(&mut self, request: &RequestView<'_>) {
-        let Some(index) = &mut self.index else { return };
-        match self.needs.index {
-            Some(IndexSource::Oracle) => index.match_walk(&request.prompt, &mut self.matched),
-            _ => index.match_closed(&request.prompt, &mut self.matched),
+        if let Some(index) = &mut self.index {
+            index.match_all(&request.prompt, &mut self.matched);
+            self.matched_for = Some(request.id);
         }
-        self.matched_for = Some(request.id);
     }
     fn release_queued(&mut self, ticket: &Ticket) {
         let own = &mut self.own[ticket.target.0 as usize];

@@ -1,16 +1,38 @@
-//! A trace compiled for one engine block size: columns and one arena of runs, shared by every cell of a sweep.
+//! A trace compiled for one engine block size: rows and one arena of runs, shared by every cell of a sweep. Knows
+//! blocks of both sizes; must not know origins' ids, seeds or when the run starts.
 
+use super::data::{Blocks, Start, TraceData, TraceNames, TraceRow};
+use super::error::{TraceErrors, TraceFinding};
+use super::{Chain, Run, spread};
+use crate::rng::{hash_name, mix2};
+use crate::time::Span;
 use serde::Serialize;
+use std::path::Path;
 
 /// The rows of a trace, ready to replay.
-#[derive(Clone, Debug, PartialEq, Default, Serialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct CompiledTrace {
-    /// What it is.
-    pub summary: TraceSummary,
+    summary: TraceSummary,
+    names: TraceNames,
+    rows: Vec<CompiledRow>,
+    runs: Vec<Run>,
+    /// Indices of the rows that are sent at a time of their own, in order of time, then of the file.
+    arrivals: Vec<u32>,
+    notices: Vec<String>,
+}
+
+/// A row with its chain.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct CompiledRow {
+    pub row: TraceRow,
+    pub runs_from: usize,
+    pub runs_to: usize,
+    /// The row of the session's next turn, if that waits for this one's answer.
+    pub next: Option<u32>,
 }
 
 /// What a plan and a manifest show of a trace.
-#[derive(Clone, Debug, PartialEq, Default, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize)]
 pub struct TraceSummary {
     /// Where it was read from.
     pub path: String,
@@ -20,11 +42,250 @@ pub struct TraceSummary {
     pub content_hash: u64,
     /// Rows.
     pub requests: u64,
+    /// Rows that wait for the answer to the turn before.
+    pub closed_loop: u64,
+    /// Sessions.
+    pub sessions: u64,
+    /// Prompt tokens of all rows.
+    pub prompt_tokens: u64,
+    /// Output tokens of all rows.
+    pub output_tokens: u64,
+    /// Block references of all rows, in the file's blocks.
+    pub block_refs: u64,
+    /// Different blocks among them.
+    pub distinct_blocks: u64,
+    /// From the first to the last time in the file, in nanoseconds.
+    pub span_ns: u64,
+    /// Tokens of one of the file's blocks.
+    pub trace_block_tokens: u32,
+    /// Tokens of one of the engine's blocks, for which it is compiled.
+    pub block_tokens: u32,
+    /// The clock grid that timestamps sit on, in nanoseconds, if there is one.
+    pub grid_ns: Option<u64>,
+}
+
+/// Salts, so that the parts of a key cannot meet.
+const CONTENT_SCOPE: u64 = hash_name("trace/content-scope");
+const TAIL: u64 = hash_name("trace/tail");
+const PHASE: u64 = hash_name("trace/phase");
+
+/// The salt of a named scope of block ids: equal ids of one scope are equal blocks, also across workloads.
+pub(super) fn scope_of(name: &str) -> u64 {
+    hash_name(name)
 }
 
 impl CompiledTrace {
+    /// Compiles `data` for an engine with blocks of `block_tokens`: one size must be a multiple of the other.
+    pub fn compile(data: &TraceData, block_tokens: u32) -> Result<CompiledTrace, TraceErrors> {
+        let (file, engine) = (data.block_tokens, block_tokens);
+        let refuse = |rule: String| {
+            let next = "Set the engine's block size to a divisor or a multiple of the trace's";
+            let finding = TraceFinding::new(0, "block_tokens", file, rule, next);
+            Err(TraceErrors::one(Path::new(&data.path), finding))
+        };
+        if file == 0 || engine == 0 || (!file.is_multiple_of(engine) && !engine.is_multiple_of(file)) {
+            return refuse(format!(
+                "the engine's blocks have {engine} tokens, and neither size divides the other"
+            ));
+        }
+        if data.rows.len() >= u32::MAX as usize {
+            return refuse("a trace may have at most 4,294,967,294 rows".to_owned());
+        }
+        let content_hash = data.content_hash();
+        let scope = match data.id_scope.as_str() {
+            "" => mix2(CONTENT_SCOPE, content_hash),
+            name => scope_of(name),
+        };
+        let mut blocks = Compiler { data, engine, scope, chain: Chain::new() };
+        let (mut rows, mut runs) = (Vec::with_capacity(data.rows.len()), Vec::new());
+        for (index, row) in data.rows.iter().enumerate() {
+            let runs_from = runs.len();
+            runs.extend_from_slice(blocks.chain(index, row));
+            rows.push(CompiledRow { row: *row, runs_from, runs_to: runs.len(), next: None });
+        }
+        link_turns(&mut rows);
+        let at = |index: u32| match rows[index as usize].row.start {
+            Start::At(ns) => ns,
+            Start::After(_) => u64::MAX,
+        };
+        let mut arrivals: Vec<u32> = (0..rows.len() as u32).filter(|&index| at(index) != u64::MAX).collect();
+        let mut notices = data.notices.clone();
+        if let Some(pair) = arrivals.windows(2).find(|pair| at(pair[0]) > at(pair[1])) {
+            notices.push(format!(
+                "rows are not in order of time (first at request {}): they are replayed in order of time, equal \
+                 times in order of the file",
+                pair[1] + 1
+            ));
+        }
+        arrivals.sort_by_key(|&index| at(index));
+        let times: Vec<u64> = arrivals.iter().map(|&index| at(index)).collect();
+        let grid_ns = spread::grid(&times);
+        if let Some(grid) = grid_ns {
+            notices.push(format!(
+                "timestamps sit on a {} clock grid: requests of one cell are spread over it (set raw times to \
+                 keep them; they then arrive in bursts that the recorded service never saw)",
+                Span(grid)
+            ));
+        }
+        if file > engine {
+            notices.push(format!(
+                "the trace tells sharing in blocks of {file} tokens: prefix hits come in steps of {file}, not {engine}"
+            ));
+        }
+        if engine > file {
+            notices.push(format!(
+                "trace blocks of {file} tokens are joined to engine blocks of {engine}: what fills no whole \
+                 engine block is not shared"
+            ));
+        }
+        let mut summary = summary(data, &rows);
+        summary.content_hash = content_hash;
+        summary.block_tokens = engine;
+        summary.grid_ns = grid_ns;
+        summary.span_ns = times.last().map_or(0, |last| last - times[0]);
+        Ok(CompiledTrace { summary, names: data.names.clone(), rows, runs, arrivals, notices })
+    }
     /// What it is.
     pub fn summary(&self) -> &TraceSummary {
         &self.summary
+    }
+    /// Hash of the canonical rows, for manifests.
+    pub fn content_hash(&self) -> u64 {
+        self.summary.content_hash
+    }
+    /// What the user should know: spread timestamps, split or joined blocks, rows out of order.
+    pub fn notices(&self) -> &[String] {
+        &self.notices
+    }
+    /// The names that its rows use.
+    pub fn names(&self) -> &TraceNames {
+        &self.names
+    }
+    pub(super) fn row(&self, index: u32) -> &CompiledRow {
+        &self.rows[index as usize]
+    }
+    pub(super) fn runs_of(&self, row: &CompiledRow) -> &[Run] {
+        &self.runs[row.runs_from..row.runs_to]
+    }
+    pub(super) fn arrivals(&self) -> &[u32] {
+        &self.arrivals
+    }
+    pub(super) fn last_time(&self) -> u64 {
+        match self.arrivals.last().map(|&index| self.row(index).row.start) {
+            Some(Start::At(ns)) => ns,
+            _ => 0,
+        }
+    }
+}
+
+/// Turns the file's blocks into the engine's.
+struct Compiler<'a> {
+    data: &'a TraceData,
+    engine: u32,
+    scope: u64,
+    chain: Chain,
+}
+
+impl Compiler<'_> {
+    fn chain(&mut self, index: usize, row: &TraceRow) -> &[Run] {
+        let (file, engine, scope) = (self.data.block_tokens, self.engine, self.scope);
+        self.chain.clear();
+        match row.blocks {
+            Blocks::Unknown => {}
+            Blocks::Ids { from, to } if file >= engine => {
+                // Only engine blocks that lie within the prompt: the last file block may be partial.
+                let mut left = row.input / engine;
+                for &id in &self.data.ids[from..to] {
+                    let len = left.min(file / engine);
+                    self.chain.push(Run { key: mix2(scope, id), start: 0, len });
+                    left -= len;
+                }
+            }
+            Blocks::Ids { from, to } => {
+                let group = (engine / file) as usize;
+                let last_of_group = self.data.ids[from..to].chunks_exact(group).map(|ids| ids[group - 1]);
+                for id in last_of_group.take((row.input / engine) as usize) {
+                    self.chain.push(Run { key: mix2(scope, id), start: 0, len: 1 });
+                }
+            }
+            Blocks::Runs { from, to } if file >= engine => {
+                let split = file / engine;
+                for run in &self.data.runs[from..to] {
+                    let (key, start, len) = (mix2(scope, run.key), run.start * split, run.len * split);
+                    self.chain.push(Run { key, start, len });
+                }
+            }
+            Blocks::Runs { from, to } => self.join(from, to, (engine / file) as u64),
+        }
+        let rest = (row.input + row.output) / engine - self.chain.blocks();
+        let tail = mix2(mix2(scope, TAIL), index as u64);
+        self.chain.push(Run { key: tail, start: 0, len: rest });
+        self.chain.runs()
+    }
+    /// Every `group` file blocks become one engine block, named by the last of them. Block `i` of a run goes to
+    /// block `i / group` of a run keyed by `i % group`: one to one, so that what was shared stays so, and groups
+    /// that follow each other stay one run.
+    fn join(&mut self, from: usize, to: usize, group: u64) {
+        let mut before = 0u64;
+        for run in &self.data.runs[from..to] {
+            let (begin, end) = (before, before + run.len as u64);
+            before = end;
+            let last = (begin / group + 1) * group - 1;
+            if last >= end {
+                continue;
+            }
+            let index = run.start as u64 + (last - begin);
+            let key = mix2(mix2(mix2(self.scope, run.key), PHASE), index % group);
+            let len = ((end - 1 - last) / group + 1) as u32;
+            self.chain.push(Run { key, start: (index / group) as u32, len });
+        }
+    }
+}
+
+/// Finds for each row the next turn of its session.
+fn link_turns(rows: &mut [CompiledRow]) {
+    let mut last: rustc_hash::FxHashMap<u64, u32> = rustc_hash::FxHashMap::default();
+    for index in 0..rows.len() {
+        let row = rows[index].row;
+        if row.session == 0 {
+            continue;
+        }
+        let before = last.insert(row.session, index as u32);
+        if let (Start::After(_), Some(before)) = (row.start, before) {
+            rows[before as usize].next = Some(index as u32);
+        }
+    }
+}
+
+fn summary(data: &TraceData, rows: &[CompiledRow]) -> TraceSummary {
+    let mut sessions: Vec<u64> = rows.iter().map(|row| row.row.session).filter(|&id| id != 0).collect();
+    sessions.sort_unstable();
+    sessions.dedup();
+    let mut ids = data.ids.clone();
+    ids.sort_unstable();
+    ids.dedup();
+    let mut runs = data.runs.clone();
+    runs.sort_unstable_by_key(|run| (run.key, run.start));
+    let (mut distinct, mut reached) = (ids.len() as u64, (None, 0u64));
+    for run in &runs {
+        let (start, end) = (run.start as u64, run.start as u64 + run.len as u64);
+        if reached.0 != Some(run.key) {
+            reached = (Some(run.key), 0);
+        }
+        distinct += end.saturating_sub(start.max(reached.1));
+        reached.1 = reached.1.max(end);
+    }
+    TraceSummary {
+        path: data.path.clone(),
+        format: data.format.to_owned(),
+        requests: rows.len() as u64,
+        closed_loop: rows.iter().filter(|row| matches!(row.row.start, Start::After(_))).count() as u64,
+        sessions: sessions.len() as u64,
+        prompt_tokens: rows.iter().map(|row| row.row.input as u64).sum(),
+        output_tokens: rows.iter().map(|row| row.row.output as u64).sum(),
+        block_refs: data.ids.len() as u64 + data.runs.iter().map(|run| run.len as u64).sum::<u64>(),
+        distinct_blocks: distinct,
+        trace_block_tokens: data.block_tokens,
+        ..TraceSummary::default()
     }
 }

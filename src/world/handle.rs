@@ -179,26 +179,33 @@ impl<O: Observer> World<'_, O> {
                 schedule.at(at.max(now), Event::Wake { replica, wake: site.wake });
             }
         }
-        if !site.followers.is_empty()
-            && let Some(log) = site.replica.cache_log()
-        {
-            for change in log.changes() {
-                for &(gateway, stage, target) in &site.followers {
-                    let stage = &mut self.gateways[gateway].stages[stage];
-                    if change.added {
-                        stage.cache_added(target, change.id);
-                    } else {
-                        stage.cache_removed(target, change.id);
-                    }
-                }
-            }
-            log.clear();
-        }
+        self.follow_cache(replica);
         let mut outputs = std::mem::take(&mut self.outputs);
         for output in outputs.drain(..) {
             self.output(output, schedule);
         }
         self.outputs = outputs;
+    }
+
+    /// Tells the prefix indexes that follow this replica's cache what changed in it.
+    fn follow_cache(&mut self, replica: ReplicaId) {
+        let site = &mut self.sites[replica];
+        let Some(log) = site.replica.cache_log() else { return };
+        for change in log.changes() {
+            for &(gateway, tier, target) in &site.followers {
+                let gateway = &mut self.gateways[gateway];
+                let stage = match tier {
+                    Some(index) => &mut gateway.stages[index],
+                    None => gateway.global.as_mut().expect("a follower of the first tier has one"),
+                };
+                if change.added {
+                    stage.cache_added(target, change.id);
+                } else {
+                    stage.cache_removed(target, change.id);
+                }
+            }
+        }
+        log.clear();
     }
 
     fn output(&mut self, output: Output, schedule: &mut Schedule<Event>) {

@@ -1,0 +1,198 @@
+//! What a workload's parameters must satisfy. Every mistake is reported, not the first alone.
+
+use super::error::WorkloadError;
+use super::params::{
+    Arrivals, OriginAssignment, OriginTable, SharedPrefix, SyntheticParams, Tokens, TraceParams, Until,
+    WorkloadKind, WorkloadParams,
+};
+use crate::dist::Dist;
+use crate::id::Id;
+use crate::time::MAX_TIME;
+use std::fmt::Display;
+
+struct Errors(Vec<WorkloadError>);
+
+impl Errors {
+    fn need(&mut self, ok: bool, field: &str, value: impl Display, rule: &str, next: &str) {
+        if !ok {
+            self.0.push(WorkloadError {
+                field: field.to_owned(),
+                value: value.to_string(),
+                rule: rule.to_owned(),
+                next: next.to_owned(),
+            });
+        }
+    }
+    fn dist(&mut self, field: &str, dist: &Dist) {
+        if let Err(error) = dist.validate() {
+            let path = format!("{field}.{}", error.field);
+            self.need(false, &path, error.value, error.rule, "Correct the distribution");
+        }
+    }
+    fn tokens(&mut self, field: &str, tokens: &Tokens) {
+        self.dist(field, &tokens.dist);
+        let next = "Give bounds that some length satisfies";
+        let most = super::data::MAX_TOKENS as u32;
+        self.need(
+            tokens.min <= tokens.max,
+            &format!("{field}.min"),
+            tokens.min,
+            "must not exceed `max`",
+            next,
+        );
+        let rule = "must lie in 1..=16777216 tokens";
+        self.need((1..=most).contains(&tokens.max), &format!("{field}.max"), tokens.max, rule, next);
+        self.need(tokens.min >= 1, &format!("{field}.min"), tokens.min, "must be at least 1", next);
+    }
+}
+
+/// Every reason why `open` could not do what `params` mean: values out of range, and origins, classes and data
+/// classes that a trace names and the table has not. Empty when all is well.
+pub fn check(params: &WorkloadParams, table: &OriginTable, block_tokens: u32) -> Vec<WorkloadError> {
+    let mut errors = Errors(Vec::new());
+    origins(&mut errors, params, table);
+    match &params.kind {
+        WorkloadKind::Trace(trace) => replay(&mut errors, trace, table, block_tokens),
+        WorkloadKind::Synthetic(synthetic) => generator(&mut errors, synthetic),
+    }
+    errors.0
+}
+
+fn origins(errors: &mut Errors, params: &WorkloadParams, table: &OriginTable) {
+    errors.need(!table.origins.is_empty(), "origins", "empty", "clients must be somewhere", "Add an origin");
+    for origin in &table.origins {
+        let field = format!("origins.{}.weight", origin.name);
+        let sound = origin.weight >= 0.0 && origin.weight <= 1e12;
+        errors.need(sound, &field, origin.weight, "must lie in 0..=1e12", "Give each origin its share");
+    }
+    match params.origins {
+        OriginAssignment::Single(origin) => {
+            let known = origin.index() < table.origins.len();
+            errors.need(known, "origins.single", origin.index(), "there is no such origin", "Name an origin");
+        }
+        OriginAssignment::Weighted { tenant_affinity } => {
+            let total: f64 = table.origins.iter().map(|origin| origin.weight).sum();
+            let next = "Give at least one origin a weight above 0";
+            let some = table.origins.is_empty() || total > 0.0;
+            errors.need(some, "origins", "all of weight 0", "requests must come from somewhere", next);
+            let sound = (0.0..=1.0).contains(&tenant_affinity);
+            let next = "Give the share of sessions that start at their tenant's home";
+            errors.need(sound, "origins.tenant_affinity", tenant_affinity, "must lie in 0..=1", next);
+        }
+    }
+}
+
+fn replay(errors: &mut Errors, params: &TraceParams, table: &OriginTable, block_tokens: u32) {
+    let (speed, summary) = (params.speed, params.trace.summary());
+    let sound = (1e-3..=1e3).contains(&speed);
+    errors.need(sound, "trace.speed", speed, "must lie in 0.001..=1000", "1 replays at the recorded pace");
+    let lasts = params.trace.last_time() as f64 / speed;
+    let rule = "the replay must end within 200 days";
+    errors.need(!sound || lasts <= MAX_TIME.0 as f64, "trace.speed", speed, rule, "Replay it faster");
+    errors.need(
+        params.limit != Some(0),
+        "trace.limit",
+        0,
+        "must be at least 1",
+        "Leave it out to replay all",
+    );
+    let rule = format!("the trace was compiled for blocks of {} tokens", summary.block_tokens);
+    errors.need(
+        summary.block_tokens == block_tokens,
+        "block_tokens",
+        block_tokens,
+        &rule,
+        "Compile it again",
+    );
+    let names = params.trace.names();
+    let origins: Vec<String> = table.origins.iter().map(|origin| origin.name.clone()).collect();
+    for (what, used, known) in [
+        ("origin", &names.origins, &origins),
+        ("class", &names.classes, &table.classes),
+        ("data_class", &names.data_classes, &table.data_classes),
+    ] {
+        for name in used.iter().filter(|name| !known.contains(name)) {
+            let rule = format!("the trace names it, and the scenario knows {}", listed(known));
+            let next = "Name one so in the scenario, or rename it in the trace";
+            errors.need(false, &format!("trace.{what}"), format!("\"{name}\""), &rule, next);
+        }
+    }
+}
+
+fn listed(names: &[String]) -> String {
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}
+
+fn generator(errors: &mut Errors, params: &SyntheticParams) {
+    let rate = params.sessions_per_s;
+    let sound = (1e-6..=1e6).contains(&rate);
+    errors.need(
+        sound,
+        "synthetic.sessions_per_s",
+        rate,
+        "must lie in 1e-6..=1e6",
+        "Give sessions per second",
+    );
+    if let Arrivals::Gamma { cv } = params.arrivals {
+        let sound = (0.0..=100.0).contains(&cv);
+        errors.need(sound, "synthetic.arrivals.cv", cv, "must lie in 0..=100", "1 is Poisson");
+    }
+    match params.until {
+        Until::Duration(span) => {
+            let sound = span.0 > 0 && span.0 <= MAX_TIME.0;
+            errors.need(
+                sound,
+                "synthetic.duration",
+                span,
+                "must be above 0 and at most 200 days",
+                "Shorten it",
+            );
+        }
+        Until::Requests(count) => {
+            errors.need(
+                count > 0,
+                "synthetic.requests",
+                count,
+                "must be at least 1",
+                "Give a number of requests",
+            );
+        }
+    }
+    let tenants = params.tenants;
+    errors.need(
+        tenants > 0,
+        "synthetic.tenants",
+        tenants,
+        "must be at least 1",
+        "Leave it out for one tenant",
+    );
+    for (name, layer) in [("system", &params.system), ("documents", &params.documents)] {
+        if let Some(SharedPrefix { count, tokens, zipf }) = layer {
+            let field = |part: &str| format!("synthetic.{name}.{part}");
+            let next = "Leave the layer out if there is none";
+            errors.need(*count > 0, &field("count"), count, "must be at least 1", next);
+            errors.need(
+                (0.0..=20.0).contains(zipf),
+                &field("zipf"),
+                zipf,
+                "must lie in 0..=20",
+                "0 is uniform",
+            );
+            errors.tokens(&field("tokens"), tokens);
+        }
+    }
+    errors.tokens("synthetic.message", &params.message);
+    errors.tokens("synthetic.later_message", &params.later_message);
+    errors.tokens("synthetic.output", &params.output);
+    errors.dist("synthetic.turns", &params.turns);
+    errors.dist("synthetic.think_s", &params.think_s);
+    let head = |layer: &Option<SharedPrefix>| layer.as_ref().map_or(0, |layer| layer.tokens.max as u64);
+    let least = head(&params.system) + head(&params.documents) + 1 + params.output.min as u64;
+    let context = params.max_context_tokens;
+    let rule = format!("the longest shared head, a message and an answer need {least} tokens");
+    let next = "Raise it, or lower the heads' `max`";
+    errors.need(context as u64 >= least, "synthetic.max_context_tokens", context, &rule, next);
+    let most = super::data::MAX_TOKENS;
+    let rule = "must be at most 16777216";
+    errors.need(context as u64 <= most, "synthetic.max_context_tokens", context, rule, "Lower it");
+}

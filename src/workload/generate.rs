@@ -1,0 +1,88 @@
+//! Generated workloads as native traces. Knows sessions and the writer; must not know a world: later turns are
+//! written with `think_ns`, so that a replay closes the loop.
+
+use super::Chain;
+use super::arrivals::Beginnings;
+use super::assign::Assigner;
+use super::data::{Blocks, Start, TraceNames, TraceRow};
+use super::params::{OriginAssignment, OriginRow, OriginTable, SyntheticParams};
+use super::replay::session_id;
+use super::sessions::Sessions;
+use super::write::{write_header, write_row};
+use crate::id::{Id, TenantId};
+use crate::rng::{Key, hash_name};
+use std::io::{self, Write};
+
+/// The key of a workload in a run: what [`super::open`] wants to be given.
+pub const fn workload_key(seed: u64, name: &str) -> Key {
+    Key::root(seed).named("workload").named(name)
+}
+
+/// What [`generate_trace`] has written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Generated {
+    /// Requests.
+    pub requests: u64,
+    /// Sessions.
+    pub sessions: u64,
+}
+
+/// Writes the sessions of `params`, all turns of one after the other, as a native trace. A replay of it in a
+/// workload called `name` is request by request what the generator itself would send under the same seed.
+/// `origins` are names and weights; without any, rows name none.
+pub fn generate_trace(
+    params: &SyntheticParams,
+    name: &str,
+    origins: &[(&str, f64)],
+    block_tokens: u32,
+    seed: u64,
+    to: &mut dyn Write,
+) -> io::Result<Generated> {
+    let key = workload_key(seed, name);
+    let rows = origins.iter().map(|&(name, weight)| OriginRow {
+        name: name.to_owned(),
+        weight,
+        data_class: Default::default(),
+    });
+    let table = OriginTable { origins: rows.collect(), ..OriginTable::default() };
+    let assigner = Assigner::new(OriginAssignment::default(), &table, key.named("origin"));
+    let names = TraceNames {
+        origins: table.origins.iter().map(|origin| origin.name.clone()).collect(),
+        ..TraceNames::default()
+    };
+    let source = format!("regionsim trace generate, version {}, seed {seed}", env!("CARGO_PKG_VERSION"));
+    write_header(to, block_tokens, name, &source)?;
+    let sessions = Sessions::new(params, key);
+    let mut beginnings = Beginnings::new(params, key);
+    let mut chain = Chain::new();
+    let mut written = Generated::default();
+    while let Some(beginning) = beginnings.next(&sessions) {
+        let session = beginning.session;
+        let head = sessions.head(session);
+        let identity = session_id(hash_name(name), session + 1);
+        let origin = assigner.origin(None, identity, TenantId(head.tenant)).index() as u32;
+        let (mut turn, mut history) = (0, 0);
+        while turn < beginning.turns
+            && let Some(drawn) = sessions.turn(session, &head, turn, history)
+        {
+            history = drawn.prompt + drawn.output;
+            sessions.chain(session, &head, history, block_tokens, &mut chain);
+            let row = TraceRow {
+                start: if turn == 0 { Start::At(beginning.at_ns) } else { Start::After(drawn.think.0) },
+                input: drawn.prompt,
+                output: drawn.output,
+                blocks: Blocks::Runs { from: 0, to: chain.runs().len() },
+                session: session + 1,
+                turn,
+                tenant: head.tenant,
+                origin: (!origins.is_empty()).then_some(origin),
+                ..TraceRow::EMPTY
+            };
+            write_row(to, &row, &names, &[], chain.runs())?;
+            turn += 1;
+            written.requests += 1;
+        }
+        written.sessions += 1;
+    }
+    Ok(written)
+}

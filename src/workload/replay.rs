@@ -1,0 +1,164 @@
+//! Replays a compiled trace: rows with a time in order of time, turns that wait for an answer when it has come.
+
+use super::assign::Assigner;
+use super::data::Start;
+use super::params::{OriginTable, TraceParams, WorkloadParams};
+use super::request::{Request, Source};
+use super::spread;
+use super::trace::CompiledTrace;
+use crate::id::{ClassId, DataClassId, Id, OriginId, TenantId};
+use crate::observe::Outcome;
+use crate::rng::{Key, hash_name, mix2};
+use crate::time::{MAX_TIME, SimTime};
+use rustc_hash::FxHashMap;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::sync::Arc;
+
+/// Requests without a session are keyed by row under this salt.
+const ROWS: u64 = hash_name("workload/rows");
+
+/// The id in a run of a workload's session `number`.
+pub(super) fn session_id(name_hash: u64, number: u64) -> u64 {
+    mix2(name_hash, number).max(1)
+}
+
+pub(super) struct Replay {
+    trace: Arc<CompiledTrace>,
+    limit: u64,
+    /// Rows with a time of their own, and that time.
+    arrivals: Vec<(SimTime, u32)>,
+    next: usize,
+    /// Turns whose time is known since the answer before them came.
+    ready: BinaryHeap<Reverse<(SimTime, u32)>>,
+    /// Per request under way that another turn waits for: that turn's row.
+    waiting: FxHashMap<u64, u32>,
+    names: Resolved,
+    assigner: Assigner,
+    name_hash: u64,
+    class: ClassId,
+    data_class: Option<DataClassId>,
+    priority: u8,
+    origin_data_class: Vec<DataClassId>,
+}
+
+/// The trace's names as the run's ids.
+struct Resolved {
+    origins: Vec<Option<OriginId>>,
+    classes: Vec<Option<ClassId>>,
+    data_classes: Vec<Option<DataClassId>>,
+}
+
+fn find<I: Id>(names: &[String], known: &[String]) -> Vec<Option<I>> {
+    names.iter().map(|name| known.iter().position(|other| other == name).map(I::new)).collect()
+}
+
+impl Replay {
+    pub(super) fn new(
+        workload: &WorkloadParams,
+        params: &TraceParams,
+        table: &OriginTable,
+        key: Key,
+    ) -> Replay {
+        let trace = params.trace.clone();
+        let limit = params.limit.unwrap_or(u64::MAX);
+        let rows = trace.arrivals();
+        let at = |&index: &u32| match trace.row(index).row.start {
+            Start::At(ns) => ns,
+            Start::After(_) => 0,
+        };
+        let mut times: Vec<u64> = rows.iter().map(at).collect();
+        if trace.summary().grid_ns.is_some() && !params.raw_times {
+            spread::spread(&mut times, key.named("spread"));
+        }
+        let scaled = |ns: u64| match params.speed {
+            1.0 => SimTime(ns),
+            speed => SimTime((ns as f64 / speed).round() as u64).min(MAX_TIME),
+        };
+        let arrivals = times.iter().zip(rows).map(|(&ns, &row)| (scaled(ns), row));
+        let arrivals = arrivals.filter(|&(_, row)| (row as u64) < limit).collect();
+        let origin_names: Vec<String> = table.origins.iter().map(|origin| origin.name.clone()).collect();
+        let names = Resolved {
+            origins: find(&trace.names().origins, &origin_names),
+            classes: find(&trace.names().classes, &table.classes),
+            data_classes: find(&trace.names().data_classes, &table.data_classes),
+        };
+        Replay {
+            limit,
+            arrivals,
+            next: 0,
+            ready: BinaryHeap::new(),
+            waiting: FxHashMap::default(),
+            names,
+            assigner: Assigner::new(workload.origins, table, key.named("origin")),
+            name_hash: hash_name(&workload.name),
+            class: workload.class,
+            data_class: workload.data_class,
+            priority: workload.priority,
+            origin_data_class: table.origins.iter().map(|origin| origin.data_class).collect(),
+            trace,
+        }
+    }
+    fn head(&self) -> Option<(SimTime, u32)> {
+        let ready = self.ready.peek().map(|Reverse(entry)| *entry);
+        let arrival = self.arrivals.get(self.next).copied();
+        match (ready, arrival) {
+            (Some(ready), Some(arrival)) => Some(ready.min(arrival)),
+            (ready, arrival) => ready.or(arrival),
+        }
+    }
+}
+
+impl Source for Replay {
+    fn peek(&mut self) -> Option<SimTime> {
+        self.head().map(|(at, _)| at)
+    }
+
+    fn pull(&mut self, request: &mut Request) {
+        let (at, index) = self.head().expect("pull after peek gave a time");
+        if self.ready.peek().is_some_and(|Reverse(entry)| *entry == (at, index)) {
+            self.ready.pop();
+        } else {
+            self.next += 1;
+        }
+        let compiled = self.trace.row(index);
+        let row = &compiled.row;
+        let named = |index: Option<u32>| index.map(|index| index as usize);
+        request.at = at;
+        request.session = if row.session == 0 { 0 } else { session_id(self.name_hash, row.session) };
+        request.turn = row.turn;
+        request.key = match request.session {
+            0 => mix2(mix2(self.name_hash, ROWS), index as u64),
+            session => mix2(session, row.turn as u64),
+        };
+        request.tenant = TenantId(row.tenant);
+        let identity = if request.session == 0 { request.key } else { request.session };
+        let origin = named(row.origin).and_then(|origin| self.names.origins[origin]);
+        request.origin = self.assigner.origin(origin, identity, request.tenant);
+        request.class = named(row.class).and_then(|class| self.names.classes[class]).unwrap_or(self.class);
+        let data_class = named(row.data_class).and_then(|class| self.names.data_classes[class]);
+        let of_origin = || self.origin_data_class.get(request.origin.index()).copied();
+        request.data_class = data_class.or(self.data_class).or_else(of_origin).unwrap_or_default();
+        request.priority = row.priority.unwrap_or(self.priority);
+        request.prompt_tokens = row.input;
+        request.output_tokens = row.output;
+        request.chain.clear();
+        self.trace.runs_of(compiled).iter().for_each(|&run| request.chain.push(run));
+        if let Some(next) = compiled.next
+            && (next as u64) < self.limit
+        {
+            self.waiting.insert(request.key, next);
+        }
+    }
+
+    fn ended(&mut self, request: &Request, at: SimTime, outcome: Outcome) -> bool {
+        let Some(next) = self.waiting.remove(&request.key) else { return false };
+        let (Outcome::Completed, Start::After(think_ns)) = (outcome, self.trace.row(next).row.start) else {
+            return false;
+        };
+        let before = self.head();
+        let send = SimTime(at.0.saturating_add(think_ns)).min(MAX_TIME);
+        self.ready.push(Reverse((send, next)));
+        self.head() != before
+    }
+}
