@@ -118,7 +118,7 @@ fn anything_is_an_answer_or_an_error() {
 #[test]
 #[ignore = "minutes: for the nightly run"]
 fn anything_is_an_answer_or_an_error_at_length() {
-    run(200_000);
+    run(2_000_000);
 }
 
 #[test]
