@@ -175,7 +175,7 @@ impl Resolver<'_> {
         let trace = match crate::workload::load_trace(&file, &options, block_tokens) {
             Ok(trace) => trace,
             Err(problems) => {
-                let count = problems.errors.len() as u64 + problems.more;
+                let count = problems.findings.len() as u64 + problems.more;
                 let mut item =
                     Diagnostic::error(place, "a trace must be readable from the first line to the last")
                         .label(if count == 1 {
@@ -183,7 +183,7 @@ impl Resolver<'_> {
                         } else {
                             format!("it has {count} mistakes")
                         });
-                for problem in &problems.errors {
+                for problem in &problems.findings {
                     item = item.note(problem.to_string());
                 }
                 if problems.more > 0 {
