@@ -8,13 +8,25 @@ pub mod digest;
 pub mod dist;
 pub mod id;
 pub mod rng;
+pub mod stats;
 pub mod time;
 // Floor 1: the kernel and what it is told.
+pub mod catalog;
 pub mod engine;
 pub mod observe;
 // Floor 2: the parts of a world.
+pub mod kvcache;
 pub mod network;
 pub mod timing;
 pub mod workload;
 // Floor 3: what acts.
+pub mod replica;
 pub mod routing;
+// Floor 4: everything together.
+pub mod world;
+// Floor 6: one cell.
+pub mod run;
+// Floor 7: what people and files see.
+pub mod report;
+// Floor 8: the command line.
+pub mod cli;

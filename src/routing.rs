@@ -2,8 +2,24 @@
 //! must not know a request's true output length, future arrivals, another gateway's state, or a replica itself.
 //! One policy a file; the registry names them. Both tiers are the same stage over different targets.
 
+pub mod affinity;
+pub mod index;
+pub mod params;
+pub mod pick;
+pub mod policies;
 pub mod policy;
+pub mod registry;
+pub mod ring;
+#[cfg(test)]
+mod scene;
+pub mod spec;
+pub mod stage;
 pub mod view;
 
+pub use index::PrefixIndex;
+pub use params::{ParamInfo, ParamProblem};
 pub use policy::{Decision, IndexSource, Needs, Policy, Refusal};
+pub use registry::{PolicyEntry, REGISTRY, Tier};
+pub use spec::{BuildContext, PolicySpec};
+pub use stage::{Stage, Ticket};
 pub use view::{FleetView, Own, PromptBlocks, RequestView, Target, TargetId};

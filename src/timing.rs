@@ -1,5 +1,19 @@
 //! How long one engine step takes. Knows a batch's shape, a model's dimensions and a GPU's rates; must not know
-//! requests, caches or the clock. Formulas and constants: docs/MODEL.md.
+//! requests, caches or the clock. Formulas, constants and their errors: docs/model/timing.md.
+
+pub mod capacity;
+pub mod linear;
+pub mod params;
+pub mod profile;
+pub mod roofline;
+pub mod table;
+
+pub use capacity::{KvCapacity, KvCapacityError, activation_bytes, derive_kv_blocks, derive_kv_blocks_with};
+pub use params::{
+    GpuRates, IngressParams, LinearParams, ProfileParams, RooflineParams, TableParams, TableRow, TimingError,
+    TimingParams,
+};
+pub use profile::{Profile, profile, profiles};
 
 use crate::time::Picos;
 
@@ -46,5 +60,9 @@ pub trait StepTime: Send + Sync + std::fmt::Debug {
     #[inline]
     fn step(&self, shape: &BatchShape) -> Picos {
         self.line(shape).at(shape.context_tokens)
+    }
+    /// Whether `shape` lies outside what the model was measured on: worth a warning in the report.
+    fn extrapolates(&self, _shape: &BatchShape) -> bool {
+        false
     }
 }

@@ -2,6 +2,8 @@
 
 use super::view::{FleetView, RequestView, TargetId};
 use crate::rng::Stream;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// Where a policy sends a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +24,8 @@ pub enum Refusal {
 }
 
 /// Where a prefix index learns what a target holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum IndexSource {
     /// From the gateway's own decisions, when it sends. Nothing is ever forgotten.
     Sent,

@@ -73,6 +73,16 @@ impl Chain {
     pub fn ids(&self, blocks: u32) -> impl Iterator<Item = u64> + '_ {
         self.runs.iter().flat_map(|run| (0..run.len).map(|j| run.id(j))).take(blocks as usize)
     }
+    /// The ids of blocks `from..to`, in order; runs before `from` cost one comparison each.
+    pub fn ids_range(&self, from: u32, to: u32) -> impl Iterator<Item = u64> + '_ {
+        let mut first = 0;
+        self.runs.iter().flat_map(move |run| {
+            let begin = from.saturating_sub(first).min(run.len);
+            let end = to.saturating_sub(first).min(run.len);
+            first += run.len;
+            (begin..end).map(|j| run.id(j))
+        })
+    }
     /// The id of block `index`, O(runs).
     pub fn id(&self, index: u32) -> u64 {
         let mut left = index;
@@ -97,6 +107,11 @@ impl Chain {
             }
             kept += run.len;
         }
+    }
+    /// Makes every block differ from that of the same prompt under another salt, as a salt in the first parent of
+    /// chained hashing does.
+    pub fn salt(&mut self, salt: u64) {
+        self.runs.iter_mut().for_each(|run| run.key = mix2(run.key, salt));
     }
     /// Copies another chain's runs into this one's memory.
     pub fn copy_from(&mut self, other: &Chain) {
@@ -123,6 +138,10 @@ mod tests {
         let ids: Vec<u64> = whole.ids(7).collect();
         assert_eq!(ids, (0..7).map(|i| whole.id(i)).collect::<Vec<_>>());
         assert_eq!(whole.ids(2).collect::<Vec<_>>(), ids[..2]);
+        for (from, to) in [(0, 7), (2, 5), (3, 3), (5, 7), (6, 2)] {
+            let range: Vec<u64> = whole.ids_range(from, to).collect();
+            assert_eq!(range, ids.get(from as usize..to as usize).unwrap_or(&[]), "{from}..{to}");
+        }
         whole.truncate(3);
         assert_eq!((whole.blocks(), whole.runs().len()), (3, 1));
         whole.truncate(5);

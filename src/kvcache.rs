@@ -1,0 +1,17 @@
+//! The paged KV cache of one replica. Knows blocks, chained ids, reference counts and the order of eviction; must
+//! not know requests, time to compute, or who asks. Semantics are those of vLLM V1's prefix cache: full blocks
+//! only, visible when scheduled, freed tail first, a hash dropped only when its block is needed
+//! (docs/model/kvcache.md).
+//!
+//! [`BlockCache`] works on single blocks and is the plain form that faster ones are compared with.
+//! [`InstantCache`] is a cache alone, without requests in flight: what a trace's reuse is measured with.
+
+pub mod block_cache;
+pub mod eviction;
+pub mod instant;
+pub mod log;
+
+pub use block_cache::{BlockCache, BlockTable};
+pub use eviction::{Eviction, Lru};
+pub use instant::{InstantCache, TouchOrder};
+pub use log::{Change, ChangeLog};

@@ -1,0 +1,95 @@
+//! Processor sharing: all jobs are served at once, each at an equal share of the server. Time is kept as the work
+//! that each job has had since the start, in 2^-32 ns, so that an arrival or a departure changes nothing about the
+//! others: a job leaves when that clock reaches what it read at the job's arrival plus the job's own work.
+
+use super::params::QueueParams;
+use super::{Job, JobId, Output, Tokens, service_time};
+use crate::observe::{Load, Outcome, Work};
+use crate::time::{PS_PER_NS, SimTime};
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+const FRACTION_BITS: u32 = 32;
+
+/// A processor-sharing server.
+#[derive(Debug)]
+pub struct ProcessorSharing {
+    params: QueueParams,
+    /// By (share clock at departure, order of arrival): the job, when it arrived, its prompt and output.
+    jobs: BinaryHeap<Reverse<(u128, u64, JobId, SimTime, u32, u32)>>,
+    /// The work each job has had since the start, in 2^-32 ns.
+    share: u128,
+    /// When `share` was last brought up to date.
+    updated: SimTime,
+    arrivals: u64,
+    work: Work,
+}
+
+impl ProcessorSharing {
+    /// An empty server.
+    pub fn new(params: QueueParams) -> ProcessorSharing {
+        ProcessorSharing {
+            params,
+            jobs: BinaryHeap::new(),
+            share: 0,
+            updated: SimTime::ZERO,
+            arrivals: 0,
+            work: Work::default(),
+        }
+    }
+    fn update(&mut self, now: SimTime) {
+        let elapsed = (now - self.updated).0;
+        if !self.jobs.is_empty() {
+            self.share += (u128::from(elapsed) << FRACTION_BITS) / self.jobs.len() as u128;
+            self.work.busy_ps += elapsed * PS_PER_NS;
+        }
+        self.updated = now;
+    }
+    /// A job arrives and is served from now on, unless the server is full.
+    pub fn deliver(&mut self, now: SimTime, job: Job, out: &mut Vec<Output>) {
+        self.update(now);
+        if self.params.capacity.is_some_and(|capacity| self.jobs.len() >= capacity as usize) {
+            let outcome = Outcome::QueueFull;
+            out.push(Output::Ended { job: job.id, at: now, outcome, tokens: Tokens::default() });
+            return;
+        }
+        let departure = self.share + (u128::from(service_time(&self.params, &job).0) << FRACTION_BITS);
+        let order = self.arrivals;
+        self.arrivals += 1;
+        self.work.prompt_tokens += u64::from(job.prompt_tokens);
+        self.work.computed_tokens += u64::from(job.prompt_tokens);
+        self.jobs.push(Reverse((departure, order, job.id, now, job.prompt_tokens, job.output_tokens)));
+    }
+    /// When the next job leaves if none arrives: rounded up to the next nanosecond.
+    pub fn wake_at(&self) -> Option<SimTime> {
+        let Reverse((departure, ..)) = self.jobs.peek()?;
+        let work = departure.saturating_sub(self.share) * self.jobs.len() as u128;
+        let elapsed = work.div_ceil(1 << FRACTION_BITS);
+        Some(SimTime(self.updated.0 + elapsed as u64))
+    }
+    /// Lets those leave that have had their work, to within a nanosecond of it.
+    pub fn wake(&mut self, now: SimTime, out: &mut Vec<Output>) {
+        self.update(now);
+        while let Some(&Reverse((departure, _, job, arrived, prompt, output))) = self.jobs.peek() {
+            if departure > self.share {
+                break;
+            }
+            self.jobs.pop();
+            self.work.completed += 1;
+            self.work.output_tokens += u64::from(output);
+            self.work.steps += 1;
+            self.work.sequence_steps += 1;
+            out.push(Output::FirstToken { job, scheduled_at: arrived, at: now });
+            let tokens = Tokens { computed: prompt, output, ..Tokens::default() };
+            out.push(Output::Ended { job, at: now, outcome: Outcome::Completed, tokens });
+        }
+    }
+    /// Its load now.
+    pub fn load(&self) -> Load {
+        Load { running: self.jobs.len() as u32, ..Load::default() }
+    }
+    /// Its work so far.
+    pub fn work(&self) -> Work {
+        self.work
+    }
+}

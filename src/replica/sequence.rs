@@ -1,0 +1,76 @@
+//! A job inside the engine, and what the engine keeps of it.
+
+use super::{Job, JobId, Tokens};
+use crate::kvcache::BlockTable;
+use crate::time::SimTime;
+use crate::workload::Chain;
+
+/// A job in the engine: waiting, running, or preempted and waiting again.
+#[derive(Debug, Default)]
+pub(super) struct Sequence {
+    pub(super) job: JobId,
+    pub(super) chain: Chain,
+    pub(super) table: BlockTable,
+    pub(super) priority: u8,
+    /// Order of arrival at this engine.
+    pub(super) arrival: u64,
+    pub(super) prompt: u32,
+    pub(super) output: u32,
+    /// Tokens whose keys and values are computed or being computed by the step under way.
+    pub(super) computed: u32,
+    /// Output tokens there are.
+    pub(super) generated: u32,
+    /// Tokens scheduled in the step being built or under way.
+    pub(super) chunk: u32,
+    /// Tokens that were ever computed or found: what lies below and is computed again is recomputation.
+    high: u32,
+    pub(super) tokens: Tokens,
+    pub(super) scheduled_at: Option<SimTime>,
+}
+
+impl Sequence {
+    pub(super) fn fill(&mut self, job: Job, arrival: u64) {
+        debug_assert!(self.table.is_empty());
+        self.job = job.id;
+        self.chain = job.chain;
+        self.priority = job.priority;
+        self.arrival = arrival;
+        self.prompt = job.prompt_tokens;
+        self.output = job.output_tokens;
+        self.computed = 0;
+        self.generated = 0;
+        self.chunk = 0;
+        self.high = 0;
+        self.tokens = Tokens::default();
+        self.scheduled_at = None;
+    }
+    /// Prompt and output tokens there are.
+    #[inline]
+    pub(super) fn known(&self) -> u32 {
+        self.prompt + self.generated
+    }
+    /// Tokens that are known and not computed.
+    #[inline]
+    pub(super) fn outstanding(&self) -> u32 {
+        self.known() - self.computed
+    }
+    /// The first `found` tokens were in the cache when the sequence was admitted.
+    pub(super) fn account_found(&mut self, found: u32) -> u32 {
+        let cached = found.min(self.prompt).saturating_sub(self.high.min(self.prompt));
+        self.tokens.cached += cached;
+        self.high = self.high.max(found);
+        cached
+    }
+    /// The last `chunk` of the computed tokens are being computed now. Returns how many prompt tokens that computes
+    /// for the first time, and how many tokens again.
+    #[inline]
+    pub(super) fn account_chunk(&mut self) -> (u32, u32) {
+        let (begin, end) = (self.computed - self.chunk, self.computed);
+        let again = end.min(self.high).saturating_sub(begin);
+        let first = end.min(self.prompt).saturating_sub(self.high.max(begin));
+        self.tokens.recomputed += again;
+        self.tokens.computed += first;
+        self.high = self.high.max(end);
+        (first, again)
+    }
+}

@@ -1,0 +1,113 @@
+//! What a policy's parameters have in common. Knows names, defaults, rules; must not know any one policy.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A parameter value that breaks its rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParamProblem {
+    /// The parameter, as it is spelled in a scenario; `a.b` within a table.
+    pub field: &'static str,
+    /// The value found.
+    pub value: String,
+    /// The rule it breaks, to be read after "must be".
+    pub rule: &'static str,
+}
+
+/// A parameter, for listings.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ParamInfo {
+    /// Its name in a scenario.
+    pub name: String,
+    /// Its default as it would be written; `none` where it is off unless given.
+    pub default: String,
+    /// What it means, with its unit.
+    pub doc: String,
+}
+
+/// Whether `params` are within their rules; collects what is not.
+pub trait Validate {
+    /// Adds a problem for every value that breaks its rule.
+    fn check(&self, problems: &mut Problems) {
+        let _ = problems;
+    }
+}
+
+/// Problems found so far.
+#[derive(Debug, Default)]
+pub struct Problems(pub Vec<ParamProblem>);
+
+impl Problems {
+    /// Notes a problem unless `holds`.
+    pub fn require(
+        &mut self,
+        field: &'static str,
+        value: impl std::fmt::Display,
+        holds: bool,
+        rule: &'static str,
+    ) {
+        if !holds {
+            self.0.push(ParamProblem { field, value: value.to_string(), rule });
+        }
+    }
+    /// A weight: finite and not negative.
+    pub fn weight(&mut self, field: &'static str, value: f64) {
+        self.require(field, value, value.is_finite() && value >= 0.0, "a finite number, 0 or more");
+    }
+}
+
+/// Names, defaults and documentation of a parameter struct, read off its schema and its `Default`.
+pub fn describe<P: JsonSchema + Serialize + Default>() -> Vec<ParamInfo> {
+    let schema = schemars::schema_for!(P).to_value();
+    let defaults = serde_json::to_value(P::default()).unwrap_or_default();
+    let Some(properties) = schema.get("properties").and_then(|properties| properties.as_object()) else {
+        return Vec::new();
+    };
+    properties
+        .iter()
+        .map(|(name, property)| ParamInfo {
+            name: name.clone(),
+            default: match defaults.get(name) {
+                None | Some(serde_json::Value::Null) => "none".to_owned(),
+                Some(value) => value.to_string(),
+            },
+            doc: property
+                .get("description")
+                .and_then(|text| text.as_str())
+                .unwrap_or_default()
+                .replace('\n', " "),
+        })
+        .collect()
+}
+
+/// How equals are told apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Tie {
+    /// Uniformly at random among the equals.
+    #[default]
+    Random,
+    /// The first in target order.
+    First,
+}
+
+/// When a prompt stops counting as queued at its target.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Release {
+    /// When the request ends.
+    #[default]
+    Completion,
+    /// When its first token comes back.
+    FirstToken,
+}
+
+impl Release {
+    /// The prompt tokens that count as queued.
+    pub fn tokens(self, own: &super::Own) -> u64 {
+        match self {
+            Release::Completion => own.prompt_tokens,
+            Release::FirstToken => own.queued_tokens,
+        }
+    }
+}

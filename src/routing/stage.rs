@@ -1,0 +1,439 @@
+//! A stage: one tier of one gateway. Knows its targets, its own counters, the loads and the index its policy asked
+//! for; must not know what is behind a target or when a message arrives: the world calls it when something does.
+
+use super::index::BlockIndex;
+use super::spec::{BuildContext, PolicySpec};
+use super::{
+    Decision, FleetView, IndexSource, Needs, Own, Policy, PrefixIndex, RequestView, Target, TargetId,
+};
+use crate::id::RequestId;
+use crate::observe::Load;
+use crate::rng::{Key, Stream};
+use rustc_hash::FxHashMap;
+use std::collections::BTreeSet;
+
+/// What is kept with an attempt to release exactly what its sending took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ticket {
+    /// Where it was sent.
+    pub target: TargetId,
+    /// Its prompt.
+    pub prompt_tokens: u32,
+    /// Leading blocks of the prompt that the stage believed the target to hold when it sent; 0 without an index.
+    pub matched_blocks: u32,
+}
+
+/// One tier of one gateway: targets, counters, views, and the policy that chooses.
+pub struct Stage {
+    targets: Vec<Target>,
+    policy: Box<dyn Policy>,
+    needs: Needs,
+    own: Vec<Own>,
+    load: Vec<Load>,
+    index: Option<PrefixIndex>,
+    /// Replicas of a region that hold a block, where there are several. Looked up, never iterated.
+    copies: FxHashMap<(TargetId, u64), u32>,
+    matched: Vec<u32>,
+    matched_for: Option<RequestId>,
+    rng: Stream,
+}
+
+impl Stage {
+    /// A stage over `targets`, whose names differ. `key` is the gateway's and tier's own; decisions draw from its branch `decide`.
+    pub fn new(spec: &PolicySpec, targets: Vec<Target>, key: Key) -> Stage {
+        let names: BTreeSet<&str> = targets.iter().map(|target| target.name.as_str()).collect();
+        assert_eq!(names.len(), targets.len(), "targets of one name would share their points on a hash ring");
+        let policy = spec.build(&BuildContext { targets: &targets, key });
+        let needs = policy.needs();
+        let count = targets.len();
+        Stage {
+            policy,
+            needs,
+            own: vec![Own::default(); count],
+            load: if needs.load { vec![Load::default(); count] } else { Vec::new() },
+            index: needs.index.map(|source| PrefixIndex::new(source, count)),
+            copies: FxHashMap::default(),
+            matched_for: None,
+            matched: if needs.index.is_some() { vec![0; count] } else { Vec::new() },
+            rng: key.named("decide").stream(),
+            targets,
+        }
+    }
+    /// What the policy reads: what the world must feed.
+    pub fn needs(&self) -> Needs {
+        self.needs
+    }
+    /// The targets, by id.
+    pub fn targets(&self) -> &[Target] {
+        &self.targets
+    }
+    /// The gateway's own counters for `target`.
+    pub fn own(&self, target: TargetId) -> &Own {
+        &self.own[target.0 as usize]
+    }
+    /// A target's load has reached this gateway. Ignored unless the policy reads loads.
+    pub fn set_load(&mut self, target: TargetId, load: Load) {
+        if self.needs.load {
+            self.load[target.0 as usize] = load;
+        }
+    }
+    /// Chooses among `eligible`, which is in id order and not empty.
+    pub fn decide(&mut self, request: &RequestView<'_>, eligible: &[TargetId]) -> Decision {
+        assert!(!eligible.is_empty(), "a stage is asked only when some target is eligible");
+        self.look_up(request);
+        let fleet = FleetView {
+            targets: &self.targets,
+            eligible,
+            own: &self.own,
+            load: &self.load,
+            matched: &self.matched,
+        };
+        let decision = self.policy.route(request, &fleet, &mut self.rng);
+        if let Decision::To(target) = decision {
+            assert!(
+                eligible.binary_search(&target).is_ok(),
+                "the policy chose {target:?}, which is not eligible"
+            );
+        }
+        decision
+    }
+    /// The request goes to `target`: counts it. The ticket goes with the attempt.
+    pub fn sent(&mut self, request: &RequestView<'_>, target: TargetId) -> Ticket {
+        // The match of the decision, unless another request was decided since: then it is looked up again.
+        if self.matched_for != Some(request.id) {
+            self.look_up(request);
+        }
+        let matched_blocks = self.matched.get(target.0 as usize).copied().unwrap_or(0);
+        if let (Some(index), Some(IndexSource::Sent)) = (&mut self.index, self.needs.index) {
+            index.insert(&request.prompt, matched_blocks, target);
+        }
+        self.matched_for = None;
+        let own = &mut self.own[target.0 as usize];
+        own.requests += 1;
+        own.prompt_tokens += request.prompt_tokens as u64;
+        own.queued_requests += 1;
+        own.queued_tokens += request.prompt_tokens as u64;
+        own.sent += 1;
+        self.policy.sent(request, target);
+        Ticket { target, prompt_tokens: request.prompt_tokens, matched_blocks }
+    }
+    /// The first token came back. `request` is needed where [`Needs::index`] is [`IndexSource::FirstToken`].
+    pub fn first_token(&mut self, ticket: &Ticket, request: Option<&RequestView<'_>>) {
+        if let (Some(index), Some(IndexSource::FirstToken)) = (&mut self.index, self.needs.index) {
+            debug_assert!(request.is_some(), "this stage's index needs the request at its first token");
+            if let Some(request) = request {
+                index.insert(&request.prompt, ticket.matched_blocks, ticket.target);
+            }
+        }
+        self.release_queued(ticket);
+        self.policy.first_token(ticket.target);
+    }
+    /// The attempt is over, whether it was answered, refused or lost.
+    pub fn finished(&mut self, ticket: &Ticket, had_first_token: bool) {
+        if !had_first_token {
+            self.release_queued(ticket);
+        }
+        let own = &mut self.own[ticket.target.0 as usize];
+        own.requests -= 1;
+        own.prompt_tokens -= ticket.prompt_tokens as u64;
+        self.policy.finished(ticket.target);
+    }
+    /// The target's cache now holds block `id`. For the oracle index.
+    pub fn cache_added(&mut self, target: TargetId, id: u64) {
+        let Some(index) = self.oracle() else { return };
+        index.add(id, target);
+        if self.targets[target.0 as usize].replicas > 1 {
+            *self.copies.entry((target, id)).or_insert(0) += 1;
+        }
+    }
+    /// The target's cache no longer holds block `id`. For the oracle index.
+    pub fn cache_removed(&mut self, target: TargetId, id: u64) {
+        if self.targets[target.0 as usize].replicas > 1
+            && let Some(copies) = self.copies.get_mut(&(target, id))
+        {
+            *copies -= 1;
+            if *copies > 0 {
+                return;
+            }
+            self.copies.remove(&(target, id));
+        }
+        if let Some(index) = self.oracle() {
+            index.remove(id, target);
+        }
+    }
+    fn oracle(&mut self) -> Option<&mut BlockIndex> {
+        match &mut self.index {
+            Some(PrefixIndex::Blocks(index)) => Some(index),
+            _ => None,
+        }
+    }
+    /// Writes what every target holds of the prompt.
+    fn look_up(&mut self, request: &RequestView<'_>) {
+        if let Some(index) = &mut self.index {
+            index.match_all(&request.prompt, &mut self.matched);
+            self.matched_for = Some(request.id);
+        }
+    }
+    fn release_queued(&mut self, ticket: &Ticket) {
+        let own = &mut self.own[ticket.target.0 as usize];
+        own.queued_requests -= 1;
+        own.queued_tokens -= ticket.prompt_tokens as u64;
+    }
+    /// The terms behind the last decision for `target`, by name. To be called right after [`Stage::decide`].
+    pub fn explain(
+        &self,
+        request: &RequestView<'_>,
+        eligible: &[TargetId],
+        target: TargetId,
+    ) -> Vec<(&'static str, f64)> {
+        let fleet = FleetView {
+            targets: &self.targets,
+            eligible,
+            own: &self.own,
+            load: &self.load,
+            matched: &self.matched,
+        };
+        self.policy.explain(request, &fleet, target)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::{ClassId, OriginId, RegionId, ReplicaId, TenantId};
+    use crate::routing::{PromptBlocks, REGISTRY};
+    use crate::time::Span;
+    use crate::workload::{Chain, Run};
+    use proptest::prelude::*;
+
+    fn targets(count: u32, replicas: u32) -> Vec<Target> {
+        (0..count)
+            .map(|number| Target {
+                name: format!("target {number}"),
+                replica: (replicas == 1).then_some(ReplicaId(number)),
+                region: RegionId(number % 3),
+                rtt: Span::from_ms(40 * (number as u64 % 3)),
+                replicas,
+            })
+            .collect()
+    }
+    fn stage(spec: &str, count: u32) -> Stage {
+        let spec: PolicySpec = toml::from_str(spec).unwrap();
+        Stage::new(&spec, targets(count, 1), Key::root(5))
+    }
+    fn chain(key: u64, blocks: u32) -> Chain {
+        let mut chain = Chain::new();
+        chain.push(Run { key, start: 0, len: blocks });
+        chain
+    }
+    fn request(id: u32, chain: &Chain) -> RequestView<'_> {
+        let prompt_tokens = chain.blocks() * 16 + 5;
+        RequestView {
+            id: RequestId(id),
+            session: 0,
+            tenant: TenantId(0),
+            origin: OriginId(0),
+            class: ClassId(0),
+            prompt_tokens,
+            prompt: PromptBlocks::new(chain, prompt_tokens, 16),
+        }
+    }
+    const BOTH: [TargetId; 2] = [TargetId(0), TargetId(1)];
+
+    #[test]
+    fn a_ticket_releases_what_its_request_took() {
+        let mut stage = stage("round_robin = {}", 2);
+        let (long, short) = (chain(1, 6), chain(2, 1));
+        let one = stage.sent(&request(0, &long), TargetId(1));
+        let other = stage.sent(&request(1, &short), TargetId(1));
+        // Prompts of 6·16 + 5 = 101 and 16 + 5 = 21 tokens.
+        let own = |requests, prompt_tokens, queued_requests, queued_tokens| Own {
+            requests,
+            prompt_tokens,
+            queued_requests,
+            queued_tokens,
+            sent: 2,
+        };
+        assert_eq!(*stage.own(TargetId(1)), own(2, 122, 2, 122));
+        stage.first_token(&one, None);
+        assert_eq!(*stage.own(TargetId(1)), own(2, 122, 1, 21));
+        stage.finished(&other, false);
+        assert_eq!(*stage.own(TargetId(1)), own(1, 101, 0, 0));
+        stage.finished(&one, true);
+        assert_eq!(*stage.own(TargetId(1)), own(0, 0, 0, 0));
+        assert_eq!(*stage.own(TargetId(0)), Own::default());
+    }
+
+    #[test]
+    fn an_index_of_decisions_knows_at_once_and_one_of_answers_at_the_first_token() {
+        let chain = chain(1, 6);
+        let (first, second) = (request(0, &chain), request(1, &chain));
+        for (source, knows_when_sent) in [("sent", true), ("first_token", false)] {
+            let mut stage = stage(&format!("prefix = {{ index = \"{source}\" }}"), 2);
+            assert_eq!(stage.decide(&first, &BOTH), Decision::To(TargetId(0)));
+            // Sent against the policy's choice, as a retry may be: what counts is where it went.
+            let ticket = stage.sent(&first, TargetId(1));
+            assert_eq!(ticket.matched_blocks, 0);
+            let knows = |stage: &mut Stage| stage.decide(&second, &BOTH) == Decision::To(TargetId(1));
+            assert_eq!(knows(&mut stage), knows_when_sent);
+            stage.first_token(&ticket, Some(&first));
+            assert!(knows(&mut stage));
+            assert_eq!(stage.sent(&second, TargetId(1)).matched_blocks, 6);
+        }
+    }
+
+    #[test]
+    fn a_ticket_of_a_request_that_was_not_the_last_decided_looks_again() {
+        let mut stage = stage("prefix = {}", 2);
+        let (one, other) = (chain(1, 6), chain(2, 3));
+        stage.sent(&request(0, &one), TargetId(0));
+        stage.decide(&request(1, &one), &BOTH);
+        stage.decide(&request(2, &other), &BOTH);
+        assert_eq!(stage.sent(&request(1, &one), TargetId(0)).matched_blocks, 6);
+        assert_eq!(stage.sent(&request(2, &other), TargetId(0)).matched_blocks, 0);
+    }
+
+    #[test]
+    fn an_oracle_index_follows_the_caches_and_counts_the_copies_of_a_region() {
+        let spec: PolicySpec = toml::from_str("prefix = { index = \"oracle\" }").unwrap();
+        let mut stage = Stage::new(&spec, targets(2, 3), Key::root(5));
+        let chain = chain(1, 2);
+        let request = request(0, &chain);
+        let [head, tail] = [chain.id(0), chain.id(1)];
+        let home = |stage: &mut Stage| stage.decide(&request, &BOTH);
+        // Its own decisions teach it nothing.
+        stage.sent(&request, TargetId(1));
+        stage.own[1] = Own::default();
+        assert_eq!(home(&mut stage), Decision::To(TargetId(0)));
+        // Two replicas of region 1 hold the head; when one lets go the region still holds it, when both do no more.
+        stage.cache_added(TargetId(1), head);
+        stage.cache_added(TargetId(1), head);
+        assert_eq!(home(&mut stage), Decision::To(TargetId(1)));
+        stage.cache_removed(TargetId(1), head);
+        assert_eq!(home(&mut stage), Decision::To(TargetId(1)));
+        stage.cache_removed(TargetId(1), head);
+        assert_eq!(home(&mut stage), Decision::To(TargetId(0)));
+        // A tail without its head is no prefix.
+        stage.cache_added(TargetId(1), tail);
+        assert_eq!(home(&mut stage), Decision::To(TargetId(0)));
+    }
+
+    #[test]
+    fn loads_are_kept_only_where_the_policy_reads_them() {
+        let load = Load { running: 9, ..Load::default() };
+        let chain = chain(1, 1);
+        let mut reads = stage("least_load = {}", 2);
+        assert!(reads.needs().load);
+        reads.set_load(TargetId(0), load);
+        assert_eq!(reads.decide(&request(0, &chain), &BOTH), Decision::To(TargetId(1)));
+        let mut does_not = stage("least_request = { tie = \"first\" }", 2);
+        assert!(!does_not.needs().load);
+        does_not.set_load(TargetId(0), load);
+        assert_eq!(does_not.decide(&request(0, &chain), &BOTH), Decision::To(TargetId(0)));
+    }
+
+    #[test]
+    #[should_panic(expected = "which is not eligible")]
+    fn a_choice_that_is_not_eligible_is_refused() {
+        struct Stubborn;
+        impl Policy for Stubborn {
+            fn route(&mut self, _: &RequestView<'_>, _: &FleetView<'_>, _: &mut Stream) -> Decision {
+                Decision::To(TargetId(0))
+            }
+        }
+        let mut stage = stage("random = {}", 2);
+        stage.policy = Box::new(Stubborn);
+        stage.decide(&request(0, &chain(1, 1)), &[TargetId(1)]);
+    }
+
+    /// A policy of any name, with parameters that reach its branches.
+    fn specs() -> impl Strategy<Value = PolicySpec> {
+        let variants: Vec<PolicySpec> = [
+            "session = { soft = 1 }",
+            "p2c = { choices = 3 }",
+            "prefix = { index = \"oracle\" }",
+            "prefix = { index = \"first_token\", min_match = 0.5, guard = { abs = 2 } }",
+            "chwbl = { overflow = \"seeded_shuffle\", bound = \"envoy\" }",
+            "chwbl = { overflow = \"least_loaded\", bound = \"strict\", key = \"session\", vnodes = 3 }",
+            "chwbl = { count = \"all\", all_full = \"least_loaded\", key = \"tenant\" }",
+            "gorgo = { release = \"first_token\", tie = \"random\" }",
+        ]
+        .into_iter()
+        .map(|text| toml::from_str(text).unwrap())
+        .chain(REGISTRY.iter().map(|entry| PolicySpec::from_name(entry.name).unwrap()))
+        .collect();
+        prop::sample::select(variants)
+    }
+
+    proptest! {
+        #[test]
+        fn every_policy_chooses_among_the_eligible_and_every_count_comes_back(
+            spec in specs(),
+            count in 1u32..80,
+            steps in prop::collection::vec((any::<u128>(), 0u64..6, 0u32..9, 0u8..4, any::<u16>()), 1..80),
+        ) {
+            let mut stage = Stage::new(&spec, targets(count, 1), Key::root(5));
+            let mut under_way: Vec<(Ticket, bool)> = Vec::new();
+            for (number, (mask, key, blocks, what, which)) in steps.into_iter().enumerate() {
+                let chain = chain(key, blocks);
+                let mut view = request(number as u32, &chain);
+                (view.session, view.tenant) = (key % 3, TenantId(blocks % 2));
+                if what == 0 && !under_way.is_empty() {
+                    let at = which as usize % under_way.len();
+                    let (ticket, answered) = under_way.swap_remove(at);
+                    if !answered && which % 2 == 0 {
+                        stage.first_token(&ticket, Some(&view));
+                        under_way.push((ticket, true));
+                    } else {
+                        stage.finished(&ticket, answered);
+                    }
+                    continue;
+                }
+                stage.set_load(
+                    TargetId(which as u32 % count),
+                    Load { running: blocks, context_tokens: which as u64, ..Load::default() },
+                );
+                stage.cache_added(TargetId(which as u32 % count), which as u64);
+                let mut eligible: Vec<TargetId> =
+                    (0..count).filter(|bit| mask >> bit & 1 == 1).map(TargetId).collect();
+                if eligible.is_empty() {
+                    eligible.push(TargetId(which as u32 % count));
+                }
+                let Decision::To(target) = stage.decide(&view, &eligible) else { panic!("none of these holds") };
+                prop_assert!(eligible.contains(&target));
+                for (name, term) in stage.explain(&view, &eligible, target) {
+                    prop_assert!(term.is_finite(), "{name} is {term}");
+                }
+                under_way.push((stage.sent(&view, target), false));
+                for id in 0..count {
+                    let there = under_way.iter().filter(|(ticket, _)| ticket.target == TargetId(id));
+                    let waiting = there.clone().filter(|(_, answered)| !answered);
+                    let own = stage.own(TargetId(id));
+                    prop_assert_eq!(own.requests as usize, there.clone().count());
+                    prop_assert_eq!(own.queued_requests as usize, waiting.clone().count());
+                    let tokens = |(ticket, _): &(Ticket, bool)| ticket.prompt_tokens as u64;
+                    prop_assert_eq!(own.prompt_tokens, there.map(tokens).sum::<u64>());
+                    prop_assert_eq!(own.queued_tokens, waiting.map(tokens).sum::<u64>());
+                }
+            }
+            for (ticket, answered) in under_way {
+                stage.finished(&ticket, answered);
+            }
+            for id in 0..count {
+                prop_assert_eq!(*stage.own(TargetId(id)), Own { sent: stage.own(TargetId(id)).sent, ..Own::default() });
+            }
+        }
+    }
+
+    #[test]
+    fn the_same_stage_decides_the_same_and_another_key_draws_otherwise() {
+        let chain = chain(1, 1);
+        let all: Vec<TargetId> = (0..64).map(TargetId).collect();
+        let draws = |key: Key| {
+            let mut stage = Stage::new(&PolicySpec::from_name("random").unwrap(), targets(64, 1), key);
+            (0..50).map(|id| stage.decide(&request(id, &chain), &all)).collect::<Vec<_>>()
+        };
+        assert_eq!(draws(Key::root(1)), draws(Key::root(1)));
+        assert_ne!(draws(Key::root(1)), draws(Key::root(2)));
+    }
+}

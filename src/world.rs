@@ -1,0 +1,276 @@
+//! The composition root: regions, network, gateways and replicas under one clock. Knows all parts and what each
+//! event means; must not know files, scenarios or reports. `params` is what it is built from, `event` what can
+//! happen, `handle` what then does; `dispatch` is the one place from which a request is sent to a replica.
+
+mod dispatch;
+pub mod event;
+mod gateway;
+mod handle;
+mod outcome;
+pub mod params;
+mod slots;
+
+pub use event::Event;
+pub use params::{
+    ClassParams, GatewayPlacement, Isolation, OriginParams, PolicyParams, PoolParams, RegionParams,
+    ResidencyParams, SloParams, WorldParams,
+};
+
+use crate::engine::{self, Ended, Schedule};
+use crate::id::{GatewayId, IdVec, OriginId, PoolId, RegionId, ReplicaId, SourceId};
+use crate::network::{Network, NetworkError};
+use crate::observe::{Load, Observation, Observer, Outcome, ReplicaSample, Work};
+use crate::replica::{Output, Replica};
+use crate::rng::Key;
+use crate::routing::{IndexSource, Stage, TargetId};
+use crate::time::{SimTime, Span};
+use crate::timing::{IngressParams, StepTime, TimingError};
+use crate::workload::{OriginRow, OriginTable, Source, WorkloadParams, open, workload_key};
+use gateway::Gateway;
+use outcome::OutcomeDigest;
+use slots::Slots;
+
+/// A replica in its place.
+#[derive(Debug)]
+struct Site {
+    pool: PoolId,
+    region: RegionId,
+    replica: Replica,
+    ingress: IngressParams,
+    /// Which wake is valid: an earlier one is ignored.
+    wake: u32,
+    wake_at: Option<SimTime>,
+    /// Stages whose prefix index follows this cache: the gateway, its stage (none: its first tier), and the target
+    /// that this replica is, or belongs to, there.
+    followers: Vec<(GatewayId, Option<usize>, TargetId)>,
+}
+
+/// A workload and the arrival it has announced.
+struct Inflow {
+    source: Box<dyn Source>,
+    /// Which announced arrival is valid.
+    turn: u32,
+}
+
+/// A world, ready to run.
+pub struct World<'p, O> {
+    params: &'p WorldParams,
+    policy: &'p PolicyParams,
+    key: Key,
+    network: Network,
+    sites: IdVec<ReplicaId, Site>,
+    gateways: IdVec<GatewayId, Gateway>,
+    /// The gateway of each origin's requests of each data class, by `origin × classes + class`.
+    entry: Vec<Option<GatewayId>>,
+    inflows: IdVec<SourceId, Inflow>,
+    slots: Slots,
+    outputs: Vec<Output>,
+    eligible: Vec<TargetId>,
+    digest: OutcomeDigest,
+    observer: O,
+}
+
+/// Why a world cannot be built. A plan that was checked leads to none of these.
+#[derive(Debug, thiserror::Error)]
+pub enum WorldError {
+    /// A pool's step-time model is not usable.
+    #[error("pool `{pool}`: {source}")]
+    Timing {
+        /// The pool.
+        pool: String,
+        /// What is wrong.
+        source: TimingError,
+    },
+    /// The network is not usable.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+}
+
+/// How a run ended and what it amounts to.
+#[derive(Clone, Debug)]
+pub struct Summary {
+    /// Why it ended.
+    pub ended: Ended,
+    /// The time of the last event, or the horizon.
+    pub end: SimTime,
+    /// Events handled.
+    pub events: u64,
+    /// The digest of all outcomes and all cache changes.
+    pub outcome_digest: u64,
+    /// Every replica's last sample.
+    pub replicas: Vec<ReplicaSample>,
+}
+
+impl<'p, O: Observer> World<'p, O> {
+    /// Builds a world from its parameters. `seed` is the root of all its randomness.
+    ///
+    /// # Errors
+    /// When a pool's step-time model or the network cannot be built.
+    pub fn new(
+        params: &'p WorldParams,
+        policy: &'p PolicyParams,
+        seed: u64,
+        observer: O,
+    ) -> Result<World<'p, O>, WorldError> {
+        let key = Key::root(seed);
+        let network = Network::new(&params.network)?;
+        let mut sites = IdVec::new();
+        for (pool, pool_params) in params.pools.enumerate() {
+            for _ in 0..pool_params.replicas {
+                let timing = step_time(pool_params)?;
+                sites.push(Site {
+                    pool,
+                    region: pool_params.region,
+                    replica: Replica::new(&pool_params.server, timing),
+                    ingress: pool_params.ingress,
+                    wake: 0,
+                    wake_at: None,
+                    followers: Vec::new(),
+                });
+            }
+        }
+        let gateways = gateway::build(params, policy, &network, &sites, key);
+        for (id, gateway) in gateways.enumerate() {
+            let tiers = gateway.stages.iter().enumerate().map(|(index, stage)| (Some(index), stage));
+            for (tier, stage) in tiers.chain(gateway.global.iter().map(|stage| (None, stage))) {
+                if stage.needs().index == Some(IndexSource::Oracle) {
+                    follow(&mut sites, id, tier, stage);
+                }
+            }
+        }
+        let entry = gateway::entries(params, policy, &network, &gateways);
+        let table = origin_table(params);
+        let inflow = |workload: &WorkloadParams| Inflow {
+            source: open(workload, &table, params.block_tokens, workload_key(seed, &workload.name)),
+            turn: 0,
+        };
+        Ok(World {
+            inflows: params.workloads.iter().map(inflow).collect(),
+            params,
+            policy,
+            key,
+            network,
+            sites,
+            gateways,
+            entry,
+            slots: Slots::default(),
+            outputs: Vec::new(),
+            eligible: Vec::new(),
+            digest: OutcomeDigest::default(),
+            observer,
+        })
+    }
+
+    /// Runs until all is done or the horizon. `watch` sees each event before it happens and stops the run by
+    /// returning false.
+    pub fn run(mut self, mut watch: impl FnMut(SimTime, &Event) -> bool) -> (Summary, O) {
+        let mut schedule = Schedule::new();
+        let mut events = 0;
+        let (mut last, mut clock) = (SimTime::ZERO, SimTime::ZERO);
+        self.start(&mut schedule);
+        let horizon = self.params.horizon;
+        let ended = engine::run(&mut self, &mut schedule, horizon, |now, event| {
+            events += 1;
+            clock = now;
+            last = if matches!(event, Event::Sample { .. }) { last } else { now };
+            watch(now, event)
+        });
+        let end = if ended == Ended::Horizon { horizon } else { last };
+        // The last sampling instant may lie after the last event that counts; observers' time never goes back.
+        let told = end.max(clock);
+        self.finish(end, told);
+        let replicas: Vec<ReplicaSample> = self.sites.ids().map(|id| self.sample(id)).collect();
+        for sample in &replicas {
+            self.observer.observe(told, &Observation::Sampled(sample));
+        }
+        let mut digest = self.digest;
+        for site in self.sites.iter_mut() {
+            digest.cache(site.replica.cache_log().map_or(0, |log| log.digest()));
+        }
+        let summary = Summary { ended, end, events, outcome_digest: digest.value(), replicas };
+        (summary, self.observer)
+    }
+
+    /// Announces the first arrivals.
+    fn start(&mut self, schedule: &mut Schedule<Event>) {
+        let sources: Vec<SourceId> = self.inflows.ids().collect();
+        for source in sources {
+            self.announce(source, SimTime::ZERO, schedule);
+        }
+        if self.params.sample_every > Span::ZERO {
+            schedule.at(SimTime::ZERO + self.params.sample_every, Event::Sample { number: 1 });
+        }
+    }
+
+    /// Ends every request that is still under way.
+    fn finish(&mut self, end: SimTime, told: SimTime) {
+        for slot in self.slots.live() {
+            let state = self.slots.get_mut(slot);
+            let row = &mut state.row;
+            row.outcome = Outcome::InFlight;
+            row.ended_at = end;
+            if row.first_token_at.is_some_and(|at| at > end) {
+                (row.first_token_at, row.server_ttft) = (None, None);
+            }
+            if let Some(replica) = row.replica.filter(|_| state.delivered) {
+                let tokens = self.sites[replica].replica.tokens(crate::replica::JobId(slot));
+                state.take_tokens(tokens);
+            }
+            let row = self.slots.get_mut(slot).row;
+            self.digest.row(&row);
+            self.observer.observe(told, &Observation::Ended(&row));
+        }
+    }
+
+    fn sample(&self, replica: ReplicaId) -> ReplicaSample {
+        let site = &self.sites[replica];
+        let (load, work): (Load, Work) = (site.replica.load(), site.replica.work());
+        ReplicaSample { replica, pool: site.pool, region: site.region, load, work }
+    }
+}
+
+/// Lets a stage's index follow the caches of all replicas behind its targets.
+fn follow(sites: &mut IdVec<ReplicaId, Site>, gateway: GatewayId, tier: Option<usize>, stage: &Stage) {
+    for (index, target) in stage.targets().iter().enumerate() {
+        let behind = |id: ReplicaId, site: &Site| match target.replica {
+            Some(replica) => replica == id,
+            None => target.region == site.region,
+        };
+        for id in sites.ids() {
+            let site = &mut sites[id];
+            if !behind(id, site) {
+                continue;
+            }
+            if let Some(log) = site.replica.cache_log() {
+                log.subscribe();
+                site.followers.push((gateway, tier, TargetId(index as u32)));
+            }
+        }
+    }
+}
+
+fn step_time(pool: &PoolParams) -> Result<Option<Box<dyn StepTime>>, WorldError> {
+    let build = |timing: &crate::timing::TimingParams| {
+        timing.build().map_err(|source| WorldError::Timing { pool: pool.name.clone(), source })
+    };
+    pool.timing.as_ref().map(build).transpose()
+}
+
+fn origin_table(params: &WorldParams) -> OriginTable {
+    OriginTable {
+        origins: (params.origins.iter())
+            .map(|origin| OriginRow {
+                name: origin.name.clone(),
+                weight: origin.weight,
+                data_class: origin.data_class,
+            })
+            .collect(),
+        classes: params.classes.iter().map(|class| class.name.clone()).collect(),
+        data_classes: params.data_classes.iter().map(|class| class.name.clone()).collect(),
+    }
+}
+
+/// The gateway of an origin's requests of a data class, as an index.
+fn entry_index(params: &WorldParams, origin: OriginId, data_class: crate::id::DataClassId) -> usize {
+    origin.0 as usize * params.data_classes.len() + data_class.0 as usize
+}

@@ -1,0 +1,95 @@
+//! What can happen, and in which order at one instant: first what becomes known to gateways and clients, then what
+//! clients send, then decisions and deliveries, and the ends of steps last, so that a request that arrives at the
+//! very end of a step is part of the next.
+
+use crate::engine::{self, Rank};
+use crate::id::{ReplicaId, RequestId, SourceId};
+use crate::rng::mix2;
+
+/// A fact or a deadline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The first token has come back to the gateway.
+    FirstTokenSeen {
+        /// The request's slot.
+        slot: u32,
+        /// The request.
+        id: RequestId,
+    },
+    /// The end of an attempt has come back to the gateway.
+    EndSeen {
+        /// The request's slot.
+        slot: u32,
+        /// The request.
+        id: RequestId,
+    },
+    /// The end of the request has come back to the client.
+    ClientEnd {
+        /// The request's slot.
+        slot: u32,
+        /// The request.
+        id: RequestId,
+    },
+    /// A workload's next request is due.
+    Arrive {
+        /// The workload.
+        source: SourceId,
+        /// Which of its announcements this is.
+        turn: u32,
+    },
+    /// A request has reached its gateway.
+    AtGateway {
+        /// The request's slot.
+        slot: u32,
+        /// The request.
+        id: RequestId,
+    },
+    /// The gateway has had the time it takes to decide about a request.
+    Decide {
+        /// The request's slot.
+        slot: u32,
+        /// The request.
+        id: RequestId,
+    },
+    /// A request enters its replica's queue.
+    Deliver {
+        /// The request's slot.
+        slot: u32,
+        /// The request.
+        id: RequestId,
+    },
+    /// Loads are sampled.
+    Sample {
+        /// Which sample this is.
+        number: u32,
+    },
+    /// A replica's step ends, or an idle one starts.
+    Wake {
+        /// The replica.
+        replica: ReplicaId,
+        /// Which of its wakes this is.
+        wake: u32,
+    },
+}
+
+impl engine::Event for Event {
+    #[inline]
+    fn rank(&self) -> Rank {
+        let rank = |class, entity, sequence| Rank { class, entity, sequence };
+        match *self {
+            Event::FirstTokenSeen { id, .. } => rank(0, id.0, 0),
+            Event::EndSeen { id, .. } => rank(1, id.0, 0),
+            Event::ClientEnd { id, .. } => rank(2, id.0, 0),
+            Event::Arrive { source, turn } => rank(3, source.0, turn),
+            Event::AtGateway { id, .. } => rank(4, id.0, 0),
+            Event::Decide { id, .. } => rank(5, id.0, 0),
+            Event::Deliver { id, .. } => rank(6, id.0, 0),
+            Event::Sample { number } => rank(7, 0, number),
+            Event::Wake { replica, wake } => rank(8, replica.0, wake),
+        }
+    }
+    fn word(&self) -> u64 {
+        let rank = engine::Event::rank(self);
+        mix2(u64::from(rank.class), u64::from(rank.entity))
+    }
+}

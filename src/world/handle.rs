@@ -1,0 +1,301 @@
+//! What each event does.
+
+use super::dispatch::request_view;
+use super::event::Event;
+use super::params::Isolation;
+use super::{World, entry_index};
+use crate::engine::{Model, Schedule};
+use crate::id::{GatewayId, ReplicaId, SourceId};
+use crate::network::{last_mile, set_up, split};
+use crate::observe::{Leg, Observation, Observer, Outcome};
+use crate::replica::{Job, JobId, Output};
+use crate::rng::mix2;
+use crate::routing::IndexSource;
+use crate::time::SimTime;
+
+impl<O: Observer> Model for World<'_, O> {
+    type Event = Event;
+
+    fn handle(&mut self, now: SimTime, event: Event, schedule: &mut Schedule<Event>) {
+        match event {
+            Event::FirstTokenSeen { slot, .. } => self.first_token_seen(now, slot, schedule),
+            Event::EndSeen { slot, .. } => self.end_seen(now, slot, schedule),
+            Event::ClientEnd { slot, .. } => self.client_end(now, slot, schedule),
+            Event::Arrive { source, turn } => self.arrive(now, source, turn, schedule),
+            Event::AtGateway { slot, .. } => self.at_gateway(now, slot, schedule),
+            Event::Decide { slot, .. } => self.decide(now, slot, schedule),
+            Event::Deliver { slot, .. } => self.deliver(now, slot, schedule),
+            Event::Sample { number } => self.take_samples(now, number, schedule),
+            Event::Wake { replica, wake } => self.wake(now, replica, wake, schedule),
+        }
+    }
+}
+
+impl<O: Observer> World<'_, O> {
+    /// Schedules a workload's next arrival, and makes any earlier announcement void.
+    pub(super) fn announce(&mut self, source: SourceId, now: SimTime, schedule: &mut Schedule<Event>) {
+        let inflow = &mut self.inflows[source];
+        inflow.turn = inflow.turn.wrapping_add(1);
+        if let Some(at) = inflow.source.peek() {
+            schedule.at(at.max(now), Event::Arrive { source, turn: inflow.turn });
+        }
+    }
+
+    fn arrive(&mut self, now: SimTime, source: SourceId, turn: u32, schedule: &mut Schedule<Event>) {
+        if self.inflows[source].turn != turn {
+            return;
+        }
+        let slot = self.slots.take();
+        let state = self.slots.get_mut(slot);
+        self.inflows[source].source.pull(&mut state.request);
+        let request = &mut state.request;
+        debug_assert_eq!(
+            request.chain.blocks(),
+            (request.prompt_tokens + request.output_tokens) / self.params.block_tokens
+        );
+        if self.params.isolation == Isolation::Tenant {
+            request.chain.salt(mix2(0x7465_6e61_6e74, u64::from(request.tenant.0)));
+        }
+        let origin = &self.params.origins[request.origin];
+        let row = &mut state.row;
+        row.key = request.key;
+        row.source = source;
+        row.origin = request.origin;
+        row.class = request.class;
+        row.data_class = request.data_class;
+        row.tenant = request.tenant;
+        row.session = request.session;
+        row.turn = request.turn;
+        row.sent_at = now;
+        row.prompt_tokens = request.prompt_tokens;
+        let (id, class, tenant, prompt_tokens) = (row.id, row.class, row.tenant, row.prompt_tokens);
+        self.observer
+            .observe(now, &Observation::Arrived { id, origin: request.origin, class, tenant, prompt_tokens });
+
+        let key = self.key.named("request").at(request.key);
+        let access = last_mile(&origin.last_mile, key.named("last_mile"));
+        let (access_out, access_back) = split(access);
+        let entry = self.entry[entry_index(self.params, request.origin, request.data_class)];
+        let Some(gateway) = entry else {
+            // No gateway may read this request: it ends at the edge of the network.
+            state.client_back = access_back;
+            let at = now + access_out;
+            self.refuse(at, slot, Outcome::NoRegion, schedule);
+            self.announce(source, now, schedule);
+            return;
+        };
+        let region = self.gateways[gateway].region;
+        let (mut out, mut back, mut rtt) = (access_out, access_back, access);
+        if region != origin.near {
+            let path = key.named("to_gateway");
+            out +=
+                self.network.forward(origin.near, region, self.network.bytes(u64::from(prompt_tokens)), path);
+            back += self.network.back(origin.near, region, self.network.bytes(1), path);
+            rtt += self.network.rtt(origin.near, region);
+        }
+        let connect = set_up(origin.connection, rtt);
+        row.gateway = Some(gateway);
+        row.legs.add(Leg::LastMile, out);
+        row.legs.add(Leg::Connect, connect);
+        state.gateway = gateway;
+        state.client_back = back;
+        schedule.at(now + connect + out, Event::AtGateway { slot, id });
+        self.announce(source, now, schedule);
+    }
+
+    fn at_gateway(&mut self, now: SimTime, slot: u32, schedule: &mut Schedule<Event>) {
+        let state = self.slots.get_mut(slot);
+        state.at_gateway = now;
+        let gateway = &mut self.gateways[state.gateway];
+        if self.policy.workers > 0 && gateway.busy >= self.policy.workers {
+            gateway.line.push_back(slot);
+            return;
+        }
+        gateway.busy += 1;
+        schedule.at(now + self.policy.decision_time, Event::Decide { slot, id: state.row.id });
+    }
+
+    fn decide(&mut self, now: SimTime, slot: u32, schedule: &mut Schedule<Event>) {
+        let state = self.slots.get_mut(slot);
+        state.row.legs.add(Leg::Route, now - state.at_gateway);
+        state.decided_at = now;
+        let gateway = &mut self.gateways[state.gateway];
+        gateway.busy -= 1;
+        if let Some(next) = gateway.line.pop_front() {
+            gateway.busy += 1;
+            let id = self.slots.get(next).row.id;
+            schedule.at(now + self.policy.decision_time, Event::Decide { slot: next, id });
+        }
+        self.dispatch(now, slot, schedule);
+    }
+
+    fn deliver(&mut self, now: SimTime, slot: u32, schedule: &mut Schedule<Event>) {
+        let state = self.slots.get_mut(slot);
+        state.delivered = true;
+        let request = &state.request;
+        let job = Job {
+            id: JobId(slot),
+            prompt_tokens: request.prompt_tokens,
+            output_tokens: request.output_tokens,
+            priority: request.priority,
+            chain: request.chain.clone(),
+        };
+        let replica = state.row.replica.expect("a request that is delivered was sent somewhere");
+        let site = &mut self.sites[replica].replica;
+        site.advance_to(now);
+        site.deliver(now, job, &mut self.outputs);
+        self.after_replica(now, replica, schedule);
+    }
+
+    fn wake(&mut self, now: SimTime, replica: ReplicaId, wake: u32, schedule: &mut Schedule<Event>) {
+        let site = &mut self.sites[replica];
+        if site.wake != wake {
+            return;
+        }
+        site.wake_at = None;
+        if let Some(step) = site.replica.wake(now, &mut self.outputs) {
+            self.observer.observe(
+                now,
+                &Observation::Stepped {
+                    replica,
+                    tokens: step.tokens,
+                    sequences: step.sequences,
+                    free_blocks: step.free_blocks,
+                    used_blocks: step.used_blocks,
+                },
+            );
+        }
+        self.after_replica(now, replica, schedule);
+    }
+
+    /// Carries on what came out of a replica: outputs to requests, cache changes to indexes, its next wake.
+    fn after_replica(&mut self, now: SimTime, replica: ReplicaId, schedule: &mut Schedule<Event>) {
+        let site = &mut self.sites[replica];
+        let wake_at = site.replica.wake_at();
+        if wake_at != site.wake_at {
+            site.wake = site.wake.wrapping_add(1);
+            site.wake_at = wake_at;
+            if let Some(at) = wake_at {
+                schedule.at(at.max(now), Event::Wake { replica, wake: site.wake });
+            }
+        }
+        self.follow_cache(replica);
+        let mut outputs = std::mem::take(&mut self.outputs);
+        for output in outputs.drain(..) {
+            self.output(output, schedule);
+        }
+        self.outputs = outputs;
+    }
+
+    /// Tells the prefix indexes that follow this replica's cache what changed in it.
+    fn follow_cache(&mut self, replica: ReplicaId) {
+        let site = &mut self.sites[replica];
+        let Some(log) = site.replica.cache_log() else { return };
+        for change in log.changes() {
+            for &(gateway, tier, target) in &site.followers {
+                let gateway = &mut self.gateways[gateway];
+                let stage = match tier {
+                    Some(index) => &mut gateway.stages[index],
+                    None => gateway.global.as_mut().expect("a follower of the first tier has one"),
+                };
+                if change.added {
+                    stage.cache_added(target, change.id);
+                } else {
+                    stage.cache_removed(target, change.id);
+                }
+            }
+        }
+        log.clear();
+    }
+
+    fn output(&mut self, output: Output, schedule: &mut Schedule<Event>) {
+        match output {
+            Output::FirstToken { job, scheduled_at, at } => {
+                let state = self.slots.get_mut(job.0);
+                let back = state.attempt.hop_back + state.client_back;
+                let row = &mut state.row;
+                row.legs.add(Leg::Queue, scheduled_at - state.attempt.delivered_at);
+                row.legs.add(Leg::Prefill, at - scheduled_at);
+                row.legs.add(Leg::Return, back);
+                row.first_token_at = Some(at + back);
+                row.server_ttft = Some(at - state.at_gateway);
+                let seen = Event::FirstTokenSeen { slot: job.0, id: row.id };
+                schedule.at(at + state.attempt.hop_back, seen);
+            }
+            Output::Ended { job, at, outcome, tokens } => {
+                let state = self.slots.get_mut(job.0);
+                state.take_tokens(tokens);
+                state.row.outcome = outcome;
+                schedule.at(at + state.attempt.hop_back, Event::EndSeen { slot: job.0, id: state.row.id });
+            }
+        }
+    }
+
+    fn first_token_seen(&mut self, now: SimTime, slot: u32, schedule: &mut Schedule<Event>) {
+        let state = self.slots.get_mut(slot);
+        state.attempt.first_token_seen = true;
+        let (stage, ticket) = state.attempt.replica.expect("a token came from where it was sent");
+        let global = state.attempt.global;
+        let state = self.slots.get(slot);
+        let gateway = &mut self.gateways[state.gateway];
+        let view = request_view(state, self.params.block_tokens);
+        let stage = &mut gateway.stages[stage];
+        let shown = (stage.needs().index == Some(IndexSource::FirstToken)).then_some(&view);
+        stage.first_token(&ticket, shown);
+        if let (Some(stage), Some(ticket)) = (&mut gateway.global, global) {
+            stage.first_token(&ticket, Some(&view));
+        }
+        self.retry_held(now, state.gateway, schedule);
+    }
+
+    fn end_seen(&mut self, now: SimTime, slot: u32, schedule: &mut Schedule<Event>) {
+        let state = self.slots.get_mut(slot);
+        let attempt = state.attempt;
+        let gateway_id = state.gateway;
+        let at = now + state.client_back;
+        state.row.ended_at = at;
+        schedule.at(at, Event::ClientEnd { slot, id: state.row.id });
+        let gateway = &mut self.gateways[gateway_id];
+        if let Some((stage, ticket)) = attempt.replica {
+            gateway.stages[stage].finished(&ticket, attempt.first_token_seen);
+        }
+        if let (Some(stage), Some(ticket)) = (&mut gateway.global, attempt.global) {
+            stage.finished(&ticket, attempt.first_token_seen);
+        }
+        self.retry_held(now, gateway_id, schedule);
+    }
+
+    /// Something came back to a gateway: asks again for those it holds, in the order they came.
+    fn retry_held(&mut self, now: SimTime, gateway: GatewayId, schedule: &mut Schedule<Event>) {
+        for _ in 0..self.gateways[gateway].held.len() {
+            let Some(slot) = self.gateways[gateway].held.pop_front() else { break };
+            self.dispatch(now, slot, schedule);
+        }
+    }
+
+    fn client_end(&mut self, now: SimTime, slot: u32, schedule: &mut Schedule<Event>) {
+        let state = self.slots.get(slot);
+        let row = state.row;
+        debug_assert_eq!(row.ended_at, now);
+        self.digest.row(&row);
+        self.observer.observe(now, &Observation::Ended(&row));
+        let changed = self.inflows[row.source].source.ended(&state.request, now, row.outcome);
+        self.slots.free(slot);
+        if changed {
+            self.announce(row.source, now, schedule);
+        }
+    }
+
+    fn take_samples(&mut self, now: SimTime, number: u32, schedule: &mut Schedule<Event>) {
+        let replicas: Vec<ReplicaId> = self.sites.ids().collect();
+        for replica in replicas {
+            self.sites[replica].replica.advance_to(now);
+            let sample = self.sample(replica);
+            self.observer.observe(now, &Observation::Sampled(&sample));
+        }
+        // The next sample only while something else is to come: sampling must not keep a world alive.
+        if schedule.pending() > 0 {
+            schedule.at(now + self.params.sample_every, Event::Sample { number: number + 1 });
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! What a world is built from: ids, nanoseconds and tokens, every default explicit.
+
+use crate::id::{ClassId, DataClassId, IdVec, OriginId, PoolId, RegionId, SourceId};
+use crate::network::{Connection, LastMileParams, NetworkParams, RegionSet};
+use crate::replica::ServerParams;
+use crate::routing::PolicySpec;
+use crate::time::{SimTime, Span};
+use crate::timing::{IngressParams, TimingParams};
+use crate::workload::WorkloadParams;
+use serde::Serialize;
+
+/// A region.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RegionParams {
+    /// Its name in the scenario.
+    pub name: String,
+}
+
+/// Equal replicas in one region.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PoolParams {
+    /// Its name in the scenario, `region/pool`.
+    pub name: String,
+    /// Where it is.
+    pub region: RegionId,
+    /// How many replicas.
+    pub replicas: u32,
+    /// GPUs of one replica.
+    pub gpus_per_replica: u32,
+    /// What serves.
+    pub server: ServerParams,
+    /// How long a step takes; `None` for plain queues.
+    pub timing: Option<TimingParams>,
+    /// The front end.
+    pub ingress: IngressParams,
+}
+
+/// Where clients are.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct OriginParams {
+    /// Its name in the scenario.
+    pub name: String,
+    /// The region its clients are next to.
+    pub near: RegionId,
+    /// Its share of the requests that name no origin, relative to the other origins.
+    pub weight: f64,
+    /// The residency class of its requests, unless they bring their own.
+    pub data_class: DataClassId,
+    /// The access network.
+    pub last_mile: LastMileParams,
+    /// Whether a request finds a connection open.
+    pub connection: Connection,
+}
+
+/// What a class of requests is promised. A limit that is `None` is not promised.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct SloParams {
+    /// Time to first token at the client.
+    pub ttft: Option<Span>,
+    /// Mean time between output tokens of a request.
+    pub itl: Option<Span>,
+    /// End-to-end latency at the client.
+    pub e2e: Option<Span>,
+}
+
+/// A class of requests.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ClassParams {
+    /// Its name in the scenario.
+    pub name: String,
+    /// What it is promised.
+    pub slo: SloParams,
+    /// Its scheduling priority, lower first, where a request brings none.
+    pub priority: u8,
+}
+
+/// Where requests of a data class may go. Class 0 is "unrestricted": every region, everything.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ResidencyParams {
+    /// Its name in the scenario.
+    pub name: String,
+    /// Regions whose replicas may process it.
+    pub process_in: RegionSet,
+    /// Regions whose gateways may read it.
+    pub decrypt_in: RegionSet,
+    /// Regions it may be sent through.
+    pub transit_via: RegionSet,
+}
+
+/// Whether equal prompts of different tenants share cached blocks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Isolation {
+    /// They do.
+    #[default]
+    None,
+    /// They do not: the tenant is a salt in the first block.
+    Tenant,
+}
+
+/// Where gateways stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GatewayPlacement {
+    /// One for all, in this region.
+    Central(RegionId),
+    /// One in each region that is near an origin, for that origin's clients.
+    PerRegion,
+}
+
+/// A way to route: the gateways and what each decides.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PolicyParams {
+    /// Its name in the scenario.
+    pub name: String,
+    /// Where the gateways are.
+    pub gateways: GatewayPlacement,
+    /// Chooses a region first; without it `replica` chooses among all replicas.
+    pub global: Option<PolicySpec>,
+    /// Chooses a replica.
+    pub replica: PolicySpec,
+    /// Time for one decision.
+    pub decision_time: Span,
+    /// Decisions at once in a gateway; the rest wait in line. 0 is without limit.
+    pub workers: u32,
+}
+
+/// A whole world, without the policy it is run under.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct WorldParams {
+    /// Regions, in the scenario's order.
+    pub regions: IdVec<RegionId, RegionParams>,
+    /// Pools, by region, in the scenario's order.
+    pub pools: IdVec<PoolId, PoolParams>,
+    /// Origins, in the scenario's order.
+    pub origins: IdVec<OriginId, OriginParams>,
+    /// Classes; the first is the default.
+    pub classes: IdVec<ClassId, ClassParams>,
+    /// Data classes; the first is "unrestricted".
+    pub data_classes: IdVec<DataClassId, ResidencyParams>,
+    /// Workloads, in the scenario's order.
+    pub workloads: IdVec<SourceId, WorkloadParams>,
+    /// The network between regions.
+    pub network: NetworkParams,
+    /// Tokens in a KV block: the unit of all chains.
+    pub block_tokens: u32,
+    /// Who shares cached blocks.
+    pub isolation: Isolation,
+    /// Arrivals after this are not looked at; requests then under way end as `in_flight` at this time.
+    pub horizon: SimTime,
+    /// How often loads are sampled for time lines.
+    pub sample_every: Span,
+}

@@ -1,0 +1,96 @@
+//! The requests under way. A request is a state machine over one or more attempts: what belongs to the attempt is
+//! apart from what belongs to the request. Slots are used again, with their memory.
+
+use crate::id::{GatewayId, RequestId};
+use crate::observe::{Legs, RequestRow};
+use crate::replica::Tokens;
+use crate::routing::Ticket;
+use crate::time::{SimTime, Span};
+use crate::workload::Request;
+
+/// One try to have a request served.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Attempt {
+    /// The gateway's first-tier ticket, where it has one.
+    pub(super) global: Option<Ticket>,
+    /// The stage that chose the replica, and its ticket.
+    pub(super) replica: Option<(usize, Ticket)>,
+    /// The way back from the replica to the gateway.
+    pub(super) hop_back: Span,
+    /// When the replica's queue got it.
+    pub(super) delivered_at: SimTime,
+    /// Whether the gateway has seen its first token.
+    pub(super) first_token_seen: bool,
+}
+
+/// A request under way.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    pub(super) request: Request,
+    pub(super) row: RequestRow,
+    pub(super) gateway: GatewayId,
+    pub(super) attempt: Attempt,
+    /// When it reached its gateway.
+    pub(super) at_gateway: SimTime,
+    /// When the gateway was done deciding, or last held it.
+    pub(super) decided_at: SimTime,
+    /// The way back from the gateway to the client.
+    pub(super) client_back: Span,
+    pub(super) delivered: bool,
+    live: bool,
+}
+
+impl State {
+    pub(super) fn take_tokens(&mut self, tokens: Tokens) {
+        self.row.cached_tokens = tokens.cached;
+        self.row.computed_tokens = tokens.computed;
+        self.row.recomputed_tokens = tokens.recomputed;
+        self.row.output_tokens = tokens.output;
+        self.row.preemptions = tokens.preemptions;
+    }
+}
+
+/// All slots.
+#[derive(Debug, Default)]
+pub(super) struct Slots {
+    states: Vec<State>,
+    vacant: Vec<u32>,
+    next: u32,
+}
+
+impl Slots {
+    /// A slot for the next request; its `request` is to be filled, all else is blank.
+    pub(super) fn take(&mut self) -> u32 {
+        let slot = self.vacant.pop().unwrap_or_else(|| {
+            self.states.push(State::default());
+            self.states.len() as u32 - 1
+        });
+        let id = RequestId(self.next);
+        self.next = self.next.checked_add(1).expect("fewer than 2^32 requests in a run");
+        let state = &mut self.states[slot as usize];
+        state.row = RequestRow { id, legs: Legs::default(), ..RequestRow::default() };
+        state.attempt = Attempt::default();
+        state.delivered = false;
+        state.live = true;
+        slot
+    }
+    pub(super) fn free(&mut self, slot: u32) {
+        self.states[slot as usize].live = false;
+        self.vacant.push(slot);
+    }
+    #[inline]
+    pub(super) fn get(&self, slot: u32) -> &State {
+        &self.states[slot as usize]
+    }
+    #[inline]
+    pub(super) fn get_mut(&mut self, slot: u32) -> &mut State {
+        &mut self.states[slot as usize]
+    }
+    /// The slots in use, by order of arrival.
+    pub(super) fn live(&self) -> Vec<u32> {
+        let mut live: Vec<u32> =
+            (0..self.states.len() as u32).filter(|&slot| self.states[slot as usize].live).collect();
+        live.sort_by_key(|&slot| self.states[slot as usize].row.id);
+        live
+    }
+}
