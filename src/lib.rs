@@ -10,6 +10,7 @@ pub mod id;
 pub mod rng;
 pub mod stats;
 pub mod time;
+pub mod units;
 // Floor 1: the kernel and what it is told.
 pub mod catalog;
 pub mod engine;
@@ -24,6 +25,8 @@ pub mod replica;
 pub mod routing;
 // Floor 4: everything together.
 pub mod world;
+// Floor 5: what users write.
+pub mod scenario;
 // Floor 6: one cell.
 pub mod run;
 // Floor 7: what people and files see.

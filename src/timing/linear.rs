@@ -6,6 +6,7 @@ use super::{BatchShape, Line, StepTime};
 /// `base + prefill tokens × a + prefilling sequences × b + decoding sequences × c + context × d`, in whole
 /// picoseconds. Every decode computes one token, which is counted with its sequence.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_field_names, reason = "every field is in picoseconds, and says so")]
 pub struct Linear {
     base_ps: i64,
     per_prefill_token_ps: i64,

@@ -1,0 +1,127 @@
+//! What a scenario means: ids, nanoseconds and tokens, every default explicit. Knows how to print and to hash itself;
+//! must not know the file it came from, and nothing may change it.
+
+use super::diagnostic::Diagnostics;
+use crate::catalog::Dtype;
+use crate::digest::Digest;
+use crate::network::matrix::PairSource;
+use crate::time::Span;
+use crate::timing::KvCapacity;
+use crate::world::{PolicyParams, WorldParams};
+use serde::Serialize;
+use serde_json::Value;
+
+/// A resolved scenario. Lengths of time are nanoseconds, sizes bytes, bandwidths bytes per second.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Plan {
+    /// The scenario's name.
+    pub name: String,
+    /// What it is about.
+    pub description: String,
+    /// Where all randomness comes from.
+    pub seed: u64,
+    /// Requests that arrive before this are simulated and not counted in statistics, in nanoseconds.
+    pub warmup: Span,
+    /// The world, without a policy.
+    pub world: WorldParams,
+    /// The policies to compare, in file order.
+    pub policies: Vec<PolicyParams>,
+    /// What was looked up or derived on the way, for reports.
+    pub facts: Facts,
+    /// What the user should know, with the places in the file.
+    #[serde(skip)]
+    pub notices: Diagnostics,
+}
+
+/// What was looked up or derived.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Facts {
+    /// By region.
+    pub regions: Vec<RegionFacts>,
+    /// By pool.
+    pub pools: Vec<PoolFacts>,
+    /// Where each round trip came from, by `[from][to]`.
+    pub rtt_sources: Vec<Vec<PairSource>>,
+    /// Where the user's own round trips come from, in their words.
+    pub rtt_source: Option<String>,
+}
+
+/// A region, as far as the simulation does not care.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RegionFacts {
+    /// Its region of the catalogue.
+    pub catalogue: Option<String>,
+    /// Legal areas it lies in.
+    pub jurisdiction: Vec<String>,
+}
+
+/// What a pool's numbers were made from.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct PoolFacts {
+    /// The model's name in the catalogue or the scenario.
+    pub model: Option<String>,
+    /// The GPU's name in the catalogue.
+    pub gpu: Option<String>,
+    /// Type of the weights.
+    pub weights: Option<Dtype>,
+    /// Type of KV entries.
+    pub kv_dtype: Option<Dtype>,
+    /// The timing profile and its version, `p0 v1`, or the kind of timing.
+    pub timing: Option<String>,
+    /// The profile's known error, in words.
+    pub timing_error: Option<String>,
+    /// How the KV cache's size came about; `None` where it was stated.
+    pub kv: Option<KvCapacity>,
+}
+
+impl Plan {
+    /// The plan with every default, as JSON: what `--show-plan` prints.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string_pretty(self).unwrap_or_default()
+    }
+
+    /// A hash of what the plan means. Comments, formatting, the order of keys, names of files, the scenario's name and
+    /// description do not change it. The order of regions, policies, classes and so on does: ties go by it.
+    pub fn content_hash(&self) -> u64 {
+        let mut value = serde_json::to_value(self).unwrap_or_default();
+        if let Value::Object(plan) = &mut value {
+            for part in ["name", "description", "facts"] {
+                plan.remove(part);
+            }
+        }
+        let mut digest = Digest::new();
+        hash(&value, &mut digest);
+        digest.value()
+    }
+}
+
+/// Canonical: keys sorted, every kind of value marked, paths left out (a trace is known by its rows' hash).
+fn hash(value: &Value, digest: &mut Digest) {
+    match value {
+        Value::Null => digest.word(0),
+        Value::Bool(on) => digest.word(1 + u64::from(*on)),
+        Value::Number(number) => {
+            digest.word(3);
+            digest.text(&number.to_string());
+        }
+        Value::String(text) => {
+            digest.word(4);
+            digest.text(text);
+        }
+        Value::Array(items) => {
+            digest.word(5);
+            digest.word(items.len() as u64);
+            items.iter().for_each(|item| hash(item, digest));
+        }
+        Value::Object(entries) => {
+            let mut keys: Vec<&String> = entries.keys().filter(|key| *key != "path").collect();
+            keys.sort();
+            digest.word(6);
+            digest.word(keys.len() as u64);
+            for key in keys {
+                digest.text(key);
+                hash(&entries[key], digest);
+            }
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! Residency classes and origins.
+
+use super::{Resolver, id_or_first};
+use crate::catalog;
+use crate::id::{DataClassId, Id, IdVec, OriginId, RegionId};
+use crate::network::{Connection, LastMileParams, RegionSet};
+use crate::scenario::nearest::suggest;
+use crate::scenario::plan::RegionFacts;
+use crate::scenario::raw::{LastMilePreset, RawConnection, RawLastMile};
+use crate::world::{OriginParams, ResidencyParams};
+use std::collections::BTreeSet;
+
+/// The name of data class 0.
+pub(super) const UNRESTRICTED: &str = "unrestricted";
+
+impl Resolver<'_> {
+    pub(super) fn residency(
+        &mut self,
+        regions: &[String],
+        facts: &[RegionFacts],
+        with_pools: &[bool],
+    ) -> IdVec<DataClassId, ResidencyParams> {
+        self.check_names(&["residency"]);
+        let all = RegionSet::ALL;
+        let mut classes: IdVec<DataClassId, ResidencyParams> = vec![ResidencyParams {
+            name: UNRESTRICTED.into(),
+            process_in: all,
+            decrypt_in: all,
+            transit_via: all,
+        }]
+        .into();
+        for name in self.names(&["residency"]) {
+            if name == UNRESTRICTED {
+                let item = self
+                    .error_at_key(&["residency", &name], "`unrestricted` is the class of data without a rule")
+                    .label("this name is taken")
+                    .help("choose another name");
+                self.push(item);
+            }
+            let raw = self.raw.residency.get(&name).cloned().unwrap_or_default();
+            let before = self.found.len();
+            let mut set = |key: &str, entries: &Option<Vec<String>>| {
+                entries.as_ref().map(|entries| self.region_set(&["residency", &name, key], entries, regions, facts))
+            };
+            let process_in = set("process_in", &raw.process_in);
+            let decrypt_in = set("decrypt_in", &raw.decrypt_in);
+            let transit_via = set("transit_via", &raw.transit_via);
+            // Left out because it was broken, and reported: nothing can be said of it.
+            let process_in = process_in.unwrap_or(all);
+            let can_serve = (0..regions.len()).any(|index| {
+                with_pools.get(index).is_some_and(|&pools| pools) && process_in.contains(RegionId::new(index))
+            });
+            if raw.process_in.is_some() && !can_serve && with_pools.contains(&true) && self.found.len() == before {
+                let have: Vec<&str> =
+                    (0..regions.len()).filter(|&index| with_pools[index]).map(|index| regions[index].as_str()).collect();
+                let item = self
+                    .error(
+                        &["residency", &name, "process_in"],
+                        format!("a region with a pool must be allowed to process `{name}`"),
+                    )
+                    .label("no region with a pool is in this set")
+                    .help(format!("regions with pools: {}", have.join(", ")))
+                    .help("add one of them or its jurisdiction, or give an allowed region a pool");
+                self.push(item);
+            }
+            classes.push(ResidencyParams {
+                name,
+                process_in,
+                decrypt_in: decrypt_in.unwrap_or(process_in),
+                transit_via: transit_via.unwrap_or(process_in),
+            });
+        }
+        classes
+    }
+
+    fn region_set(
+        &mut self,
+        path: &[&str],
+        entries: &[String],
+        regions: &[String],
+        facts: &[RegionFacts],
+    ) -> RegionSet {
+        let tags: BTreeSet<&str> = facts
+            .iter()
+            .flat_map(|facts| facts.jurisdiction.iter().map(String::as_str))
+            .chain(catalog::regions().iter().flat_map(|region| region.jurisdictions.iter().copied()))
+            .collect();
+        let tagged = |tag: &str| -> RegionSet {
+            let has = |facts: &RegionFacts| facts.jurisdiction.iter().any(|other| other == tag);
+            facts.iter().enumerate().filter(|(_, facts)| has(facts)).map(|(index, _)| RegionId::new(index)).collect()
+        };
+        let named = |name: &str| regions.iter().position(|region| region == name).map(RegionId::new);
+        let mut set = RegionSet::NONE;
+        for (index, entry) in entries.iter().enumerate() {
+            let index = index.to_string();
+            let mut here = path.to_vec();
+            here.push(&index);
+            let item = self.error(&here, format!("`{}` names regions, jurisdictions, or \"any\"", path.join(".")));
+            let (by_name, by_tag) = match entry.split_once(':') {
+                _ if entry == "any" => return RegionSet::ALL,
+                Some(("region", name)) => (Some(name), None),
+                Some(("jurisdiction", tag)) => (None, Some(tag)),
+                _ => (Some(entry.as_str()), Some(entry.as_str())),
+            };
+            let region = by_name.and_then(named);
+            let tag = by_tag.filter(|tag| tags.contains(tag));
+            let add = match (region, tag) {
+                (Some(region), None) => [region].into_iter().collect(),
+                (None, Some(tag)) => tagged(tag),
+                (Some(region), Some(tag)) => {
+                    let only: RegionSet = [region].into_iter().collect();
+                    if only != tagged(tag) {
+                        self.push(
+                            item.label(format!("`{entry}` is a region and a jurisdiction, and they differ"))
+                                .help(format!("write \"region:{entry}\" or \"jurisdiction:{entry}\"")),
+                        );
+                    }
+                    only
+                }
+                (None, None) => {
+                    let known = regions.iter().map(String::as_str).chain(tags.iter().copied());
+                    self.push(
+                        item.label(format!("there is no `{entry}`"))
+                            .help(suggest(entry, "the names are", known)),
+                    );
+                    RegionSet::NONE
+                }
+            };
+            (0..regions.len()).map(RegionId::new).filter(|&id| add.contains(id)).for_each(|id| set.insert(id));
+        }
+        set
+    }
+
+    pub(super) fn origins(
+        &mut self,
+        regions: &[String],
+        with_pools: &[bool],
+        data_classes: &IdVec<DataClassId, ResidencyParams>,
+    ) -> IdVec<OriginId, OriginParams> {
+        self.check_names(&["origins"]);
+        let names = self.names(&["origins"]);
+        if names.is_empty() {
+            return (0..regions.len())
+                .filter(|&index| with_pools[index])
+                .map(|index| OriginParams {
+                    name: regions[index].clone(),
+                    near: RegionId::new(index),
+                    weight: 1.0,
+                    data_class: DataClassId(0),
+                    last_mile: LastMileParams::WIRED,
+                    connection: Connection::Warm,
+                })
+                .collect();
+        }
+        let classes: Vec<String> = data_classes.iter().map(|class| class.name.clone()).collect();
+        let mut origins = IdVec::new();
+        for name in &names {
+            let raw = self.raw.origins.get(name).cloned().unwrap_or_default();
+            let near = raw
+                .near
+                .as_ref()
+                .and_then(|near| self.find(regions, near, "region", "regions", &["origins", name, "near"]));
+            let data_class = raw.data_class.as_ref().and_then(|class| {
+                self.find(&classes, class, "residency class", "residency", &["origins", name, "data_class"])
+            });
+            let last_mile = match raw.last_mile {
+                None | Some(RawLastMile::Preset(LastMilePreset::Wired)) => LastMileParams::WIRED,
+                Some(RawLastMile::Preset(LastMilePreset::Mobile)) => LastMileParams::MOBILE,
+                Some(RawLastMile::Preset(LastMilePreset::None)) => LastMileParams::NONE,
+                Some(RawLastMile::Own(own)) => LastMileParams { median_rtt: own.median.0, sigma: own.sigma },
+            };
+            let connection = match raw.connection {
+                None | Some(RawConnection::Warm) => Connection::Warm,
+                Some(RawConnection::Cold) => Connection::COLD_TLS13,
+                Some(RawConnection::ColdTls12) => Connection::COLD_TLS12,
+                Some(RawConnection::ColdQuic) => Connection::COLD_QUIC,
+            };
+            origins.push(OriginParams {
+                name: name.clone(),
+                near: id_or_first(near),
+                weight: raw.weight.unwrap_or(1.0),
+                data_class: id_or_first(data_class),
+                last_mile,
+                connection,
+            });
+        }
+        if origins.iter().all(|origin| origin.weight == 0.0) {
+            let item = self
+                .error_at_key(&["origins"], "at least one origin has a weight above 0")
+                .label("all are 0")
+                .help("give an origin a share, such as `weight = 0.4`");
+            self.push(item);
+        }
+        origins
+    }
+}

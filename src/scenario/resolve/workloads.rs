@@ -1,0 +1,270 @@
+//! Workloads: traces are read and compiled here, generators get their defaults.
+
+use super::Resolver;
+use crate::dist::Dist;
+use crate::id::{ClassId, DataClassId, Id, IdVec, OriginId, SourceId};
+use crate::scenario::diagnostic::Diagnostic;
+use crate::scenario::document::At;
+use crate::scenario::raw::workload::{RawArrivals, RawShared};
+use crate::scenario::raw::{RawSynthetic, RawTokens, RawTrace, RawWorkload};
+use crate::time::Span;
+use crate::workload::{
+    Arrivals, OriginAssignment, OriginRow, OriginTable, ReadOptions, SharedPrefix, SyntheticParams, Tokens,
+    TraceFormat, TraceParams, Until, WorkloadKind, WorkloadParams,
+};
+use crate::world::{ClassParams, OriginParams, ResidencyParams};
+use std::sync::Arc;
+
+/// The default of a length's `max`.
+const MAX_TOKENS: u32 = 1_048_576;
+
+impl Resolver<'_> {
+    /// The workloads, and about how long arrivals go on.
+    pub(super) fn workloads(
+        &mut self,
+        origins: &IdVec<OriginId, OriginParams>,
+        classes: &IdVec<ClassId, ClassParams>,
+        data_classes: &IdVec<DataClassId, ResidencyParams>,
+        block_tokens: u32,
+    ) -> (IdVec<SourceId, WorkloadParams>, Option<Span>) {
+        self.check_names(&["workloads"]);
+        let names = self.names(&["workloads"]);
+        if names.is_empty() && self.document.has(&["workloads"]) {
+            let item = self
+                .error_at_key(&["workloads"], "a scenario has at least one workload")
+                .label("none is given")
+                .help("add `[workloads.main.synthetic]`, or `[workloads.main.trace]` with `path`");
+            self.push(item);
+        }
+        let table = OriginTable {
+            origins: origins
+                .iter()
+                .map(|origin| OriginRow {
+                    name: origin.name.clone(),
+                    weight: origin.weight,
+                    data_class: origin.data_class,
+                })
+                .collect(),
+            classes: classes.iter().map(|class| class.name.clone()).collect(),
+            data_classes: data_classes.iter().map(|class| class.name.clone()).collect(),
+        };
+        let mut workloads = IdVec::new();
+        let mut longest = None;
+        for name in &names {
+            let Some(raw) = self.raw.workloads.get(name).cloned() else { continue };
+            if let Some((workload, length)) = self.workload(name, &raw, &table, classes, block_tokens) {
+                longest = longest.max(length);
+                workloads.push(workload);
+            }
+        }
+        (workloads, longest)
+    }
+
+    fn workload(
+        &mut self,
+        name: &str,
+        raw: &RawWorkload,
+        table: &OriginTable,
+        classes: &IdVec<ClassId, ClassParams>,
+        block_tokens: u32,
+    ) -> Option<(WorkloadParams, Option<Span>)> {
+        let class = raw
+            .class
+            .as_ref()
+            .and_then(|class| self.find(&table.classes, class, "class", "slo", &["workloads", name, "class"]))
+            .unwrap_or(0);
+        let data_class = raw.data_class.as_ref().and_then(|class| {
+            self.find(
+                &table.data_classes,
+                class,
+                "residency class",
+                "residency",
+                &["workloads", name, "data_class"],
+            )
+        });
+        let origin_names: Vec<String> = table.origins.iter().map(|origin| origin.name.clone()).collect();
+        let origins = match &raw.origin {
+            Some(origin) => {
+                let index =
+                    self.find(&origin_names, origin, "origin", "origins", &["workloads", name, "origin"]);
+                OriginAssignment::Single(OriginId::new(index.unwrap_or(0)))
+            }
+            None => OriginAssignment::Weighted { tenant_affinity: raw.tenant_affinity.map_or(0.0, |share| share.0) },
+        };
+        let given: Vec<&str> =
+            ["trace", "synthetic"].into_iter().filter(|key| self.document.has(&["workloads", name, key])).collect();
+        match given.as_slice() {
+            [] => {
+                let item = self
+                    .error_at_key(&["workloads", name], format!("workload `{name}` needs `trace` or `synthetic`"))
+                    .label("neither is given")
+                    .help(format!("add `[workloads.{name}.synthetic]`, or `[workloads.{name}.trace]` with `path`"));
+                self.push(item);
+                return None;
+            }
+            [first, second, ..] => {
+                let item = self
+                    .error_at_key(&["workloads", name, second], "a workload is a trace or generated, not both")
+                    .label("a second source")
+                    .context(self.place(&["workloads", name, first], At::Key), "the first")
+                    .help("make two workloads of them, with different names");
+                self.push(item);
+                return None;
+            }
+            _ => {}
+        }
+        let (kind, length) = match (&raw.trace, &raw.synthetic) {
+            (Some(trace), _) => self.trace(name, trace, block_tokens)?,
+            (None, Some(synthetic)) => self.synthetic(name, synthetic)?,
+            (None, None) => return None,
+        };
+        let workload = WorkloadParams {
+            name: name.to_owned(),
+            class: ClassId::new(class),
+            data_class: data_class.map(DataClassId::new),
+            priority: raw.priority.unwrap_or_else(|| classes.get(ClassId::new(class)).map_or(0, |class| class.priority)),
+            origins,
+            kind,
+        };
+        for problem in crate::workload::check(&workload, table, block_tokens) {
+            let mut path = vec!["workloads", name];
+            path.extend(problem.field.split('.'));
+            let item = self
+                .error(&path, format!("`{}` must be right: {}", problem.field, problem.rule))
+                .label(format!("it is {}", problem.value))
+                .help(problem.next);
+            self.push(item);
+        }
+        Some((workload, length))
+    }
+
+    fn trace(
+        &mut self,
+        name: &str,
+        raw: &RawTrace,
+        block_tokens: u32,
+    ) -> Option<(WorkloadKind, Option<Span>)> {
+        let options = ReadOptions {
+            format: raw.format.unwrap_or(TraceFormat::Auto),
+            trace_block_tokens: raw.trace_block_tokens,
+        };
+        let place = self.place(&["workloads", name, "trace", "path"], At::Value);
+        let file = self.file(&raw.path);
+        if !file.is_file() {
+            let item = Diagnostic::error(place, "a trace is a file that can be read")
+                .label(if file.exists() { "this is not a file" } else { "there is no such file" })
+                .help(format!("looked for {}; paths start from the scenario's folder", shown(&file)))
+                .help(format!("`--set workloads.{name}.trace.path=FILE` names another"));
+            self.push(item);
+            return None;
+        }
+        let trace = match crate::workload::load_trace(&file, &options, block_tokens) {
+            Ok(trace) => trace,
+            Err(problems) => {
+                let count = problems.findings.len() as u64 + problems.more;
+                let mut item = Diagnostic::error(place, "a trace must be readable from the first line to the last")
+                    .label(if count == 1 { "it has a mistake".to_owned() } else { format!("it has {count} mistakes") });
+                for problem in &problems.findings {
+                    item = item.note(problem.to_string());
+                }
+                if problems.more > 0 {
+                    item = item.note(format!("and {} more", problems.more));
+                }
+                self.push(item.help("`regionsim trace head FILE` shows how a file is read"));
+                return None;
+            }
+        };
+        let params = TraceParams {
+            trace: Arc::new(trace),
+            speed: raw.speed.unwrap_or(1.0),
+            limit: raw.limit,
+            raw_times: !raw.dejitter.unwrap_or(true),
+        };
+        Some((WorkloadKind::Trace(params), None))
+    }
+
+    fn synthetic(&mut self, name: &str, raw: &RawSynthetic) -> Option<(WorkloadKind, Option<Span>)> {
+        let default = SyntheticParams::default();
+        let rate = raw.sessions_per_s?;
+        let path = ["workloads", name, "synthetic"];
+        let until = match (raw.duration, raw.requests) {
+            (Some(duration), None) => Until::Duration(duration.0),
+            (None, Some(requests)) => Until::Requests(requests),
+            (None, None) => {
+                let has = |key| self.document.has(&["workloads", name, "synthetic", key]);
+                if !has("duration") && !has("requests") {
+                    let item = self
+                        .error_at_key(&path, "a generator has an end")
+                        .label("`duration` or `requests` is missing")
+                        .help("add `duration = \"10m\"` or `requests = 10000`");
+                    self.push(item);
+                }
+                return None;
+            }
+            (Some(_), Some(_)) => {
+                let item = self
+                    .error_at_key(&["workloads", name, "synthetic", "requests"], "a generator has one end")
+                    .label("beside `duration`")
+                    .context(self.place(&["workloads", name, "synthetic", "duration"], At::Key), "the first")
+                    .help("keep `duration` or `requests`");
+                self.push(item);
+                return None;
+            }
+        };
+        let turns = raw.turns.clone().unwrap_or(default.turns);
+        let params = SyntheticParams {
+            arrivals: match raw.arrivals {
+                None | Some(RawArrivals::Poisson) => Arrivals::Poisson,
+                Some(RawArrivals::Gamma { cv }) => Arrivals::Gamma { cv },
+            },
+            sessions_per_s: rate,
+            until,
+            tenants: raw.tenants.unwrap_or(default.tenants),
+            system: self.shared(&path, "system", raw.system.as_ref()),
+            documents: self.shared(&path, "documents", raw.documents.as_ref()),
+            message: self.tokens(&path, "message", raw.message.as_ref(), default.message),
+            later_message: self.tokens(&path, "later_message", raw.later_message.as_ref(), default.later_message),
+            output: self.tokens(&path, "output", raw.output.as_ref(), default.output),
+            turns,
+            think_s: raw.think_s.clone().unwrap_or(default.think_s),
+            max_context_tokens: raw.max_context_tokens.unwrap_or(default.max_context_tokens),
+        };
+        let length = match until {
+            Until::Duration(span) => span,
+            // A rough length, for a sampling step alone: turns are counted as sessions' starts.
+            Until::Requests(requests) => Span::from_secs_f64(requests as f64 / rate),
+        };
+        Some((WorkloadKind::Synthetic(params), Some(length)))
+    }
+
+    fn shared(&mut self, path: &[&str], key: &str, raw: Option<&RawShared>) -> Option<SharedPrefix> {
+        let raw = raw?;
+        let mut inner = path.to_vec();
+        inner.push(key);
+        let tokens = self.tokens(&inner, "tokens", Some(&raw.tokens), Tokens::fixed(1));
+        Some(SharedPrefix { count: raw.count, tokens, zipf: raw.zipf })
+    }
+
+    fn tokens(&mut self, path: &[&str], key: &str, raw: Option<&RawTokens>, default: Tokens) -> Tokens {
+        let (dist, min, max): (&Dist, _, _) = match raw {
+            None => return default,
+            Some(RawTokens::Fixed(tokens)) => return Tokens::fixed(*tokens),
+            Some(RawTokens::Drawn { dist, min, max }) => (dist, min.unwrap_or(1), max.unwrap_or(MAX_TOKENS)),
+        };
+        if min > max {
+            let mut whole = path.to_vec();
+            whole.extend([key, "min"]);
+            let item = self
+                .error(&whole, format!("`{}.{key}.min` must be at most `max`", path.join(".")))
+                .label(format!("{min} is more than {max}"))
+                .help("lower `min`, or raise `max`");
+            self.push(item);
+        }
+        Tokens { dist: dist.clone(), min, max }
+    }
+}
+
+/// A path as people write it, the same on every machine.
+fn shown(path: &std::path::Path) -> String {
+    path.to_string_lossy().replace('\\', "/")
+}

@@ -1,0 +1,90 @@
+//! The JSON Schema of scenario files, made from the types that read them. Knows schemas; must not know values. Used
+//! three times: by editors (`regionsim schema`), by the structural check, and by docs/SCENARIO.md.
+
+use super::raw::RawScenario;
+use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde_json::Value;
+use std::sync::OnceLock;
+
+/// The schema of a scenario file.
+pub fn scenario_schema() -> &'static Value {
+    static SCHEMA: OnceLock<Value> = OnceLock::new();
+    SCHEMA.get_or_init(|| {
+        let mut schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<RawScenario>().to_value();
+        without_null(&mut schema);
+        schema
+    })
+}
+
+/// TOML has no null: an optional key is left out.
+fn without_null(schema: &mut Value) {
+    match schema {
+        Value::Array(items) => items.iter_mut().for_each(without_null),
+        Value::Object(object) => {
+            if let Some(Value::Array(types)) = object.get_mut("type") {
+                types.retain(|name| name != "null");
+                if let [only] = types.as_slice() {
+                    let only = only.clone();
+                    object.insert("type".into(), only);
+                }
+            }
+            if let Some(Value::Array(choices)) = object.get_mut("anyOf") {
+                choices.retain(|choice| choice.get("type").is_none_or(|name| name != "null"));
+                if choices.len() == 1 {
+                    let only = choices.remove(0);
+                    object.remove("anyOf");
+                    if let Value::Object(only) = only {
+                        for (key, value) in only {
+                            object.entry(key).or_insert(value);
+                        }
+                    }
+                }
+            }
+            if object.get("default").is_some_and(Value::is_null) {
+                object.remove("default");
+            }
+            object.values_mut().for_each(without_null);
+        }
+        _ => {}
+    }
+}
+
+/// The schema of `T`, written out rather than referred to, so that it can be changed.
+pub(super) fn inlined<T: JsonSchema>(_: &mut SchemaGenerator) -> Schema {
+    let mut settings = SchemaSettings::draft2020_12();
+    settings.inline_subschemas = true;
+    settings.meta_schema = None;
+    let mut schema = settings.into_generator().into_root_schema_for::<T>();
+    schema.remove("title");
+    schema
+}
+
+/// Every alternative of a choice.
+pub(super) fn each_alternative(schema: &mut Schema, mut change: impl FnMut(&mut Value)) {
+    if let Some(Value::Array(choices)) = schema.get_mut("oneOf") {
+        choices.iter_mut().filter(|choice| choice.get("properties").is_some()).for_each(&mut change);
+    }
+}
+
+/// The table behind the telling key of every alternative.
+pub(super) fn each_variant(schema: &mut Schema, mut change: impl FnMut(&mut Value)) {
+    each_alternative(schema, |choice| {
+        if let Some(Value::Object(properties)) = choice.get_mut("properties") {
+            properties.values_mut().for_each(&mut change);
+        }
+    });
+}
+
+/// Adds a key to a table's schema.
+pub(super) fn add(table: &mut Value, name: &str, key: Value, required: bool) {
+    let Value::Object(table) = table else { return };
+    if let Value::Object(properties) = table.entry("properties").or_insert_with(|| Value::Object(serde_json::Map::new())) {
+        properties.insert(name.into(), key);
+    }
+    if required {
+        if let Value::Array(names) = table.entry("required").or_insert_with(|| Value::Array(Vec::new())) {
+            names.push(name.into());
+        }
+    }
+}
