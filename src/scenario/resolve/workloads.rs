@@ -89,22 +89,34 @@ impl Resolver<'_> {
                     self.find(&origin_names, origin, "origin", "origins", &["workloads", name, "origin"]);
                 OriginAssignment::Single(OriginId::new(index.unwrap_or(0)))
             }
-            None => OriginAssignment::Weighted { tenant_affinity: raw.tenant_affinity.map_or(0.0, |share| share.0) },
+            None => OriginAssignment::Weighted {
+                tenant_affinity: raw.tenant_affinity.map_or(0.0, |share| share.0),
+            },
         };
-        let given: Vec<&str> =
-            ["trace", "synthetic"].into_iter().filter(|key| self.document.has(&["workloads", name, key])).collect();
+        let given: Vec<&str> = ["trace", "synthetic"]
+            .into_iter()
+            .filter(|key| self.document.has(&["workloads", name, key]))
+            .collect();
         match given.as_slice() {
             [] => {
                 let item = self
-                    .error_at_key(&["workloads", name], format!("workload `{name}` needs `trace` or `synthetic`"))
+                    .error_at_key(
+                        &["workloads", name],
+                        format!("workload `{name}` needs `trace` or `synthetic`"),
+                    )
                     .label("neither is given")
-                    .help(format!("add `[workloads.{name}.synthetic]`, or `[workloads.{name}.trace]` with `path`"));
+                    .help(format!(
+                        "add `[workloads.{name}.synthetic]`, or `[workloads.{name}.trace]` with `path`"
+                    ));
                 self.push(item);
                 return None;
             }
             [first, second, ..] => {
                 let item = self
-                    .error_at_key(&["workloads", name, second], "a workload is a trace or generated, not both")
+                    .error_at_key(
+                        &["workloads", name, second],
+                        "a workload is a trace or generated, not both",
+                    )
                     .label("a second source")
                     .context(self.place(&["workloads", name, first], At::Key), "the first")
                     .help("make two workloads of them, with different names");
@@ -122,7 +134,9 @@ impl Resolver<'_> {
             name: name.to_owned(),
             class: ClassId::new(class),
             data_class: data_class.map(DataClassId::new),
-            priority: raw.priority.unwrap_or_else(|| classes.get(ClassId::new(class)).map_or(0, |class| class.priority)),
+            priority: raw
+                .priority
+                .unwrap_or_else(|| classes.get(ClassId::new(class)).map_or(0, |class| class.priority)),
             origins,
             kind,
         };
@@ -162,8 +176,13 @@ impl Resolver<'_> {
             Ok(trace) => trace,
             Err(problems) => {
                 let count = problems.findings.len() as u64 + problems.more;
-                let mut item = Diagnostic::error(place, "a trace must be readable from the first line to the last")
-                    .label(if count == 1 { "it has a mistake".to_owned() } else { format!("it has {count} mistakes") });
+                let mut item =
+                    Diagnostic::error(place, "a trace must be readable from the first line to the last")
+                        .label(if count == 1 {
+                            "it has a mistake".to_owned()
+                        } else {
+                            format!("it has {count} mistakes")
+                        });
                 for problem in &problems.findings {
                     item = item.note(problem.to_string());
                 }
@@ -223,7 +242,12 @@ impl Resolver<'_> {
             system: self.shared(&path, "system", raw.system.as_ref()),
             documents: self.shared(&path, "documents", raw.documents.as_ref()),
             message: self.tokens(&path, "message", raw.message.as_ref(), default.message),
-            later_message: self.tokens(&path, "later_message", raw.later_message.as_ref(), default.later_message),
+            later_message: self.tokens(
+                &path,
+                "later_message",
+                raw.later_message.as_ref(),
+                default.later_message,
+            ),
             output: self.tokens(&path, "output", raw.output.as_ref(), default.output),
             turns,
             think_s: raw.think_s.clone().unwrap_or(default.think_s),
