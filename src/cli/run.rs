@@ -8,7 +8,7 @@ use crate::report::atomic::AtomicFile;
 use crate::report::manifest::Manifest;
 use crate::report::requests_csv::RequestsCsv;
 use crate::report::{CellSummary, Summary, parquet, plots, series_csv, summarise, summarise_cell, table};
-use crate::run::{Prepared, RowWriter, labels, run_cell, run_cell_twice};
+use crate::run::{Prepared, RowWriter, Warning, labels, run_cell, run_cell_twice};
 use crate::world::PolicyParams;
 use anyhow::anyhow;
 use rayon::prelude::*;
@@ -151,7 +151,7 @@ pub fn run(args: &Args) -> Outcome {
         }
         print(&out)?;
     }
-    tell(&summary, args.quiet);
+    tell(&summary);
     let sound = summary.policies.iter().all(|policy| policy.cells.iter().all(|cell| cell.conservation.holds));
     Ok(if sound { Exit::Ok } else { Exit::Failed })
 }
@@ -284,19 +284,39 @@ fn seconds(seconds: f64) -> String {
     if seconds < 600.0 { format!("{seconds:.1} s") } else { format!("{:.1} min", seconds / 60.0) }
 }
 
-/// Notes and warnings of the cells, each once for a policy.
-fn tell(summary: &Summary, quiet: bool) {
+/// The warnings of all cells: of a policy's seeds each kind once, and what all policies share said once.
+fn tell(summary: &Summary) {
+    let mut told: Vec<(&str, Vec<&str>)> = Vec::new();
     for policy in &summary.policies {
-        let mut told = Vec::new();
+        let mut kinds = Vec::new();
         for warning in policy.cells.iter().flat_map(|cell| &cell.warnings) {
-            let kind = std::mem::discriminant(&warning.warning);
-            if !told.contains(&kind) {
-                told.push(kind);
-                terminal::warning(&format!("{}: {}", policy.policy, warning.message));
+            let kind = (std::mem::discriminant(&warning.warning), about(&warning.warning));
+            if kinds.contains(&kind) {
+                continue;
+            }
+            kinds.push(kind);
+            match told.iter_mut().find(|(message, _)| *message == warning.message) {
+                Some((_, policies)) => policies.push(&policy.policy),
+                None => told.push((&warning.message, vec![&policy.policy])),
             }
         }
     }
-    let _ = quiet;
+    for (message, policies) in told {
+        if policies.len() == summary.policies.len() {
+            terminal::warning(message);
+        } else {
+            terminal::warning(&format!("{}: {message}", policies.join(", ")));
+        }
+    }
+}
+
+/// What a warning of the scenario, not of a cell, is about: there may be several of a kind.
+fn about(warning: &Warning) -> Option<(&str, &str)> {
+    match warning {
+        Warning::OldTable { table, .. } => Some((table, "")),
+        Warning::AsymmetricRtt { from, to } => Some((from, to)),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

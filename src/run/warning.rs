@@ -99,7 +99,7 @@ impl fmt::Display for Warning {
             ),
             Warning::OldTable { table, date } => write!(
                 f,
-                "the table `{table}` is of {date}, more than two years old; give your own numbers where they matter"
+                "the numbers of `{table}` are more than two years old (date: {date}); give your own where they matter"
             ),
             Warning::AsymmetricRtt { from, to } => write!(
                 f,
