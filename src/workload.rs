@@ -12,6 +12,7 @@ pub mod mooncake;
 pub mod native;
 pub mod open_file;
 pub mod params;
+pub mod presets;
 pub mod read;
 mod replay;
 pub mod request;

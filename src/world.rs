@@ -25,7 +25,7 @@ use crate::rng::Key;
 use crate::routing::{IndexSource, Stage, TargetId};
 use crate::time::{SimTime, Span};
 use crate::timing::{IngressParams, StepTime, TimingError};
-use crate::workload::{OriginRow, OriginTable, Source};
+use crate::workload::{OriginRow, OriginTable, Source, WorkloadParams, open, workload_key};
 use gateway::Gateway;
 use outcome::OutcomeDigest;
 use slots::Slots;
@@ -140,12 +140,12 @@ impl<'p, O: Observer> World<'p, O> {
         }
         let entry = gateway::entries(params, policy, &network, &gateways);
         let table = origin_table(params);
-        let open = |workload| Inflow {
-            source: crate::workload::open(workload, &table, params.block_tokens, key.named("workload")),
+        let inflow = |workload: &WorkloadParams| Inflow {
+            source: open(workload, &table, params.block_tokens, workload_key(seed, &workload.name)),
             turn: 0,
         };
         Ok(World {
-            inflows: params.workloads.iter().map(open).collect(),
+            inflows: params.workloads.iter().map(inflow).collect(),
             params,
             policy,
             key,

@@ -46,10 +46,11 @@ impl Assigner {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::id::DataClassId;
     use crate::workload::params::OriginRow;
 
     fn table(weights: &[f64]) -> OriginTable {
-        let row = |&weight: &f64| OriginRow { name: String::new(), weight, data_class: Default::default() };
+        let row = |&weight: &f64| OriginRow { name: String::new(), weight, data_class: DataClassId(0) };
         OriginTable { origins: weights.iter().map(row).collect(), ..OriginTable::default() }
     }
 

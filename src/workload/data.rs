@@ -8,6 +8,9 @@ use crate::digest::Digest;
 /// market; larger numbers are mistakes).
 pub const MAX_TOKENS: u64 = 16_777_216;
 
+/// The most origins, classes or data classes that a trace may name (our choice: more are mistaken for names).
+pub const MAX_NAMES: usize = 1_024;
+
 /// The rows of a trace in file order.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TraceData {
@@ -117,13 +120,16 @@ pub enum Blocks {
 }
 
 impl TraceData {
-    /// The index of `name` in `names`, added if new.
-    pub(super) fn intern(names: &mut Vec<String>, name: &str) -> u32 {
+    /// The index of `name` in `names`, added if new; `None` when there are [`MAX_NAMES`] others.
+    pub(super) fn intern(names: &mut Vec<String>, name: &str) -> Option<u32> {
         if let Some(index) = names.iter().position(|known| known == name) {
-            return index as u32;
+            return Some(index as u32);
+        }
+        if names.len() >= MAX_NAMES {
+            return None;
         }
         names.push(name.to_owned());
-        names.len() as u32 - 1
+        Some(names.len() as u32 - 1)
     }
     /// Hash of the canonical rows: what they mean, not how the file spells it. Path, format, compression and
     /// the spelling of JSON do not count.

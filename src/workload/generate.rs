@@ -9,7 +9,7 @@ use super::params::{OriginAssignment, OriginRow, OriginTable, SyntheticParams};
 use super::replay::session_id;
 use super::sessions::Sessions;
 use super::write::{write_header, write_row};
-use crate::id::{Id, TenantId};
+use crate::id::{DataClassId, Id, TenantId};
 use crate::rng::{Key, hash_name};
 use std::io::{self, Write};
 
@@ -42,7 +42,7 @@ pub fn generate_trace(
     let rows = origins.iter().map(|&(name, weight)| OriginRow {
         name: name.to_owned(),
         weight,
-        data_class: Default::default(),
+        data_class: DataClassId(0),
     });
     let table = OriginTable { origins: rows.collect(), ..OriginTable::default() };
     let assigner = Assigner::new(OriginAssignment::default(), &table, key.named("origin"));
@@ -50,7 +50,7 @@ pub fn generate_trace(
         origins: table.origins.iter().map(|origin| origin.name.clone()).collect(),
         ..TraceNames::default()
     };
-    let source = format!("regionsim trace generate, version {}, seed {seed}", env!("CARGO_PKG_VERSION"));
+    let source = format!("regionsim trace generate, seed {seed}");
     write_header(to, block_tokens, name, &source)?;
     let sessions = Sessions::new(params, key);
     let mut beginnings = Beginnings::new(params, key);

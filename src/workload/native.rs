@@ -1,7 +1,7 @@
 //! Reader of regionsim's own JSON lines: a header object, then one request a line. docs/formats.md has the schema.
 
 use super::Run;
-use super::data::{Blocks, Start, TraceData, TraceRow};
+use super::data::{Blocks, MAX_NAMES, Start, TraceData, TraceRow};
 use super::error::{TraceErrors, TraceFinding};
 use super::open_file::Lines;
 use super::read::{ChainCheck, Field, Kind, ReadOptions, coverage, diagnose, each_line, nanoseconds, tokens};
@@ -194,9 +194,9 @@ impl Rows {
             session,
             turn,
             tenant: line.tenant.unwrap_or(0),
-            origin: line.origin.map(|name| TraceData::intern(&mut data.names.origins, &name)),
-            class: line.class.map(|name| TraceData::intern(&mut data.names.classes, &name)),
-            data_class: line.data_class.map(|name| TraceData::intern(&mut data.names.data_classes, &name)),
+            origin: name(number, "origin", &mut data.names.origins, line.origin.as_deref())?,
+            class: name(number, "class", &mut data.names.classes, line.class.as_deref())?,
+            data_class: name(number, "data_class", &mut data.names.data_classes, line.data_class.as_deref())?,
             priority: line.priority,
         });
         Ok(())
@@ -230,6 +230,25 @@ impl Rows {
             )),
         }
     }
+}
+
+fn name(
+    number: u64,
+    field: &str,
+    names: &mut Vec<String>,
+    name: Option<&str>,
+) -> Result<Option<u32>, TraceFinding> {
+    let Some(name) = name else { return Ok(None) };
+    TraceData::intern(names, name).map(Some).ok_or_else(|| {
+        let rule = format!("a trace may name at most {MAX_NAMES} different ones");
+        TraceFinding::new(
+            number,
+            field,
+            format!("\"{name}\""),
+            rule,
+            "Use `tenant` or `session` for what is many",
+        )
+    })
 }
 
 fn start(number: u64, line: &Line<'_>, turn: u32) -> Result<Start, TraceFinding> {

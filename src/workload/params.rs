@@ -48,6 +48,7 @@ impl Default for OriginAssignment {
 /// Where the requests come from.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[expect(clippy::large_enum_variant, reason = "there is one of it for each workload")]
 pub enum WorkloadKind {
     /// A trace is replayed.
     Trace(TraceParams),

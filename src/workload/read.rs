@@ -181,13 +181,10 @@ pub(super) fn diagnose(
     strict: bool,
     error: &serde_json::Error,
 ) -> TraceFinding {
-    let object: Value = match serde_json::from_slice(line) {
-        Ok(value) => value,
-        Err(_) => {
-            let reason = format!("not valid JSON ({})", without_line(error));
-            let next = "Correct or drop the line";
-            return TraceFinding::new(number, "line", reason, "every line must be a JSON object", next);
-        }
+    let Ok(object) = serde_json::from_slice::<Value>(line) else {
+        let reason = format!("not valid JSON ({})", without_line(error));
+        let next = "Correct or drop the line";
+        return TraceFinding::new(number, "line", reason, "every line must be a JSON object", next);
     };
     let Some(object) = object.as_object() else {
         let next = "Correct or drop the line";

@@ -157,7 +157,7 @@ impl Source for Replay {
             return false;
         };
         let before = self.head();
-        let send = SimTime(at.0.saturating_add(think_ns)).min(MAX_TIME);
+        let send = SimTime(at.0.saturating_add(think_ns)).min(MAX_TIME).max(at);
         self.ready.push(Reverse((send, next)));
         self.head() != before
     }

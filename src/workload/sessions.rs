@@ -121,7 +121,6 @@ impl Sessions {
             chain.push(Run { key, start: 0, len: head_blocks - system_blocks });
         }
         let key = systems + (systems + 1) * documents + 1 + session;
-        let own_from = if head.document.number > 0 { head_blocks } else { system_blocks };
-        chain.push(Run { key, start: 0, len: total / block - own_from });
+        chain.push(Run { key, start: 0, len: total / block - head_blocks });
     }
 }

@@ -9,8 +9,10 @@ use crate::time::Span;
 pub const GRID: Span = Span::from_secs(3);
 /// How far from the grid a timestamp may lie (the real trace: from -1 to +3 ms).
 pub const TOLERANCE: Span = Span::from_ms(5);
-/// Fewer requests show no grid: three hand-written rows at 0, 3 and 6 s are meant.
+/// Fewer requests show no grid: three hand-written rows at 0, 3 and 6 s are meant (our choice).
 pub const LEAST_REQUESTS: usize = 32;
+/// Fewer ticks show no grid: a few bursts are meant (our choice).
+pub const LEAST_TICKS: usize = 8;
 
 fn cell(ns: u64) -> u64 {
     (ns + GRID.0 / 2) / GRID.0
@@ -23,7 +25,7 @@ pub(super) fn grid(times: &[u64]) -> Option<u64> {
         return None;
     }
     let ticks = 1 + times.windows(2).filter(|pair| cell(pair[0]) != cell(pair[1])).count();
-    (2 * ticks <= times.len()).then_some(GRID.0)
+    (ticks >= LEAST_TICKS && 2 * ticks <= times.len()).then_some(GRID.0)
 }
 
 /// Spreads the requests of each tick uniformly over the three seconds that begin with it. The tick's own key draws
@@ -36,7 +38,9 @@ pub(super) fn spread(times: &mut [u64], key: Key) {
         let count = times[from..].iter().take_while(|&&ns| cell(ns) == tick).count();
         let mut stream = key.at(tick).stream();
         let crowd = &mut times[from..from + count];
-        crowd.iter_mut().for_each(|ns| *ns = tick * GRID.0 + (stream.unit() * GRID.0 as f64) as u64);
+        for ns in crowd.iter_mut() {
+            *ns = tick * GRID.0 + (stream.unit() * GRID.0 as f64) as u64;
+        }
         crowd.sort_unstable();
         from += count;
     }
@@ -58,6 +62,8 @@ mod tests {
         assert_eq!(grid(&ticks(20, 5, 6_000_000)), None);
         assert_eq!(grid(&ticks(100, 1, 0)), None, "one request a tick is a schedule, not a coarse clock");
         assert_eq!(grid(&ticks(5, 6, 0)), None, "30 requests are too few to tell");
+        assert_eq!(grid(&ticks(1, 500, 0)), None, "a burst at the start is meant");
+        assert_eq!(grid(&ticks(7, 50, 0)), None);
         assert_eq!(grid(&[]), None);
         let mut one_off = ticks(20, 5, 0);
         one_off[50] += 1_500_000_000;

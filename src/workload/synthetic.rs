@@ -136,7 +136,7 @@ impl Source for Synthetic {
             return false;
         }
         let before = self.head();
-        next.at = SimTime(at.0.saturating_add(next.at.0)).min(MAX_TIME);
+        next.at = SimTime(at.0.saturating_add(next.at.0)).min(MAX_TIME).max(at);
         self.ready.push(Reverse(next));
         self.head() != before
     }
