@@ -31,15 +31,22 @@ pub fn load(path: &Path, overrides: &[String]) -> Result<Plan, Diagnostics> {
         items: vec![Diagnostic::error_of_file(title).help(help)],
     };
     let bytes = std::fs::read(path).map_err(|error| {
-        unreadable(format!("a scenario is a file that can be read: {error}"), "check the path; `scenarios/` has examples")
+        unreadable(
+            format!("a scenario is a file that can be read: {error}"),
+            "check the path; `scenarios/` has examples",
+        )
     })?;
     if bytes.len() > document::MAX_BYTES {
-        let title = format!("a scenario has at most {} bytes; this file has {}", document::MAX_BYTES, bytes.len());
+        let title =
+            format!("a scenario has at most {} bytes; this file has {}", document::MAX_BYTES, bytes.len());
         return Err(unreadable(title, "is this a trace? name it in `[workloads.NAME.trace]`"));
     }
     let text = String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
-        unreadable(format!("a scenario is UTF-8 text; byte {at} is not"), "save the file as UTF-8, or check the path")
+        unreadable(
+            format!("a scenario is UTF-8 text; byte {at} is not"),
+            "save the file as UTF-8, or check the path",
+        )
     })?;
     let stem = path.file_stem().map_or_else(|| "scenario".into(), |stem| stem.to_string_lossy().into_owned());
     let folder = path.parent().unwrap_or(Path::new("."));
@@ -47,7 +54,13 @@ pub fn load(path: &Path, overrides: &[String]) -> Result<Plan, Diagnostics> {
 }
 
 /// Reads a scenario's text. `file` is how messages call it, `folder` where its paths start, `stem` its default name.
-pub fn parse(file: &str, text: &str, folder: &Path, stem: &str, overrides: &[String]) -> Result<Plan, Diagnostics> {
+pub fn parse(
+    file: &str,
+    text: &str,
+    folder: &Path,
+    stem: &str,
+    overrides: &[String],
+) -> Result<Plan, Diagnostics> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let gathered = |text: &str, mut items: Vec<Diagnostic>| {
         // A setting for all pools is one mistake, however many pools have it.

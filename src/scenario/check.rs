@@ -154,7 +154,11 @@ impl<'s> Checker<'s, '_> {
         let DeValue::Array(array) = value.get_mut() else { return true };
         let least = schema.get("minItems").and_then(Value::as_u64).unwrap_or(0);
         if (array.len() as u64) < least {
-            let title = format!("`{}` needs at least {least} {}", path.join("."), if least == 1 { "entry" } else { "entries" });
+            let title = format!(
+                "`{}` needs at least {least} {}",
+                path.join("."),
+                if least == 1 { "entry" } else { "entries" }
+            );
             self.found.push(Diagnostic::error(place, title).label("this has fewer").help(help_of(schema)));
             return false;
         }
@@ -210,8 +214,9 @@ impl<'s> Checker<'s, '_> {
         path: &Path,
     ) -> bool {
         let title = format!("`{}` must be {}", path.join("."), range_of(schema));
-        self.found
-            .push(Diagnostic::error(value.span(), title).label(format!("{shown} is not")).help(help_of(schema)));
+        self.found.push(
+            Diagnostic::error(value.span(), title).label(format!("{shown} is not")).help(help_of(schema)),
+        );
         false
     }
 
@@ -241,7 +246,10 @@ impl<'s> Checker<'s, '_> {
         let mut item = Diagnostic::error(value.span(), title).label("not one of them");
         item = match nearest(text, words.iter().copied()) {
             Some(close) => item.help(format!("did you mean \"{close}\"?")),
-            None => item.help(format!("write {}", words.iter().map(|w| format!("\"{w}\"")).collect::<Vec<_>>().join(" or "))),
+            None => item.help(format!(
+                "write {}",
+                words.iter().map(|w| format!("\"{w}\"")).collect::<Vec<_>>().join(" or ")
+            )),
         };
         self.found.push(item);
         false
@@ -249,7 +257,8 @@ impl<'s> Checker<'s, '_> {
 
     fn wrong_type(&mut self, wanted: &str, value: &Spanned<DeValue<'_>>, path: &Path) -> bool {
         let title = format!("`{}` must be {wanted}", path.join("."));
-        let mut item = Diagnostic::error(value.span(), title).label(format!("this is {}", kind(value.get_ref())));
+        let mut item =
+            Diagnostic::error(value.span(), title).label(format!("this is {}", kind(value.get_ref())));
         if let DeValue::Integer(_) | DeValue::Float(_) = value.get_ref() {
             let number = match value.get_ref() {
                 DeValue::Integer(integer) => integer.to_string(),
@@ -294,7 +303,8 @@ impl<'s> Checker<'s, '_> {
         match value.get_ref() {
             DeValue::Table(table) if !tagged.is_empty() => {
                 let tags: Vec<&str> = tagged.iter().map(|choice| choice.0).collect();
-                let given: Vec<_> = table.keys().filter(|key| tags.contains(&key.get_ref().as_ref())).collect();
+                let given: Vec<_> =
+                    table.keys().filter(|key| tags.contains(&key.get_ref().as_ref())).collect();
                 match given.len() {
                     1 => {
                         let name = given[0].get_ref().to_string();
@@ -304,7 +314,9 @@ impl<'s> Checker<'s, '_> {
                     0 => {
                         let shared = tagged.first().map_or(&Value::Null, |choice| choice.1);
                         let other = table.keys().find(|key| {
-                            shared.get("properties").is_none_or(|known| known.get(key.get_ref().as_ref()).is_none())
+                            shared
+                                .get("properties")
+                                .is_none_or(|known| known.get(key.get_ref().as_ref()).is_none())
                         });
                         let title = format!("{} needs exactly one of {}", table_name(path), quoted(&tags));
                         let item = match other {

@@ -29,7 +29,9 @@ impl<'t> Document<'t> {
     pub fn parse(text: &'t str) -> Result<Document<'t>, Vec<Diagnostic>> {
         if text.len() > MAX_BYTES {
             let title = format!("a scenario has at most {MAX_BYTES} bytes; this file has {}", text.len());
-            return Err(vec![Diagnostic::error_of_file(title).help("is this a trace? name it in `[workloads.NAME.trace]`")]);
+            return Err(vec![
+                Diagnostic::error_of_file(title).help("is this a trace? name it in `[workloads.NAME.trace]`"),
+            ]);
         }
         let (table, errors) = DeTable::parse_recoverable(text);
         if !errors.is_empty() {
@@ -56,9 +58,8 @@ impl<'t> Document<'t> {
         let DeValue::Table(table) = self.root.get_ref().clone() else {
             return Err(Diagnostic::error(span, "a scenario is a table"));
         };
-        T::deserialize(Deserializer::from(Spanned::new(span, table))).map_err(|error| {
-            Diagnostic::error(error.span().unwrap_or(0..0), error.message().to_owned())
-        })
+        T::deserialize(Deserializer::from(Spanned::new(span, table)))
+            .map_err(|error| Diagnostic::error(error.span().unwrap_or(0..0), error.message().to_owned()))
     }
 
     /// Where the value (or the key) at `path` stands; where there is none, what is nearest above it.
@@ -105,7 +106,8 @@ impl<'t> Document<'t> {
             }
         }
         let Some(table) = value.as_table() else { return Vec::new() };
-        let mut keys: Vec<_> = table.keys().map(|key| (key.span().start, key.get_ref().to_string())).collect();
+        let mut keys: Vec<_> =
+            table.keys().map(|key| (key.span().start, key.get_ref().to_string())).collect();
         keys.sort();
         keys.into_iter().map(|key| key.1).collect()
     }

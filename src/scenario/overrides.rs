@@ -28,8 +28,9 @@ type Refused = (String, String);
 
 fn set(document: &mut DocumentMut, assignment: &str) -> Result<(), Refused> {
     let example = "write, for example, --set regions.us.pools.main.replicas=8";
-    let (path, value) =
-        assignment.split_once('=').ok_or_else(|| ("a path and a value are needed".to_owned(), example.to_owned()))?;
+    let (path, value) = assignment
+        .split_once('=')
+        .ok_or_else(|| ("a path and a value are needed".to_owned(), example.to_owned()))?;
     let path = split(path).ok_or_else(|| ("the path is not one".to_owned(), example.to_owned()))?;
     check_path(document.as_table(), &path)?;
     let value = value.trim();
@@ -48,7 +49,10 @@ fn set(document: &mut DocumentMut, assignment: &str) -> Result<(), Refused> {
             Item::Table(new)
         });
         table = next.as_table_like_mut().ok_or_else(|| {
-            (format!("`{}` is a value, not a table", tables[..=depth].join(".")), "shorten the path".to_owned())
+            (
+                format!("`{}` is a value, not a table", tables[..=depth].join(".")),
+                "shorten the path".to_owned(),
+            )
         })?;
     }
     match table.get_mut(last) {
@@ -84,22 +88,35 @@ fn check_path(root: &Table, path: &[String]) -> Result<(), Refused> {
             .flatten()
             .collect();
         let next: Vec<&Value> = fixed.iter().filter(|key| key.0 == part).map(|key| key.1).collect();
-        let open: Vec<&Value> =
-            nodes_here.iter().filter_map(|node| node.get("additionalProperties")).filter(|more| more.is_object()).collect();
+        let open: Vec<&Value> = nodes_here
+            .iter()
+            .filter_map(|node| node.get("additionalProperties"))
+            .filter(|more| more.is_object())
+            .collect();
         let before = path[..depth].join(".");
         let inside = if before.is_empty() { "the scenario".to_owned() } else { format!("`{before}`") };
         if next.is_empty() && open.is_empty() {
             let known = fixed.iter().map(|key| key.0.as_str());
-            return Err((format!("there is no key `{part}` in {inside}"), suggest(part, "the keys here are", known)));
+            return Err((
+                format!("there is no key `{part}` in {inside}"),
+                suggest(part, "the keys here are", known),
+            ));
         }
         let child = item.and_then(|table| table.get(part));
         if next.is_empty() && child.is_none() {
-            let entries: Vec<&str> = item.map(|table| table.iter().map(|entry| entry.0).collect()).unwrap_or_default();
+            let entries: Vec<&str> =
+                item.map(|table| table.iter().map(|entry| entry.0).collect()).unwrap_or_default();
             if let Some(close) = nearest(part, entries.iter().copied()) {
-                return Err((format!("there is no `{part}` in {inside}"), format!("did you mean `{close}`?")));
+                return Err((
+                    format!("there is no `{part}` in {inside}"),
+                    format!("did you mean `{close}`?"),
+                ));
             }
             if depth + 1 < path.len() && depth > 0 && !entries.is_empty() && before != "policies" {
-                return Err((format!("there is no `{part}` in {inside}"), suggest(part, "the names are", entries)));
+                return Err((
+                    format!("there is no `{part}` in {inside}"),
+                    suggest(part, "the names are", entries),
+                ));
             }
         }
         nodes = if next.is_empty() { open } else { next };
@@ -112,7 +129,8 @@ fn check_path(root: &Table, path: &[String]) -> Result<(), Refused> {
 fn alternatives<'s>(root: &'s Value, node: &'s Value) -> Vec<&'s Value> {
     let mut node = node;
     for _ in 0..16 {
-        let Some(name) = node.get("$ref").and_then(Value::as_str).and_then(|name| name.strip_prefix("#/$defs/"))
+        let Some(name) =
+            node.get("$ref").and_then(Value::as_str).and_then(|name| name.strip_prefix("#/$defs/"))
         else {
             break;
         };

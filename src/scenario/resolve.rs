@@ -50,14 +50,25 @@ impl<'a> Resolver<'a> {
         self.document.names(path)
     }
     /// The index of `name` in `known`; else a message, at `path`.
-    fn find(&mut self, known: &[String], name: &str, what: &str, table: &str, path: &[&str]) -> Option<usize> {
+    fn find(
+        &mut self,
+        known: &[String],
+        name: &str,
+        what: &str,
+        table: &str,
+        path: &[&str],
+    ) -> Option<usize> {
         let index = known.iter().position(|other| other == name);
         if index.is_none() {
             let article = if what.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
             let item = self
                 .error(path, format!("`{}` must be {article} {what} of this scenario", path.join(".")))
                 .label(format!("there is no {what} `{name}`"))
-                .help(suggest(name, &format!("the names in `[{table}]` are"), known.iter().map(String::as_str)));
+                .help(suggest(
+                    name,
+                    &format!("the names in `[{table}]` are"),
+                    known.iter().map(String::as_str),
+                ));
             self.push(item);
         }
         index
@@ -104,7 +115,10 @@ impl<'a> Resolver<'a> {
                 && e2e < ttft
             {
                 let item = self
-                    .error(&["slo", &class.name, "e2e"], "`e2e` must be at least `ttft`: the last token is not before the first")
+                    .error(
+                        &["slo", &class.name, "e2e"],
+                        "`e2e` must be at least `ttft`: the last token is not before the first",
+                    )
                     .label(format!("{e2e} is less than {ttft}"))
                     .context(self.place(&["slo", &class.name, "ttft"], At::Value), "the first token's limit")
                     .help(format!("raise `e2e` above \"{ttft}\", or leave one of them out"));
@@ -112,7 +126,8 @@ impl<'a> Resolver<'a> {
             }
         }
         if classes.is_empty() {
-            return vec![ClassParams { name: "default".into(), slo: SloParams::default(), priority: 0 }].into();
+            return vec![ClassParams { name: "default".into(), slo: SloParams::default(), priority: 0 }]
+                .into();
         }
         classes.into()
     }

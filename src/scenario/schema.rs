@@ -11,7 +11,8 @@ use std::sync::OnceLock;
 pub fn scenario_schema() -> &'static Value {
     static SCHEMA: OnceLock<Value> = OnceLock::new();
     SCHEMA.get_or_init(|| {
-        let mut schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<RawScenario>().to_value();
+        let mut schema =
+            SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<RawScenario>().to_value();
         without_null(&mut schema);
         schema
     })
@@ -79,7 +80,9 @@ pub(super) fn each_variant(schema: &mut Schema, mut change: impl FnMut(&mut Valu
 /// Adds a key to a table's schema.
 pub(super) fn add(table: &mut Value, name: &str, key: Value, required: bool) {
     let Value::Object(table) = table else { return };
-    if let Value::Object(properties) = table.entry("properties").or_insert_with(|| Value::Object(serde_json::Map::new())) {
+    if let Value::Object(properties) =
+        table.entry("properties").or_insert_with(|| Value::Object(serde_json::Map::new()))
+    {
         properties.insert(name.into(), key);
     }
     if required {

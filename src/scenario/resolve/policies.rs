@@ -36,9 +36,10 @@ impl Resolver<'_> {
         if names.is_empty() {
             let spec = |name: &str| match PolicySpec::from_name(name)? {
                 // Without its load guard, the longest match would end on one replica.
-                PolicySpec::Prefix(params) => {
-                    Some(PolicySpec::Prefix(prefix::Params { guard: Some(prefix::Guard::default()), ..params }))
-                }
+                PolicySpec::Prefix(params) => Some(PolicySpec::Prefix(prefix::Params {
+                    guard: Some(prefix::Guard::default()),
+                    ..params
+                })),
                 other => Some(other),
             };
             let policies = DEFAULTS.iter().filter_map(|(name, global, replica)| {
@@ -81,7 +82,9 @@ impl Resolver<'_> {
                 at_key(other, "a policy has `central`, or `replica` with an optional `global`")
                     .label("beside `central`")
                     .context(self.place(&["policies", name, "central"], super::At::Key), "the central one")
-                    .help("for two stages at one gateway write `global.…`, `replica.…` and `at = \"region\"`"),
+                    .help(
+                        "for two stages at one gateway write `global.…`, `replica.…` and `at = \"region\"`",
+                    ),
             )
         } else if central && has("at") {
             Some(
@@ -91,10 +94,13 @@ impl Resolver<'_> {
             )
         } else if !central && !replica {
             Some(
-                self.error_at_key(&["policies", name], format!("policy `{name}` needs `central` or `replica`"))
-                    .label("neither is given")
-                    .help("write `replica.least_request = {}`, or `central.least_request = { at = \"region\" }`")
-                    .help("`regionsim policies` lists the names and parameters"),
+                self.error_at_key(
+                    &["policies", name],
+                    format!("policy `{name}` needs `central` or `replica`"),
+                )
+                .label("neither is given")
+                .help("write `replica.least_request = {}`, or `central.least_request = { at = \"region\" }`")
+                .help("`regionsim policies` lists the names and parameters"),
             )
         } else {
             None
@@ -120,7 +126,9 @@ impl Resolver<'_> {
                 } else {
                     &["policies", name, "at"]
                 };
-                GatewayPlacement::Central(id_or_first(Some(self.find(regions, &at, "region", "regions", path)?)))
+                GatewayPlacement::Central(id_or_first(Some(
+                    self.find(regions, &at, "region", "regions", path)?,
+                )))
             }
             None if tier == "central" => return None,
             None => GatewayPlacement::PerRegion,
@@ -142,7 +150,10 @@ impl Resolver<'_> {
             let item = self
                 .error(&path, format!("`{}` must be {}", problem.field, problem.rule))
                 .label(format!("{} is not", problem.value))
-                .help(format!("`regionsim policies {}` shows the parameters and their defaults", spec.name()));
+                .help(format!(
+                    "`regionsim policies {}` shows the parameters and their defaults",
+                    spec.name()
+                ));
             self.push(item);
         }
     }
@@ -191,7 +202,11 @@ impl Resolver<'_> {
             let region = &regions[at.index()];
             let class_name = &rule.name;
             let inherited = !self.document.has(&["residency", class_name, key]);
-            let tier = ["policies", name, if self.document.has(&["policies", name, "central"]) { "central" } else { "at" }];
+            let tier = [
+                "policies",
+                name,
+                if self.document.has(&["policies", name, "central"]) { "central" } else { "at" },
+            ];
             let place: Vec<&str> = path.iter().map(String::as_str).collect();
             let item = self
                 .error_at_key(&tier, format!("a central gateway must be where `{class_name}` data may {verb}"))
@@ -215,7 +230,9 @@ impl Resolver<'_> {
     ) {
         let mut items: Vec<Diagnostic> = Vec::new();
         for origin in origins {
-            let own = [origin.data_class].into_iter().chain(workloads.iter().filter_map(|workload| workload.data_class));
+            let own = [origin.data_class]
+                .into_iter()
+                .chain(workloads.iter().filter_map(|workload| workload.data_class));
             for class in own {
                 let Some(rule) = data_classes.get(class) else { continue };
                 if origin.weight == 0.0 || rule.decrypt_in.contains(origin.near) {

@@ -10,7 +10,9 @@ use crate::scenario::plan::PoolFacts;
 use crate::scenario::raw::{RawEngine, RawPool, RawQueue, RawServer};
 use crate::time::Span;
 use crate::timing::params::TimingError;
-use crate::timing::{self, IngressParams, KvCapacity, LinearParams, RooflineParams, TableParams, TimingParams};
+use crate::timing::{
+    self, IngressParams, KvCapacity, LinearParams, RooflineParams, TableParams, TimingParams,
+};
 use crate::world::PoolParams;
 
 /// The default of `block_tokens` (vLLM's on CUDA).
@@ -41,7 +43,8 @@ impl Resolver<'_> {
         for (index, region) in regions.iter().enumerate() {
             self.check_names(&["regions", region, "pools"]);
             for name in self.names(&["regions", region, "pools"]) {
-                let Some(raw) = self.raw.regions.get(region).and_then(|raw| raw.pools.get(&name)).cloned() else {
+                let Some(raw) = self.raw.regions.get(region).and_then(|raw| raw.pools.get(&name)).cloned()
+                else {
                     pools.push(stand_in(region, &name, id_or_first(Some(index))));
                     facts.push(PoolFacts::default());
                     continue;
@@ -53,8 +56,15 @@ impl Resolver<'_> {
                         None => block_tokens = Some((engine.block_tokens, path)),
                         Some((first, other)) if *first != engine.block_tokens => {
                             let item = self
-                                .error(&at(&path, &["engine", "block_tokens"]), "all pools have blocks of the same size")
-                                .label(format!("{} tokens here, {first} in `{}`", engine.block_tokens, other.join(".")))
+                                .error(
+                                    &at(&path, &["engine", "block_tokens"]),
+                                    "all pools have blocks of the same size",
+                                )
+                                .label(format!(
+                                    "{} tokens here, {first} in `{}`",
+                                    engine.block_tokens,
+                                    other.join(".")
+                                ))
                                 .help("state it once, for all pools: `[engine]` `block_tokens = 16`");
                             self.push(item);
                         }
@@ -74,10 +84,10 @@ impl Resolver<'_> {
             self.push(item);
         }
         if pools.is_empty() && self.document.has(&["regions"]) {
-            let item = self
-                .error_at_key(&["regions"], "at least one region has a pool")
-                .label("none has")
-                .help("add `pools.main = { model = \"chat\", gpu = \"h100-sxm\", replicas = 2 }` to a region");
+            let item =
+                self.error_at_key(&["regions"], "at least one region has a pool").label("none has").help(
+                    "add `pools.main = { model = \"chat\", gpu = \"h100-sxm\", replicas = 2 }` to a region",
+                );
             self.push(item);
         }
         let from_engine = self.raw.engine.block_tokens.unwrap_or(BLOCK_TOKENS);
@@ -96,7 +106,9 @@ impl Resolver<'_> {
                 return None;
             }
             (None, None) => {
-                if !self.document.has(&["models", name, "preset"]) && !self.document.has(&["models", name, "dims"]) {
+                if !self.document.has(&["models", name, "preset"])
+                    && !self.document.has(&["models", name, "dims"])
+                {
                     let item = self
                         .error_at_key(&["models", name], format!("model `{name}` needs `preset` or `dims`"))
                         .label("neither is given")
@@ -105,31 +117,39 @@ impl Resolver<'_> {
                 }
                 return None;
             }
-            (Some(preset), None) => match catalog::model(preset) {
-                Some(model) => {
-                    if model.experimental {
-                        let place = self.place(&["models", name, "preset"], super::At::Value);
-                        self.push(
-                            Diagnostic::notice(place, "step times of mixtures of experts are experimental")
+            (Some(preset), None) => {
+                match catalog::model(preset) {
+                    Some(model) => {
+                        if model.experimental {
+                            let place = self.place(&["models", name, "preset"], super::At::Value);
+                            self.push(
+                                Diagnostic::notice(
+                                    place,
+                                    "step times of mixtures of experts are experimental",
+                                )
                                 .label("no set of constants fits all measurements of such models"),
-                        );
+                            );
+                        }
+                        model.dims
                     }
-                    model.dims
-                }
-                None => {
-                    let item = self
+                    None => {
+                        let item = self
                         .error(&["models", name, "preset"], "`preset` must be a model of the catalogue")
                         .label(format!("the catalogue has no `{preset}`"))
                         .help(suggest(preset, "the models are", catalog::models().iter().map(|model| model.name)))
                         .help("`regionsim catalog models` lists them; `dims` describes any other dense model");
-                    self.push(item);
-                    return None;
+                        self.push(item);
+                        return None;
+                    }
                 }
-            },
+            }
             (None, Some(dims)) => {
                 if dims.heads % dims.kv_heads != 0 {
                     let item = self
-                        .error(&["models", name, "dims", "kv_heads"], "attention heads are a multiple of KV heads")
+                        .error(
+                            &["models", name, "dims", "kv_heads"],
+                            "attention heads are a multiple of KV heads",
+                        )
                         .label(format!("{} is no multiple of {}", dims.heads, dims.kv_heads))
                         .help("correct `heads` or `kv_heads`");
                     self.push(item);
@@ -169,9 +189,8 @@ impl Resolver<'_> {
         let mut pool = stand_in(region_name, name, region);
         pool.replicas = raw.replicas.unwrap_or(1);
         pool.gpus_per_replica = raw.tensor_parallel.unwrap_or(1);
-        let stated = raw
-            .ingress
-            .map(|ingress| IngressParams { base: ingress.base.0, per_token: ingress.per_token.0 });
+        let stated =
+            raw.ingress.map(|ingress| IngressParams { base: ingress.base.0, per_token: ingress.per_token.0 });
         if let Some(server) = &raw.server {
             self.refuse_beside_server(path);
             pool.server = match server {
@@ -194,7 +213,8 @@ impl Resolver<'_> {
             }
         };
         let model = model_at.and_then(|index| models[index].1.clone());
-        let model_broken = model_at.is_some() && model.is_none() || self.document.has(&at(path, &["model"])) && model.is_none();
+        let model_broken = model_at.is_some() && model.is_none()
+            || self.document.has(&at(path, &["model"])) && model.is_none();
         let gpu = raw.gpu.as_ref().and_then(|gpu| {
             let known = catalog::gpu(gpu);
             if known.is_none() {
@@ -207,7 +227,8 @@ impl Resolver<'_> {
             }
             known
         });
-        let (timing, timing_name, timing_error) = self.timing(raw, model.as_ref(), gpu, pool.gpus_per_replica, path);
+        let (timing, timing_name, timing_error) =
+            self.timing(raw, model.as_ref(), gpu, pool.gpus_per_replica, path);
         let ingress = timing.as_ref().map(TimingParams::ingress);
         pool.ingress = stated.or(ingress).unwrap_or(IngressParams::NONE);
         pool.timing = timing;
@@ -260,11 +281,16 @@ impl Resolver<'_> {
         tp: u32,
         path: &[String],
     ) -> (Option<TimingParams>, Option<String>, Option<String>) {
-        let given: Vec<&str> =
-            ["profile", "linear", "table"].into_iter().filter(|key| self.document.has(&at(path, &["timing", key]))).collect();
+        let given: Vec<&str> = ["profile", "linear", "table"]
+            .into_iter()
+            .filter(|key| self.document.has(&at(path, &["timing", key])))
+            .collect();
         if given.len() > 1 {
             let item = self
-                .error_at_key(&at(path, &["timing", given[1]]), "`timing` has at most one of `profile`, `linear`, `table`")
+                .error_at_key(
+                    &at(path, &["timing", given[1]]),
+                    "`timing` has at most one of `profile`, `linear`, `table`",
+                )
                 .label("a second one")
                 .context(self.place(&at(path, &["timing", given[0]]), super::At::Key), "the first")
                 .help("keep one of them");
@@ -306,7 +332,9 @@ impl Resolver<'_> {
             self.check_timing(&params, path, &["timing", "table", "path"]);
             return (Some(params), Some("table".into()), None);
         }
-        if self.document.has(&at(path, &["timing", "linear"])) || self.document.has(&at(path, &["timing", "table"])) {
+        if self.document.has(&at(path, &["timing", "linear"]))
+            || self.document.has(&at(path, &["timing", "table"]))
+        {
             return (None, None, None);
         }
         let wanted = raw.timing.profile.as_deref().unwrap_or(timing::profile::DEFAULT);
@@ -314,7 +342,11 @@ impl Resolver<'_> {
             let item = self
                 .error(&at(path, &["timing", "profile"]), "`profile` must be a timing profile")
                 .label(format!("there is no profile `{wanted}`"))
-                .help(suggest(wanted, "the profiles are", timing::profiles().iter().map(|profile| profile.name)));
+                .help(suggest(
+                    wanted,
+                    "the profiles are",
+                    timing::profiles().iter().map(|profile| profile.name),
+                ));
             self.push(item);
             return (None, None, None);
         };
@@ -374,7 +406,10 @@ impl Resolver<'_> {
         let utilisation = raw.gpu_memory_utilization.map_or(0.9, |share| share.0);
         if !(utilisation > 0.0 && utilisation <= 1.0) {
             let item = self
-                .error(&self.engine_key(path, "gpu_memory_utilization"), "`gpu_memory_utilization` must be above 0, at most 1")
+                .error(
+                    &self.engine_key(path, "gpu_memory_utilization"),
+                    "`gpu_memory_utilization` must be above 0, at most 1",
+                )
                 .label(format!("{utilisation} is not"))
                 .help("write a share such as 0.9 or \"90%\"");
             self.push(item);
@@ -400,7 +435,10 @@ impl Resolver<'_> {
                     }
                     Err(problem) => {
                         let item = self
-                            .error(&at(path, &["gpu"]), "the model's weights and a KV cache must fit the GPUs")
+                            .error(
+                                &at(path, &["gpu"]),
+                                "the model's weights and a KV cache must fit the GPUs",
+                            )
                             .label(problem.to_string().split(';').next().unwrap_or_default().to_owned())
                             .help("raise `tensor_parallel`, choose a larger GPU, or `weights = \"fp8\"`");
                         self.push(item);
@@ -496,7 +534,11 @@ impl Resolver<'_> {
     /// Where an engine key is stated: in the pool, else in `[engine]`.
     fn engine_key<'p>(&self, path: &'p [String], key: &'p str) -> Vec<&'p str> {
         let own = at(path, &["engine", key]);
-        if self.document.has(&own) || !self.document.has(&["engine", key]) { own } else { vec!["engine", key] }
+        if self.document.has(&own) || !self.document.has(&["engine", key]) {
+            own
+        } else {
+            vec!["engine", key]
+        }
     }
 }
 

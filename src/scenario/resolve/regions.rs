@@ -35,7 +35,10 @@ impl Resolver<'_> {
             if let (Some(id), None) = (&id, known) {
                 let ids = catalog::regions().iter().map(|region| region.id);
                 let item = self
-                    .error(&["regions", name, "location"], "`location` must be a region of the catalogue, or coordinates")
+                    .error(
+                        &["regions", name, "location"],
+                        "`location` must be a region of the catalogue, or coordinates",
+                    )
                     .label(format!("the catalogue has no {id:?}"))
                     .help(suggest(id, "the catalogue has", ids))
                     .help("`regionsim catalog regions` lists them; or write { lat = 50.1, lon = 8.7 }");
@@ -62,7 +65,10 @@ impl Resolver<'_> {
                 (None, Some((from, to))) => (from.trim(), to.trim(), false),
                 (None, None) => (key.trim(), key.trim(), true),
             };
-            keys.insert((from.to_owned(), to.to_owned()), vec!["network".to_owned(), "rtt".to_owned(), key.clone()]);
+            keys.insert(
+                (from.to_owned(), to.to_owned()),
+                vec!["network".to_owned(), "rtt".to_owned(), key.clone()],
+            );
             overrides.push(Override { from: from.to_owned(), to: to.to_owned(), rtt: rtt.0, both_ways });
         }
         if let Some(path) = self.raw.network.rtt_csv.clone() {
@@ -139,7 +145,10 @@ impl Resolver<'_> {
                     Err(error) => error.to_string(),
                     Ok(rows) => match rows.iter().find(|row| !(0.0..=1e7).contains(&row.rtt_ms)) {
                         Some(row) => {
-                            format!("`{}` to `{}` is {} ms; write 0 to 10000000", row.from, row.to, row.rtt_ms)
+                            format!(
+                                "`{}` to `{}` is {} ms; write 0 to 10000000",
+                                row.from, row.to, row.rtt_ms
+                            )
                         }
                         None => {
                             let mine = |row: Row| Override {
@@ -155,18 +164,17 @@ impl Resolver<'_> {
             }
         };
         let item = self
-            .error(&["network", "rtt_csv"], "`rtt_csv` must be a CSV file with the columns from, to and rtt_ms")
+            .error(
+                &["network", "rtt_csv"],
+                "`rtt_csv` must be a CSV file with the columns from, to and rtt_ms",
+            )
             .label(problem)
             .help("paths start from the scenario's folder");
         self.push(item);
         Vec::new()
     }
 
-    fn matrix_problem(
-        &mut self,
-        problem: &MatrixProblem,
-        keys: &BTreeMap<(String, String), Vec<String>>,
-    ) {
+    fn matrix_problem(&mut self, problem: &MatrixProblem, keys: &BTreeMap<(String, String), Vec<String>>) {
         let at = |from: &String, to: &String| {
             let key = keys.get(&(from.clone(), to.clone())).or_else(|| keys.get(&(to.clone(), from.clone())));
             key.cloned().unwrap_or_else(|| vec!["network".into(), "rtt_csv".into()])
@@ -178,13 +186,18 @@ impl Resolver<'_> {
             | MatrixProblem::BadCoordinates { .. } => return,
             MatrixProblem::NoSource { from, to, without_coordinates } => {
                 let first = without_coordinates.first().unwrap_or(from).clone();
-                if self.document.has(&["regions", &first, "location"]) || !self.raw.regions.contains_key(&first) {
+                if self.document.has(&["regions", &first, "location"])
+                    || !self.raw.regions.contains_key(&first)
+                {
                     return;
                 }
-                self.error_at_key(&["regions", &first], format!("there must be a round trip from `{from}` to `{to}`"))
-                    .label("no location to estimate it from")
-                    .help(format!("add `location = \"aws:us-east-1\"` (or another) to `[regions.{first}]`"))
-                    .help(format!("or state it: `[network]` `rtt.\"{from}<->{to}\" = \"90ms\"`"))
+                self.error_at_key(
+                    &["regions", &first],
+                    format!("there must be a round trip from `{from}` to `{to}`"),
+                )
+                .label("no location to estimate it from")
+                .help(format!("add `location = \"aws:us-east-1\"` (or another) to `[regions.{first}]`"))
+                .help(format!("or state it: `[network]` `rtt.\"{from}<->{to}\" = \"90ms\"`"))
             }
             MatrixProblem::UnknownOverridePlace { from, to, unknown } => {
                 let key = at(from, to);
@@ -194,11 +207,13 @@ impl Resolver<'_> {
                     .help(suggest(unknown, "the names in `[regions]` are", names.iter().map(String::as_str)))
                     .help("write \"us->eu\" for one way, \"us<->eu\" for both, \"us\" for within a region")
             }
-            MatrixProblem::DuplicateOverride { from, to, first, second } => {
-                Self::item_at(self, &at(from, to), format!("the round trip from `{from}` to `{to}` is stated once"))
-                    .label(format!("here and elsewhere, as {first} and {second}"))
-                    .help("keep one of the two")
-            }
+            MatrixProblem::DuplicateOverride { from, to, first, second } => Self::item_at(
+                self,
+                &at(from, to),
+                format!("the round trip from `{from}` to `{to}` is stated once"),
+            )
+            .label(format!("here and elsewhere, as {first} and {second}"))
+            .help("keep one of the two"),
             MatrixProblem::OneWayOverride { from, to, rtt } => {
                 Self::item_at(self, &at(from, to), "a round trip is stated for both ways")
                     .label(format!("nothing is stated from `{to}` to `{from}`"))
@@ -223,7 +238,11 @@ impl Resolver<'_> {
         self.push(item);
     }
 
-    fn item_at(this: &Self, key: &[String], title: impl Into<String>) -> crate::scenario::diagnostic::Diagnostic {
+    fn item_at(
+        this: &Self,
+        key: &[String],
+        title: impl Into<String>,
+    ) -> crate::scenario::diagnostic::Diagnostic {
         let path: Vec<&str> = key.iter().map(String::as_str).collect();
         let at = if path.len() == 3 { At::Key } else { At::Value };
         crate::scenario::diagnostic::Diagnostic::error(this.place(&path, at), title)

@@ -40,7 +40,9 @@ impl Resolver<'_> {
             let raw = self.raw.residency.get(&name).cloned().unwrap_or_default();
             let before = self.found.len();
             let mut set = |key: &str, entries: &Option<Vec<String>>| {
-                entries.as_ref().map(|entries| self.region_set(&["residency", &name, key], entries, regions, facts))
+                entries
+                    .as_ref()
+                    .map(|entries| self.region_set(&["residency", &name, key], entries, regions, facts))
             };
             let process_in = set("process_in", &raw.process_in);
             let decrypt_in = set("decrypt_in", &raw.decrypt_in);
@@ -50,9 +52,15 @@ impl Resolver<'_> {
             let can_serve = (0..regions.len()).any(|index| {
                 with_pools.get(index).is_some_and(|&pools| pools) && process_in.contains(RegionId::new(index))
             });
-            if raw.process_in.is_some() && !can_serve && with_pools.contains(&true) && self.found.len() == before {
-                let have: Vec<&str> =
-                    (0..regions.len()).filter(|&index| with_pools[index]).map(|index| regions[index].as_str()).collect();
+            if raw.process_in.is_some()
+                && !can_serve
+                && with_pools.contains(&true)
+                && self.found.len() == before
+            {
+                let have: Vec<&str> = (0..regions.len())
+                    .filter(|&index| with_pools[index])
+                    .map(|index| regions[index].as_str())
+                    .collect();
                 let item = self
                     .error(
                         &["residency", &name, "process_in"],
@@ -87,7 +95,12 @@ impl Resolver<'_> {
             .collect();
         let tagged = |tag: &str| -> RegionSet {
             let has = |facts: &RegionFacts| facts.jurisdiction.iter().any(|other| other == tag);
-            facts.iter().enumerate().filter(|(_, facts)| has(facts)).map(|(index, _)| RegionId::new(index)).collect()
+            facts
+                .iter()
+                .enumerate()
+                .filter(|(_, facts)| has(facts))
+                .map(|(index, _)| RegionId::new(index))
+                .collect()
         };
         let named = |name: &str| regions.iter().position(|region| region == name).map(RegionId::new);
         let mut set = RegionSet::NONE;
@@ -95,7 +108,8 @@ impl Resolver<'_> {
             let index = index.to_string();
             let mut here = path.to_vec();
             here.push(&index);
-            let item = self.error(&here, format!("`{}` names regions, jurisdictions, or \"any\"", path.join(".")));
+            let item =
+                self.error(&here, format!("`{}` names regions, jurisdictions, or \"any\"", path.join(".")));
             let (by_name, by_tag) = match entry.split_once(':') {
                 _ if entry == "any" => return RegionSet::ALL,
                 Some(("region", name)) => (Some(name), None),
@@ -119,14 +133,18 @@ impl Resolver<'_> {
                 }
                 (None, None) => {
                     let known = regions.iter().map(String::as_str).chain(tags.iter().copied());
-                    self.push(
-                        item.label(format!("there is no `{entry}`"))
-                            .help(suggest(entry, "the names are", known)),
-                    );
+                    self.push(item.label(format!("there is no `{entry}`")).help(suggest(
+                        entry,
+                        "the names are",
+                        known,
+                    )));
                     RegionSet::NONE
                 }
             };
-            (0..regions.len()).map(RegionId::new).filter(|&id| add.contains(id)).for_each(|id| set.insert(id));
+            (0..regions.len())
+                .map(RegionId::new)
+                .filter(|&id| add.contains(id))
+                .for_each(|id| set.insert(id));
         }
         set
     }
