@@ -8,7 +8,7 @@ pub mod region;
 pub mod rtt;
 
 pub use gpu::{Gpu, gpu, gpus};
-pub use model::{Dtype, MlaDims, Model, ModelDims, MoeDims, model, models};
+pub use model::{DimsProblem, Dtype, MlaDims, Model, ModelDims, MoeDims, model, models};
 pub use region::{CloudRegion, nearest_region_id, region, regions};
 pub use rtt::{RttTable, catalogue_rtt, rtt_table, rtt_tables};
 
@@ -23,6 +23,32 @@ pub struct Provenance {
     pub statistic: &'static str,
     /// The licence the numbers came under, or why none is needed.
     pub licence: &'static str,
+}
+
+/// A table of the catalogue, for lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct TableInfo {
+    /// Its name, such as `gpus` or `rtt/aws`.
+    pub name: &'static str,
+    /// How many rows it has.
+    pub rows: usize,
+    /// Where it comes from.
+    pub provenance: Provenance,
+}
+
+/// Every table of the catalogue.
+pub fn tables() -> Vec<TableInfo> {
+    let rtt_names = ["rtt/aws", "rtt/azure", "rtt/gcp"];
+    let mut tables = vec![
+        TableInfo { name: "gpus", rows: gpus().len(), provenance: gpu::PROVENANCE },
+        TableInfo { name: "models", rows: models().len(), provenance: model::PROVENANCE },
+        TableInfo { name: "regions", rows: regions().len(), provenance: region::PROVENANCE },
+    ];
+    tables.extend(rtt_names.iter().zip(rtt_tables()).map(|(name, table)| {
+        let rows = table.rtt.iter().filter(|row| row.iter().any(Option::is_some)).count();
+        TableInfo { name, rows, provenance: table.provenance }
+    }));
+    tables
 }
 
 /// One row of an embedded table. The files are part of the program and tested, so a cell that does not parse is a

@@ -8,6 +8,7 @@ pub mod digest;
 pub mod dist;
 pub mod id;
 pub mod rng;
+pub mod stats;
 pub mod time;
 pub mod units;
 // Floor 1: the kernel and what it is told.
@@ -26,3 +27,9 @@ pub mod routing;
 pub mod world;
 // Floor 5: what users write.
 pub mod scenario;
+// Floor 6: one cell.
+pub mod run;
+// Floor 7: what people and files see.
+pub mod report;
+// Floor 8: the command line.
+pub mod cli;

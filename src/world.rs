@@ -25,7 +25,7 @@ use crate::rng::Key;
 use crate::routing::{IndexSource, Stage, TargetId};
 use crate::time::{SimTime, Span};
 use crate::timing::{IngressParams, StepTime, TimingError};
-use crate::workload::{OriginRow, OriginTable, Source};
+use crate::workload::{OriginRow, OriginTable, Source, WorkloadParams, open, workload_key};
 use gateway::Gateway;
 use outcome::OutcomeDigest;
 use slots::Slots;
@@ -140,12 +140,12 @@ impl<'p, O: Observer> World<'p, O> {
         }
         let entry = gateway::entries(params, policy, &network, &gateways);
         let table = origin_table(params);
-        let open = |workload| Inflow {
-            source: crate::workload::open(workload, &table, params.block_tokens, key.named("workload")),
+        let inflow = |workload: &WorkloadParams| Inflow {
+            source: open(workload, &table, params.block_tokens, workload_key(seed, &workload.name)),
             turn: 0,
         };
         Ok(World {
-            inflows: params.workloads.iter().map(open).collect(),
+            inflows: params.workloads.iter().map(inflow).collect(),
             params,
             policy,
             key,
@@ -166,19 +166,22 @@ impl<'p, O: Observer> World<'p, O> {
     pub fn run(mut self, mut watch: impl FnMut(SimTime, &Event) -> bool) -> (Summary, O) {
         let mut schedule = Schedule::new();
         let mut events = 0;
-        let mut last = SimTime::ZERO;
+        let (mut last, mut clock) = (SimTime::ZERO, SimTime::ZERO);
         self.start(&mut schedule);
         let horizon = self.params.horizon;
         let ended = engine::run(&mut self, &mut schedule, horizon, |now, event| {
             events += 1;
+            clock = now;
             last = if matches!(event, Event::Sample { .. }) { last } else { now };
             watch(now, event)
         });
         let end = if ended == Ended::Horizon { horizon } else { last };
-        self.finish(end);
+        // The last sampling instant may lie after the last event that counts; observers' time never goes back.
+        let told = end.max(clock);
+        self.finish(end, told);
         let replicas: Vec<ReplicaSample> = self.sites.ids().map(|id| self.sample(id)).collect();
         for sample in &replicas {
-            self.observer.observe(end, &Observation::Sampled(sample));
+            self.observer.observe(told, &Observation::Sampled(sample));
         }
         let mut digest = self.digest;
         for site in self.sites.iter_mut() {
@@ -200,7 +203,7 @@ impl<'p, O: Observer> World<'p, O> {
     }
 
     /// Ends every request that is still under way.
-    fn finish(&mut self, end: SimTime) {
+    fn finish(&mut self, end: SimTime, told: SimTime) {
         for slot in self.slots.live() {
             let state = self.slots.get_mut(slot);
             let row = &mut state.row;
@@ -215,7 +218,7 @@ impl<'p, O: Observer> World<'p, O> {
             }
             let row = self.slots.get_mut(slot).row;
             self.digest.row(&row);
-            self.observer.observe(end, &Observation::Ended(&row));
+            self.observer.observe(told, &Observation::Ended(&row));
         }
     }
 

@@ -27,13 +27,18 @@ fn exponential() -> Dist {
 /// The mean of `measure` over replications lies within its interval around `expected`; the interval itself must be
 /// narrow, under `resolution` of the expected value, or the test says nothing.
 fn agrees(expected: f64, resolution: f64, what: &str, measure: impl Fn(u64) -> f64) {
-    let values: Vec<f64> = (1..=REPLICATIONS).map(measure).collect();
+    let (mean, half) = interval(&(1..=REPLICATIONS).map(measure).collect::<Vec<_>>());
+    assert!(half < resolution * expected, "{what}: {mean} ± {half} is too wide to tell {expected}");
+    assert!((mean - expected).abs() <= half, "{what}: {mean} ± {half}, theory says {expected}");
+}
+
+/// The mean over replications and the half width of its interval.
+fn interval(values: &[f64]) -> (f64, f64) {
+    assert_eq!(values.len() as u64, REPLICATIONS);
     let n = values.len() as f64;
     let mean = values.iter().sum::<f64>() / n;
     let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (n - 1.0);
-    let half = T_15 * (variance / n).sqrt();
-    assert!(half < resolution * expected, "{what}: {mean} ± {half} is too wide to tell {expected}");
-    assert!((mean - expected).abs() <= half, "{what}: {mean} ± {half}, theory says {expected}");
+    (mean, T_15 * (variance / n).sqrt())
 }
 
 /// Mean time in system over the rows past the first tenth, in seconds.
@@ -116,7 +121,7 @@ fn erlang_b_loss_whatever_the_service_law() {
     for (servers, loss) in [(4u32, 0.228_145), (8, 0.144_394)] {
         for law in &laws {
             let params = single(servers, Some(servers), 0.8 * f64::from(servers), 40_000, law.clone());
-            agrees(loss, 0.05, "Erlang B", |seed| {
+            agrees(loss, 0.08, "Erlang B", |seed| {
                 let rows = run(&params, &policy("round_robin"), seed).1.rows;
                 let rows = &rows[4_000..];
                 rows.iter().filter(|row| row.outcome == Outcome::QueueFull).count() as f64 / rows.len() as f64
@@ -211,22 +216,24 @@ fn two_choices_give_the_supermarket_tail() {
     // 0.9^(2^k - 1): .9, .729, .478, .206; under random choice 0.9^k: .9, .81, .729, .656. A finite fleet deviates
     // by O(1/n), for which half a percentage point is allowed beside the interval.
     let mut params = one_region(200, ServerParams::Fifo(queue(1, None)));
-    params.workloads.push(workload("load", poisson(180.0, 72_000, exponential())));
+    params.workloads.push(workload("load", poisson(180.0, 36_000, exponential())));
     params.sample_every = Span::from_secs(2);
-    let tails = |name: &str| -> [f64; 5] {
-        let (_, keep) = run(&params, &policy(name), 11);
-        let window = keep.samples.iter().filter(|(at, _)| (100.0..395.0).contains(&at.as_secs_f64()));
+    let tails = |name: &str, seed| -> [f64; 5] {
+        let (_, keep) = run(&params, &policy(name), seed);
+        let window = keep.samples.iter().filter(|(at, _)| (60.0..195.0).contains(&at.as_secs_f64()));
         let loads: Vec<u32> = window.map(|(_, sample)| sample.load.requests()).collect();
-        assert!(loads.len() > 20_000);
+        assert!(loads.len() > 10_000);
         [0, 1, 2, 3, 4].map(|k| loads.iter().filter(|&&load| load >= k).count() as f64 / loads.len() as f64)
     };
-    let p2c = tails("p2c");
-    for (k, expected) in [(1, 0.9), (2, 0.729), (3, 0.478), (4, 0.206)] {
-        assert!((p2c[k] - expected).abs() < 0.025, "p2c, {k} or more: {} against {expected}", p2c[k]);
+    let p2c: Vec<[f64; 5]> = (1..=REPLICATIONS).map(|seed| tails("p2c", seed)).collect();
+    for (k, expected) in [(1, 0.9), (2, 0.729), (3, 0.478_297), (4, 0.205_891)] {
+        let (mean, half) = interval(&p2c.iter().map(|tail| tail[k]).collect::<Vec<_>>());
+        assert!(half < 0.04, "p2c, {k} or more: ± {half} tells nothing");
+        let off = (mean - expected).abs();
+        assert!(off <= half + 0.005, "p2c, {k} or more: {mean} ± {half} against {expected}");
     }
-    let random = tails("random");
-    assert!((random[3] - 0.729).abs() < 0.04, "random, 3 or more: {}", random[3]);
-    assert!(random[4] > p2c[4] + 0.3, "two choices cut the tail: {} against {}", random[4], p2c[4]);
+    let random = tails("random", 1);
+    assert!(random[4] > p2c[0][4] + 0.3, "two choices cut the tail: {} against {}", random[4], p2c[0][4]);
 }
 
 #[test]

@@ -33,8 +33,8 @@ fn mooncake_asks_for_its_trace() {
     assert_eq!(found.errors(), 1, "{found}");
     assert!(found.render(false).contains("--set workloads.main.trace.path=FILE"), "{found}");
     // Any trace will do to see that the rest is right.
-    let trace = "workloads.main.trace.path=../traces/chat-3-regions.jsonl.zst";
-    let plan = plan("mooncake.toml", &[trace, "workloads.main.trace.format=native"]);
+    let trace = "workloads.main.trace.path=../tests/mistakes/traces/small-mooncake.jsonl";
+    let plan = plan("mooncake.toml", &[trace, "warmup=0s"]);
     assert_eq!(plan.policies.len(), 18);
     let replicas: u32 = plan.world.pools.iter().map(|pool| pool.replicas).sum();
     assert_eq!(replicas, 24);

@@ -82,7 +82,52 @@ pub struct MlaDims {
     pub v: u32,
 }
 
+/// A dimension out of its range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DimsProblem {
+    /// The field.
+    pub field: &'static str,
+    /// What it is.
+    pub value: u32,
+    /// The least it may be.
+    pub least: u32,
+    /// The most it may be: far beyond any model, so that every product below fits 64 bits.
+    pub most: u32,
+}
+
 impl ModelDims {
+    /// Whether every dimension is one a model can have: the first that is not.
+    pub fn check(&self) -> Result<(), DimsProblem> {
+        let mut ranges = vec![
+            ("layers", self.layers, 1, 1_000),
+            ("hidden", self.hidden, 1, 100_000),
+            ("heads", self.heads, 1, 4_096),
+            ("kv_heads", self.kv_heads, 1, self.heads.min(4_096)),
+            ("head_dim", self.head_dim, 1, 4_096),
+            ("ff", self.ff, u32::from(self.dense_layers() > 0), 1_000_000),
+            ("vocab", self.vocab, 1, 100_000_000),
+        ];
+        if let Some(moe) = self.moe {
+            ranges.extend([
+                ("experts", moe.experts, 1, 10_000),
+                ("top_k", moe.top_k, 1, moe.experts),
+                ("shared", moe.shared, 0, 1_000),
+                ("moe_ff", moe.ff, 1, 100_000),
+                ("dense_layers", moe.dense_layers, 0, self.layers),
+            ]);
+        }
+        if let Some(mla) = self.mla {
+            ranges.extend([
+                ("q_lora", mla.q_lora, 1, 100_000),
+                ("kv_lora", mla.kv_lora, 1, 100_000),
+                ("rope", mla.rope, 0, 4_096),
+                ("nope", mla.nope, 1, 4_096),
+                ("v", mla.v, 1, 4_096),
+            ]);
+        }
+        let bad = ranges.into_iter().find(|&(_, value, least, most)| !(least..=most).contains(&value));
+        bad.map_or(Ok(()), |(field, value, least, most)| Err(DimsProblem { field, value, least, most }))
+    }
     /// Parameters of one layer's attention.
     pub fn attention_params(&self) -> u64 {
         let [d, h, kv, dh] = [self.hidden, self.heads, self.kv_heads, self.head_dim].map(u64::from);

@@ -23,7 +23,7 @@ fn no_gpu_prints_its_sparse_rate_as_dense() {
 fn every_gpu_has_sane_rates_and_its_own_name() {
     let names: BTreeSet<&str> = gpus().iter().map(|gpu| gpu.name).collect();
     assert_eq!(names.len(), gpus().len());
-    assert_eq!(gpus().len(), 14);
+    assert_eq!(gpus().len(), 15);
     for gpu in gpus() {
         // The ridge of every accelerator of this decade lies at 100 to 450 FLOP a byte.
         let ridge = gpu.bf16_tflops * 1e3 / gpu.memory_gb_per_s;
@@ -149,4 +149,42 @@ fn misspelt_regions_find_their_neighbour() {
     assert_eq!(nearest_region_id("aws:us-east1"), Some("aws:us-east-1"));
     assert_eq!(nearest_region_id("azure:east-us"), Some("azure:eastus"));
     assert_eq!(nearest_region_id("moon:base-alpha"), None);
+}
+
+#[test]
+fn every_table_says_where_it_comes_from() {
+    let rows: Vec<_> = tables().iter().map(|table| (table.name, table.rows)).collect();
+    let expected =
+        [("gpus", 15), ("models", 22), ("regions", 45), ("rtt/aws", 21), ("rtt/azure", 12), ("rtt/gcp", 7)];
+    assert_eq!(rows, expected);
+    for (table, info) in rtt_tables().iter().zip(&tables()[3..]) {
+        assert_eq!(info.name, format!("rtt/{}", table.name));
+    }
+}
+
+#[test]
+fn every_model_passes_its_own_check_and_absurd_ones_do_not() {
+    assert!(models().iter().all(|model| model.dims.check().is_ok()));
+    let dims = model("deepseek-v3").unwrap().dims;
+    let moe = dims.moe.map(|moe| MoeDims { top_k: 257, ..moe });
+    let problem = ModelDims { moe, ..dims }.check().unwrap_err();
+    assert_eq!(problem, DimsProblem { field: "top_k", value: 257, least: 1, most: 256 });
+    assert_eq!(ModelDims { kv_heads: 0, ..dims }.check().unwrap_err().field, "kv_heads");
+    assert_eq!(ModelDims { layers: u32::MAX, ..dims }.check().unwrap_err().field, "layers");
+    // The largest model that passes: nothing overflows.
+    let most = ModelDims {
+        layers: 1_000,
+        hidden: 100_000,
+        heads: 4_096,
+        kv_heads: 4_096,
+        head_dim: 4_096,
+        ff: 1_000_000,
+        vocab: 100_000_000,
+        tied: false,
+        moe: Some(MoeDims { experts: 10_000, top_k: 10_000, shared: 1_000, ff: 100_000, dense_layers: 0 }),
+        mla: None,
+    };
+    most.check().unwrap();
+    // Experts alone: 1,000 layers · 11,000 · 3 · 100,000 · 100,000 = 3.3e17.
+    assert!(most.params() > 330_000_000_000_000_000 && most.weight_bytes(Dtype::Bf16) > most.params());
 }

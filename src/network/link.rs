@@ -127,6 +127,18 @@ pub fn split(rtt: Span) -> (Span, Span) {
     (Span(rtt.0 / 2), Span(rtt.0 - rtt.0 / 2))
 }
 
+/// Whether a last mile has numbers that can be drawn from.
+pub fn check_last_mile(params: &LastMileParams) -> Result<(), NetworkError> {
+    let fail = |field, value: String, rule| Err(NetworkError::OutOfRange { field, value, rule });
+    if params.median_rtt > MAX_RTT {
+        return fail("last_mile.median_rtt", params.median_rtt.to_string(), "at most 60s");
+    }
+    if !(0.0..=MAX_SIGMA).contains(&params.sigma) {
+        return fail("last_mile.sigma", params.sigma.to_string(), "from 0 to 2");
+    }
+    Ok(())
+}
+
 /// A round trip over the last mile; `split` makes its two ways.
 #[inline]
 pub fn last_mile(params: &LastMileParams, key: Key) -> Span {
@@ -136,7 +148,7 @@ pub fn last_mile(params: &LastMileParams, key: Key) -> Span {
 /// The set-up of a connection over a path with this round trip.
 #[inline]
 pub fn set_up(connection: Connection, rtt: Span) -> Span {
-    Span(rtt.0 * u64::from(connection.setup_round_trips()))
+    Span(rtt.0.saturating_mul(u64::from(connection.setup_round_trips())))
 }
 
 #[cfg(test)]
@@ -195,6 +207,11 @@ mod tests {
             let error = Network::new(&NetworkParams { jitter, ..params() }).unwrap_err();
             assert!(error.to_string().contains(part), "{error}");
         }
+        assert_eq!(check_last_mile(&LastMileParams::MOBILE), Ok(()));
+        let endless = LastMileParams { median_rtt: Span::FOREVER, sigma: 0.5 };
+        assert!(check_last_mile(&endless).unwrap_err().to_string().contains("median_rtt"));
+        let wild = LastMileParams { sigma: f64::INFINITY, ..LastMileParams::WIRED };
+        assert!(check_last_mile(&wild).unwrap_err().to_string().contains("last_mile.sigma"));
     }
 
     proptest! {

@@ -42,7 +42,7 @@ pub enum KvCapacityError {
         /// What it was.
         value: String,
         /// What it must be.
-        rule: &'static str,
+        rule: String,
     },
     /// The weights and overheads leave no room for one block beside the null block.
     #[error(
@@ -63,7 +63,21 @@ pub enum KvCapacityError {
     },
 }
 
-/// The KV blocks of a replica of `tp` GPUs with `gpu_memory_bytes` each.
+/// The most GPUs of one replica, and the most tokens of one block: far beyond any, so that nothing overflows.
+const MAX_TP: u32 = 1_024;
+const MAX_BLOCK_TOKENS: u32 = 65_536;
+/// The token budget of a step at which activations are as large as the planner's constants say.
+const FULL_BUDGET: u32 = 8_192;
+
+/// Bytes to set aside for activations: 5.5 GiB for dense models and 8 GiB for mixtures of experts at a budget of 8,192
+/// tokens a step or more, in proportion below, because the engine sizes them by a trial run of one full step. The
+/// proportion is our inference from one measured engine; docs/model/timing.md has it.
+pub fn activation_bytes(model: &ModelDims, max_num_batched_tokens: u32) -> u64 {
+    let full = if model.moe.is_some() { 8 * GIB } else { 5 * GIB + GIB / 2 };
+    full * u64::from(max_num_batched_tokens.min(FULL_BUDGET)) / u64::from(FULL_BUDGET)
+}
+
+/// The KV blocks of a replica of `tp` GPUs with `gpu_memory_bytes` each, activations at a full budget of 8,192 tokens.
 pub fn derive_kv_blocks(
     model: &ModelDims,
     gpu_memory_bytes: u64,
@@ -73,22 +87,55 @@ pub fn derive_kv_blocks(
     utilisation: f64,
     block_tokens: u32,
 ) -> Result<KvCapacity, KvCapacityError> {
-    if tp == 0 || block_tokens == 0 {
-        let (field, value) = if tp == 0 { ("tp", tp) } else { ("block_tokens", block_tokens) };
-        return Err(KvCapacityError::OutOfRange { field, value: value.to_string(), rule: "at least 1" });
+    let activation_bytes = activation_bytes(model, FULL_BUDGET);
+    derive_kv_blocks_with(
+        model,
+        gpu_memory_bytes,
+        tp,
+        weight_dtype,
+        kv_dtype,
+        utilisation,
+        block_tokens,
+        activation_bytes,
+    )
+}
+
+/// The same with activations stated: from [`activation_bytes`], or as the engine's log tells.
+pub fn derive_kv_blocks_with(
+    model: &ModelDims,
+    gpu_memory_bytes: u64,
+    tp: u32,
+    weight_dtype: Dtype,
+    kv_dtype: Dtype,
+    utilisation: f64,
+    block_tokens: u32,
+    activation_bytes: u64,
+) -> Result<KvCapacity, KvCapacityError> {
+    let out_of_range = |field, value: u32, least: u32, most: u32| KvCapacityError::OutOfRange {
+        field,
+        value: value.to_string(),
+        rule: format!("{least} to {most}"),
+    };
+    model.check().map_err(|bad| out_of_range(bad.field, bad.value, bad.least, bad.most))?;
+    for (field, value, most) in [("tp", tp, MAX_TP), ("block_tokens", block_tokens, MAX_BLOCK_TOKENS)] {
+        if !(1..=most).contains(&value) {
+            return Err(out_of_range(field, value, 1, most));
+        }
     }
     if !(utilisation > 0.0 && utilisation <= 1.0) {
         return Err(KvCapacityError::OutOfRange {
             field: "gpu_memory_utilization",
             value: utilisation.to_string(),
-            rule: "above 0 and at most 1",
+            rule: "above 0 and at most 1".to_owned(),
         });
     }
     let usable_bytes = (gpu_memory_bytes as f64 * tp as f64 * utilisation) as u64;
     let weights_bytes = model.weight_bytes(weight_dtype);
-    let activation_bytes = if model.moe.is_some() { 8 * GIB } else { 5 * GIB + GIB / 2 };
     let non_torch_bytes = if tp == 1 { GIB * 15 / 100 } else { GIB * 6 / 10 * tp as u64 };
-    let kv_bytes = usable_bytes.saturating_sub(weights_bytes + activation_bytes + non_torch_bytes);
+    let kv_bytes = usable_bytes
+        .saturating_sub(weights_bytes)
+        .saturating_sub(activation_bytes)
+        .saturating_sub(non_torch_bytes);
     let kv_bytes_per_token = model.kv_bytes_per_token(kv_dtype);
     let kv_copies = tp.div_ceil(model.kv_shards(tp));
     let block_bytes = kv_bytes_per_token * kv_copies as u64 * block_tokens as u64;

@@ -1,7 +1,10 @@
 //! Step time from coefficients. Knows five numbers; must not know what they were fitted to.
 
-use super::params::{LinearParams, TimingError, check_overheads};
+use super::params::{LinearParams, MAX_SLOPE_PS, TimingError, check_overheads};
 use super::{BatchShape, Line, StepTime};
+
+/// The most that one token or sequence may add, µs: a second. Larger ones are mistaken units.
+const MAX_RATE_US: f64 = 1e6;
 
 /// `base + prefill tokens × a + prefilling sequences × b + decoding sequences × c + context × d`, in whole
 /// picoseconds. Every decode computes one token, which is counted with its sequence.
@@ -18,13 +21,19 @@ pub struct Linear {
 impl Linear {
     /// Rounds the coefficients to whole picoseconds.
     pub fn new(params: &LinearParams) -> Result<Linear, TimingError> {
-        check_overheads(&[
-            ("base_us", params.base_us),
-            ("per_prefill_token_us", params.per_prefill_token_us),
-            ("per_prefill_seq_us", params.per_prefill_seq_us),
-            ("per_decode_seq_us", params.per_decode_seq_us),
-            ("per_context_token_ns", params.per_context_token_ns / 1e3),
-        ])?;
+        check_overheads(&[("base_us", params.base_us)])?;
+        let rates = [
+            ("per_prefill_token_us", params.per_prefill_token_us, MAX_RATE_US),
+            ("per_prefill_seq_us", params.per_prefill_seq_us, MAX_RATE_US),
+            ("per_decode_seq_us", params.per_decode_seq_us, MAX_RATE_US),
+            ("per_context_token_ns", params.per_context_token_ns, MAX_SLOPE_PS as f64 / 1e3),
+        ];
+        for (field, value, most) in rates {
+            if !(0.0..=most).contains(&value) {
+                let rule = format!("0 to {most}");
+                return Err(TimingError::OutOfRange { field, value: value.to_string(), rule });
+            }
+        }
         let ps = |us: f64| (us * 1e6).round() as i64;
         Ok(Linear {
             base_ps: ps(params.base_us),

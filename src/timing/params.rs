@@ -54,7 +54,7 @@ impl IngressParams {
     pub const NONE: IngressParams = IngressParams { base: Span::ZERO, per_token: Span::ZERO };
     /// The time a prompt of so many tokens needs.
     pub fn of(&self, prompt_tokens: u32) -> Span {
-        Span(self.base.0 + self.per_token.0 * prompt_tokens as u64)
+        Span(self.base.0.saturating_add(self.per_token.0.saturating_mul(u64::from(prompt_tokens))))
     }
 }
 
@@ -202,7 +202,7 @@ pub enum TimingError {
         /// What it was.
         value: String,
         /// What it must be.
-        rule: &'static str,
+        rule: String,
     },
     /// FP8 weights on a GPU that has no FP8 units.
     #[error("weights are fp8, but this GPU has no FP8 rate; use bf16 weights or another GPU")]
@@ -260,9 +260,13 @@ pub enum TimingError {
 pub(super) fn check_overheads(fields: &[(&'static str, f64)]) -> Result<(), TimingError> {
     for &(field, value) in fields {
         if !(0.0..=3.6e9).contains(&value) {
-            let rule = "at least 0 and at most an hour";
+            let rule = "at least 0 and at most an hour".to_owned();
             return Err(TimingError::OutOfRange { field, value: value.to_string(), rule });
         }
     }
     Ok(())
 }
+
+/// The most picoseconds that one context token may add, 0.1 ms: far beyond any GPU, and small enough that ten thousand
+/// million tokens of context fit 64 bits.
+pub(super) const MAX_SLOPE_PS: i64 = 100_000_000;

@@ -2,7 +2,7 @@
 //! reach, plus what an engine spends besides. Knows a model's dimensions, a GPU's rates and a profile's constants;
 //! must not know their names. Formulas, constants and errors: docs/model/timing.md.
 
-use super::params::{RooflineParams, TimingError};
+use super::params::{MAX_SLOPE_PS, RooflineParams, TimingError};
 use super::{BatchShape, Line, StepTime};
 use crate::catalog::Dtype;
 
@@ -70,6 +70,14 @@ impl Roofline {
         };
         let kv_shards = f64::from(model.kv_shards(params.tp));
         let kv_bytes = model.kv_bytes_per_token(params.kv_dtype) as f64;
+        let slope_ps = (kv_bytes / (kv_shards * bytes_per_s * profile.e_kv) * PS_PER_S).round();
+        if slope_ps > MAX_SLOPE_PS as f64 {
+            return Err(TimingError::OutOfRange {
+                field: "memory_gb_per_s",
+                value: gpu.memory_gb_per_s.to_string(),
+                rule: format!("enough to read a token's KV, {kv_bytes} bytes, in 100 us"),
+            });
+        }
         Ok(Roofline {
             common_read: weight_read(model.common_layer_params(), params.weight_dtype, e_m),
             expert_read: weight_read(expert_params, params.weight_dtype, e_m),
@@ -83,7 +91,7 @@ impl Roofline {
             sequence: profile.t_sequence_us * PS_PER_US,
             prefill: layers * profile.t_prefill_layer_us * PS_PER_US,
             fixed: (profile.t0_us + layers * profile.t_layer_us + exchange_base) * PS_PER_US,
-            slope_ps: (kv_bytes / (kv_shards * bytes_per_s * profile.e_kv) * PS_PER_S).round() as i64,
+            slope_ps: slope_ps as i64,
         })
     }
 
@@ -141,28 +149,14 @@ fn power(mut base: f64, mut exponent: u32) -> f64 {
 
 fn check(params: &RooflineParams) -> Result<(), TimingError> {
     let RooflineParams { model, gpu, profile, tp, .. } = params;
-    let out_of_range = |field, value: String, rule| Err(TimingError::OutOfRange { field, value, rule });
-    if *tp == 0 {
-        return out_of_range("tp", tp.to_string(), "at least 1");
+    let out_of_range = |field, value: String, rule: &str| {
+        Err(TimingError::OutOfRange { field, value, rule: rule.to_owned() })
+    };
+    if !(1..=1_024).contains(tp) {
+        return out_of_range("tp", tp.to_string(), "1 to 1024");
     }
-    let dims = [
-        ("layers", model.layers),
-        ("hidden", model.hidden),
-        ("heads", model.heads),
-        ("kv_heads", model.kv_heads),
-        ("head_dim", model.head_dim),
-        ("vocab", model.vocab),
-    ];
-    for (field, value) in dims {
-        if value == 0 {
-            return out_of_range(field, value.to_string(), "at least 1");
-        }
-    }
-    if let Some(moe) = model.moe
-        && (moe.experts == 0 || moe.top_k == 0 || moe.top_k > moe.experts || moe.dense_layers > model.layers)
-    {
-        let value = format!("{} of {}, {} dense layers", moe.top_k, moe.experts, moe.dense_layers);
-        return out_of_range("moe", value, "1 to all experts, and at most as many dense layers as layers");
+    if let Err(bad) = model.check() {
+        return out_of_range(bad.field, bad.value.to_string(), &format!("{} to {}", bad.least, bad.most));
     }
     if !model.heads.is_multiple_of(*tp) {
         return Err(TimingError::HeadsDoNotDivide { tp: *tp, heads: model.heads });
@@ -176,8 +170,8 @@ fn check(params: &RooflineParams) -> Result<(), TimingError> {
         ("e_a", profile.e_a),
     ];
     for (field, value) in shares {
-        if !(value > 0.0 && value <= 1.0) {
-            return out_of_range(field, value.to_string(), "above 0 and at most 1");
+        if !(0.001..=1.0).contains(&value) {
+            return out_of_range(field, value.to_string(), "0.001 to 1");
         }
     }
     let rates = [
@@ -187,8 +181,8 @@ fn check(params: &RooflineParams) -> Result<(), TimingError> {
         ("all_reduce_gb_per_s", gpu.all_reduce_gb_per_s),
     ];
     for (field, value) in rates {
-        if !(value > 0.0 && value.is_finite()) {
-            return out_of_range(field, value.to_string(), "above 0 and finite");
+        if !(0.001..=1e9).contains(&value) {
+            return out_of_range(field, value.to_string(), "0.001 to 1e9");
         }
     }
     super::params::check_overheads(&[
@@ -203,3 +197,7 @@ fn check(params: &RooflineParams) -> Result<(), TimingError> {
 #[cfg(test)]
 #[path = "roofline/tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "roofline/measured_tests.rs"]
+mod measured_tests;

@@ -2,7 +2,7 @@
 //! then linear in context, split at the measured contexts; must not know how the steps were measured. Beyond the grid
 //! the last segment goes on, and `extrapolates` says so.
 
-use super::params::{TableParams, TableRow, TimingError};
+use super::params::{MAX_SLOPE_PS, TableParams, TableRow, TimingError};
 use super::{BatchShape, Line, StepTime};
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ impl Table {
         let mut cells = BTreeMap::new();
         for row in &params.rows {
             if !(row.step_us > 0.0 && row.step_us <= MAX_STEP_US) {
-                let rule = "above 0 and at most an hour";
+                let rule = "above 0 and at most an hour".to_owned();
                 return Err(TimingError::OutOfRange {
                     field: "step_us",
                     value: row.step_us.to_string(),
@@ -29,7 +29,7 @@ impl Table {
                 });
             }
             if row.context_tokens > MAX_CONTEXT {
-                let (value, rule) = (row.context_tokens.to_string(), "at most 10^12");
+                let (value, rule) = (row.context_tokens.to_string(), format!("at most {MAX_CONTEXT}"));
                 return Err(TimingError::OutOfRange { field: "context_tokens", value, rule });
             }
             let TableRow { tokens, context_tokens, step_us } = *row;
@@ -58,6 +58,19 @@ impl Table {
                 })
                 .collect();
             step_ps.push(row?);
+        }
+        for times in &step_ps {
+            for knot in 1..contexts.len() {
+                let gap = (contexts[knot] - contexts[knot - 1]) as i64;
+                if (times[knot] - times[knot - 1]).abs() / gap >= MAX_SLOPE_PS {
+                    return Err(TimingError::OutOfRange {
+                        field: "step_us",
+                        value: format!("{} at context {}", times[knot] as f64 / 1e6, contexts[knot]),
+                        rule: "less than 100 us from the row before for each token of context between them"
+                            .to_owned(),
+                    });
+                }
+            }
         }
         Ok(Table { tokens, contexts, step_ps })
     }
@@ -114,7 +127,7 @@ impl Table {
         let (x0, x1) = (i128::from(self.tokens[lower]), i128::from(self.tokens[lower + 1]));
         let (y0, y1) =
             (i128::from(self.step_ps[lower][context]), i128::from(self.step_ps[lower + 1][context]));
-        (y0 + (y1 - y0) * (i128::from(tokens) - x0) / (x1 - x0)) as i64
+        (y0 + (y1 - y0) * (i128::from(tokens) - x0) / (x1 - x0)).clamp(1, MAX_KNOT_PS) as i64
     }
 }
 
@@ -123,7 +136,9 @@ const COLUMNS: [&str; 3] = ["tokens", "context_tokens", "step_us"];
 /// The longest step a table may hold, µs: an hour.
 const MAX_STEP_US: f64 = 3.6e9;
 /// The largest context a table may hold: keeps products of slope and context inside 64 bits.
-const MAX_CONTEXT: u64 = 1_000_000_000_000;
+const MAX_CONTEXT: u64 = 10_000_000_000;
+/// Where a time extrapolated over tokens ends, picoseconds: a thousand hours.
+const MAX_KNOT_PS: i128 = 3_600_000_000_000_000_000;
 
 /// The index of the segment's lower knot; the first and the last segment reach on.
 #[inline]
@@ -138,7 +153,7 @@ impl StepTime for Table {
         let (x0, x1) = (self.contexts[lower] as i64, self.contexts[lower + 1] as i64);
         let (y0, y1) = (self.at_knot(shape.tokens, lower), self.at_knot(shape.tokens, lower + 1));
         // Rounded down: a line never ends above the knot where the next one starts, so a table that grows stays so.
-        let slope_ps = (y1 - y0).div_euclid(x1 - x0);
+        let slope_ps = (y1 - y0).div_euclid(x1 - x0).clamp(-MAX_SLOPE_PS, MAX_SLOPE_PS);
         let last = lower + 2 == self.contexts.len();
         let until_context = if last { u64::MAX } else { self.contexts[lower + 1] };
         Line { base_ps: y0 - slope_ps * x0, slope_ps, until_context }

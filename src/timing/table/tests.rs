@@ -59,6 +59,18 @@ fn holes_duplicates_and_bad_times_are_refused() {
 }
 
 #[test]
+fn absurd_slopes_are_refused_and_extrapolation_never_overflows() {
+    // 100 us for each token of context is the first that is refused.
+    assert!(table(&[(1, 0, 1.0), (1, 10, 1_001.0)]).unwrap_err().to_string().contains("100 us"));
+    let steep = table(&[(1, 0, 1.0), (1, 10, 1_000.0), (2, 0, 1.0), (2, 10, 500.0)]).unwrap();
+    for tokens in [0, 1, u32::MAX] {
+        for context in [0, 5, 10_000_000_000] {
+            assert!(steep.step(&shape(tokens, context)).0 >= 1);
+        }
+    }
+}
+
+#[test]
 fn csv_errors_name_the_line() {
     let text = "# vLLM, H100\nstep_us, tokens, context_tokens\n18.5,8,0\n\n19,8,1000\n";
     let rows = Table::parse_csv(text).unwrap();
@@ -79,8 +91,8 @@ fn csv_errors_name_the_line() {
 proptest! {
     #[test]
     fn a_growing_table_stays_growing(
-        mut times in prop::collection::vec(1u64..1_000_000, 4),
-        gap in 1u64..100_000,
+        mut times in prop::collection::vec(1u64..100_000, 4),
+        gap in 1_001u64..100_000, // no slope reaches the 100 us a token that are refused
         a in 0u64..400_000,
         b in 0u64..400_000,
     ) {

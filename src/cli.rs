@@ -1,0 +1,111 @@
+//! The command line: what was typed, what it means, where it goes. The only place that prints, reads a wall clock
+//! or ends the process. Stdout carries the result, stderr progress and warnings. One file a command.
+
+mod catalog;
+mod completions;
+mod exit;
+mod load;
+mod policies;
+mod progress;
+mod run;
+mod schema;
+mod terminal;
+mod trace;
+mod validate;
+
+pub use exit::Exit;
+
+use clap::{CommandFactory, Parser, Subcommand};
+use std::ffi::OsString;
+use std::io;
+
+/// A deterministic simulator and capacity planner for LLM serving across regions.
+///
+/// Give it a fleet, a workload and routing policies; it plays every policy on the same world and says what users
+/// would have seen: TTFT in its parts, SLO attainment, cache hit rates, load and GPU-hours.
+#[derive(Debug, Parser)]
+#[command(
+    name = "regionsim",
+    version,
+    about,
+    long_about,
+    max_term_width = 100,
+    arg_required_else_help = true,
+    after_long_help = "Examples:
+  regionsim run scenarios/three-regions.toml
+  regionsim run scenarios/three-regions.toml --policy nearest_chwbl --seeds 10
+  regionsim validate my-scenario.toml
+  regionsim policies gorgo
+
+Exit codes: 0 ok, 1 gate breached, 2 usage or invalid scenario, 3 run-time failure, 4 not comparable or
+inconclusive, 5 residency violation."
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Run(Box<run::Args>),
+    Validate(validate::Args),
+    Schema(schema::Args),
+    Policies(policies::Args),
+    Catalog(catalog::Args),
+    Trace(trace::Args),
+    Completions(completions::Args),
+    Man(completions::ManArgs),
+}
+
+/// What a command ends in: an exit code, or an error with the code that goes with it.
+type Outcome = Result<Exit, exit::Failure>;
+
+/// Runs the command line `args`, the program's name first.
+pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            let code = if error.use_stderr() { Exit::Usage } else { Exit::Ok };
+            // A reader that has gone away is no failure of ours.
+            let _ = error.print();
+            return code;
+        }
+    };
+    let outcome = match cli.command {
+        Command::Run(args) => run::run(&args),
+        Command::Validate(args) => validate::run(&args),
+        Command::Schema(args) => schema::run(&args),
+        Command::Policies(args) => policies::run(&args),
+        Command::Catalog(args) => catalog::run(&args),
+        Command::Trace(args) => trace::run(&args),
+        Command::Completions(args) => completions::run(&args, Cli::command()),
+        Command::Man(args) => completions::man(&args, Cli::command()),
+    };
+    match outcome {
+        Ok(exit) => exit,
+        // `regionsim … | head`: the reader has what it wanted.
+        Err(failure) if failure.is_broken_pipe() => Exit::Ok,
+        Err(failure) => {
+            terminal::error(&failure.error);
+            failure.exit
+        }
+    }
+}
+
+/// Text on stdout; a broken pipe comes back as an error.
+fn print(text: &str) -> io::Result<()> {
+    use io::Write;
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,315 @@
+//! `run`: every policy of a scenario on the same world.
+
+use super::exit::{Exit, Failure};
+use super::load::{Loaded, load};
+use super::progress::Progress;
+use super::{Outcome, print, terminal};
+use crate::report::atomic::AtomicFile;
+use crate::report::manifest::Manifest;
+use crate::report::requests_csv::RequestsCsv;
+use crate::report::{CellSummary, Summary, parquet, plots, series_csv, summarise, summarise_cell, table};
+use crate::run::{RowWriter, labels, run_cell, run_cell_twice};
+use crate::world::PolicyParams;
+use anyhow::anyhow;
+use rayon::prelude::*;
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Run a scenario: every policy on the same world, one table.
+///
+/// Prints the table and writes summary.json, manifest.json and, for every policy, requests.csv and series.csv. Equal
+/// scenario, seed and version give equal bytes, whatever the number of threads.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "Examples:
+  regionsim run scenarios/three-regions.toml
+  regionsim run scenarios/three-regions.toml --policy gorgo --policy nearest_chwbl --seeds 10
+  regionsim run scenarios/three-regions.toml --set regions.eu.pools.main.replicas=5 --no-files
+  regionsim run scenarios/three-regions.toml --json | jq '.policies[].measures[0]'
+  regionsim run scenarios/three-regions.toml --twice")]
+pub struct Args {
+    /// The scenario file; `-` reads stdin.
+    scenario: String,
+    /// Run only this policy of the scenario; may be repeated.
+    #[arg(long, short, value_name = "NAME")]
+    policy: Vec<String>,
+    /// The seed; the scenario's where it is not given.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// How many seeds to run, counting up from the first; results are means with 95 % intervals.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    seeds: u32,
+    /// Override a value of the scenario; may be repeated.
+    #[arg(long = "set", value_name = "PATH=VALUE")]
+    set: Vec<String>,
+    /// The folder for files; reports/<scenario name> where it is not given.
+    #[arg(long, value_name = "DIR", conflicts_with = "no_files")]
+    out: Option<PathBuf>,
+    /// Write no files.
+    #[arg(long)]
+    no_files: bool,
+    /// Print summary.json instead of the table.
+    #[arg(long)]
+    json: bool,
+    /// Run every cell twice in lock-step and stop at the first event that differs.
+    #[arg(long)]
+    twice: bool,
+    /// Also draw plots (SVG).
+    #[arg(long, conflicts_with = "no_files")]
+    plots: bool,
+    /// Also write requests.parquet (needs the feature `frames`).
+    #[arg(long, conflicts_with = "no_files")]
+    parquet: bool,
+    /// Threads; all cores where it is not given. Results do not depend on it.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    threads: Option<u32>,
+    /// Print the plan, every default explicit, and run nothing.
+    #[arg(long)]
+    show_plan: bool,
+    /// No progress, no notes.
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+/// One policy under one seed.
+struct Cell<'p> {
+    policy: &'p PolicyParams,
+    seed: u64,
+    /// Where its files go, and the folder's name from the top.
+    folder: Option<PathBuf>,
+}
+
+/// Runs `run`.
+pub fn run(args: &Args) -> Outcome {
+    let loaded = load(&args.scenario, &args.set)?;
+    if args.show_plan {
+        print(&loaded.plan)?;
+        return Ok(Exit::Ok);
+    }
+    if args.parquet {
+        parquet::available().map_err(Failure::usage)?;
+    }
+    let policies = chosen(&loaded.policies, &args.policy)?;
+    let first_seed = args.seed.unwrap_or(loaded.seed);
+    let seeds: Vec<u64> = (0..u64::from(args.seeds)).map(|i| first_seed.wrapping_add(i)).collect();
+    let top = (!args.no_files)
+        .then(|| args.out.clone().unwrap_or_else(|| Path::new("reports").join(folder_name(&loaded.name))));
+    // Opened before the work: a bad path fails now.
+    let top_files = top.as_deref().map(|top| TopFiles::open(top, args.plots)).transpose()?;
+
+    let cells: Vec<Cell> = policies
+        .iter()
+        .flat_map(|policy| seeds.iter().map(move |&seed| (*policy, seed)))
+        .map(|(policy, seed)| {
+            let folder = folder_name(&policy.name);
+            let folder = if seeds.len() > 1 { format!("{folder}/seed-{seed}") } else { folder };
+            Cell { policy, seed, folder: top.as_ref().map(|top| top.join(&folder)) }
+        })
+        .collect();
+
+    if !args.quiet {
+        loaded.notices.iter().for_each(|notice| terminal::note(notice));
+    }
+    let progress = Progress::new(cells.len(), args.quiet);
+    let mut threads = rayon::ThreadPoolBuilder::new();
+    if let Some(count) = args.threads {
+        threads = threads.num_threads(count as usize);
+    }
+    let left = AtomicUsize::new(cells.len());
+    let results: Vec<Result<CellSummary, Failure>> = threads.build()?.install(|| {
+        let each = cells.par_iter().map(|cell| {
+            let summary = one(cell, &loaded, args, &progress);
+            progress.left(left.fetch_sub(1, Ordering::Relaxed) - 1);
+            summary
+        });
+        each.collect()
+    });
+    progress.finish();
+    let mut results = results.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter();
+    let by_policy = policies
+        .iter()
+        .map(|policy| (policy.name.clone(), results.by_ref().take(seeds.len()).collect::<Vec<_>>()));
+    let by_policy = by_policy.collect();
+    let summary = summarise(&loaded.name, &loaded.provenance, &loaded.capacity, &seeds, by_policy);
+
+    if let (Some(files), Some(top)) = (top_files, &top) {
+        let written = cells.iter().filter_map(|cell| cell.folder.as_ref()?.strip_prefix(top).ok());
+        let names =
+            ["requests.csv", "series.csv"].into_iter().chain(args.parquet.then_some("requests.parquet"));
+        let names: Vec<&str> = names.collect();
+        let written =
+            written.flat_map(|folder| names.iter().map(|name| format!("{}/{name}", folder.display())));
+        files.write(&summary, &args.set, written.collect())?;
+    }
+    if args.json {
+        print(&json(&summary)?)?;
+    } else {
+        let mut out = head(&loaded, &summary);
+        out.push_str(&table::render(&summary, terminal::stdout_colour()));
+        if let Some(top) = &top {
+            let _ = writeln!(out, "\nsummary, time lines and every request: {}", top.display());
+        }
+        print(&out)?;
+    }
+    tell(&summary, args.quiet);
+    let sound = summary.policies.iter().all(|policy| policy.cells.iter().all(|cell| cell.conservation.holds));
+    Ok(if sound { Exit::Ok } else { Exit::Failed })
+}
+
+/// The policies to run, in the order of the scenario.
+fn chosen<'p>(all: &'p [PolicyParams], names: &[String]) -> Result<Vec<&'p PolicyParams>, Failure> {
+    if let Some(unknown) = names.iter().find(|name| all.iter().all(|policy| policy.name != **name)) {
+        let known: Vec<&str> = all.iter().map(|policy| policy.name.as_str()).collect();
+        let error = anyhow!("the scenario has no policy `{unknown}`; it has {}", known.join(", "));
+        return Err(Failure::usage(error));
+    }
+    Ok(all.iter().filter(|policy| names.is_empty() || names.contains(&policy.name)).collect())
+}
+
+/// A name that is one folder on every system.
+fn folder_name(name: &str) -> String {
+    let safe = |c: char| if c.is_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '-' };
+    let name: String = name.chars().map(safe).collect();
+    if name.trim_matches('.').is_empty() { "unnamed".to_string() } else { name }
+}
+
+/// Runs one cell, writes its files and summarises it: its rows are not kept.
+fn one(cell: &Cell<'_>, loaded: &Loaded, args: &Args, progress: &Progress) -> Result<CellSummary, Failure> {
+    let input = loaded.cell(cell.policy, cell.seed);
+    let open =
+        |name: &str| cell.folder.as_ref().map(|folder| AtomicFile::create(&folder.join(name))).transpose();
+    let (requests, series) = (open("requests.csv")?, open("series.csv")?);
+    let frames = if args.parquet { open("requests.parquet")? } else { None };
+    let labels = Arc::new(labels(input.world, input.policy, input.gpus));
+    let slos = || input.world.classes.iter().map(|class| class.slo.clone()).collect();
+    let mut requests = requests.map(|file| RequestsCsv::new(file, labels, slos())).transpose()?;
+    let writer = requests.as_mut().map(|csv| csv as &mut dyn RowWriter);
+    let result = if args.twice {
+        let (result, difference) = run_cell_twice(&input, writer, progress.watcher())?;
+        if let Some(difference) = difference {
+            let name = format!("policy `{}`, seed {}", cell.policy.name, cell.seed);
+            return Err(
+                anyhow!("{name}: {difference}\nthis is a fault in regionsim: please report it").into()
+            );
+        }
+        result
+    } else {
+        run_cell(&input, writer, progress.watcher())?
+    };
+    if let Some(csv) = requests {
+        csv.finish()?.commit()?;
+    }
+    if let Some(mut file) = series {
+        series_csv::write(&mut file, &result.labels, &result.series)?;
+        file.commit()?;
+    }
+    if let Some(mut file) = frames {
+        parquet::write(&mut file, &result)?;
+        file.commit()?;
+    }
+    Ok(summarise_cell(&result))
+}
+
+/// The files at the top of a run's folder.
+struct TopFiles {
+    summary: AtomicFile,
+    manifest: AtomicFile,
+    plot: Option<AtomicFile>,
+}
+
+impl TopFiles {
+    fn open(top: &Path, plots: bool) -> std::io::Result<TopFiles> {
+        Ok(TopFiles {
+            summary: AtomicFile::create(&top.join("summary.json"))?,
+            manifest: AtomicFile::create(&top.join("manifest.json"))?,
+            plot: plots.then(|| AtomicFile::create(&top.join("ttft-cdf.svg"))).transpose()?,
+        })
+    }
+    fn write(
+        mut self,
+        summary: &Summary,
+        overrides: &[String],
+        mut files: Vec<String>,
+    ) -> Result<(), Failure> {
+        self.summary.write_all(json(summary)?.as_bytes())?;
+        self.summary.commit()?;
+        files.push("summary.json".to_string());
+        if let Some(mut plot) = self.plot {
+            plot.write_all(plots::ttft_cdf(summary)?.as_bytes())?;
+            plot.commit()?;
+            files.push("ttft-cdf.svg".to_string());
+        }
+        let manifest = Manifest::of(summary, overrides, files);
+        self.manifest.write_all(json(&manifest)?.as_bytes())?;
+        self.manifest.commit()?;
+        Ok(())
+    }
+}
+
+fn json(value: &impl serde::Serialize) -> serde_json::Result<String> {
+    Ok(serde_json::to_string_pretty(value)? + "\n")
+}
+
+/// The lines above the table: what was run, and the capacity that everything hangs on.
+fn head(loaded: &Loaded, summary: &Summary) -> String {
+    let mut out = String::new();
+    let cell = summary.policies.first().and_then(|policy| policy.cells.first());
+    let _ = write!(out, "{}", loaded.name);
+    if let Some(cell) = cell {
+        let total = &cell.conservation.total;
+        let _ = write!(out, ": {} requests in {}", total.arrivals, seconds(cell.end_s));
+        if cell.warmup_s > 0.0 {
+            let _ =
+                write!(out, ", {} measured after a warm-up of {}", cell.all.arrivals, seconds(cell.warmup_s));
+        }
+    }
+    let _ = match summary.seeds.as_slice() {
+        [seed] => writeln!(out, ", seed {seed}"),
+        seeds => writeln!(out, ", {} seeds from {}", seeds.len(), seeds[0]),
+    };
+    for line in &summary.capacity {
+        let tokens = line.kv_blocks * u64::from(line.block_tokens);
+        let how = if line.given { "given" } else { "derived" };
+        let _ = writeln!(
+            out,
+            "{}: {} KV blocks of {} tokens a replica ({how}), {tokens} tokens",
+            line.pool, line.kv_blocks, line.block_tokens
+        );
+    }
+    out.push('\n');
+    out
+}
+
+fn seconds(seconds: f64) -> String {
+    if seconds < 600.0 { format!("{seconds:.1} s") } else { format!("{:.1} min", seconds / 60.0) }
+}
+
+/// Notes and warnings of the cells, each once for a policy.
+fn tell(summary: &Summary, quiet: bool) {
+    for policy in &summary.policies {
+        let mut told = Vec::new();
+        for warning in policy.cells.iter().flat_map(|cell| &cell.warnings) {
+            let kind = std::mem::discriminant(&warning.warning);
+            if !told.contains(&kind) {
+                told.push(kind);
+                terminal::warning(&format!("{}: {}", policy.policy, warning.message));
+            }
+        }
+    }
+    let _ = quiet;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_becomes_one_folder() {
+        assert_eq!(folder_name("three-regions"), "three-regions");
+        assert_eq!(folder_name("../../etc/x y"), "..-..-etc-x-y");
+        assert_eq!(folder_name(".."), "unnamed");
+        assert_eq!(folder_name(""), "unnamed");
+    }
+}

@@ -1,0 +1,48 @@
+//! What the terminal is told beside the result: warnings and errors on stderr, colour where it is wanted.
+
+#![allow(clippy::print_stderr)] // This is where stderr is written.
+
+use std::io::IsTerminal;
+
+fn colour_wanted(terminal: bool) -> bool {
+    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    terminal && !set("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+}
+
+/// Whether stdout should have colour: it is a terminal and `NO_COLOR` is not set.
+pub fn stdout_colour() -> bool {
+    colour_wanted(std::io::stdout().is_terminal())
+}
+
+/// Whether stderr should have colour.
+pub fn stderr_colour() -> bool {
+    colour_wanted(std::io::stderr().is_terminal())
+}
+
+fn say(kind: &str, code: &str, text: &str) {
+    if stderr_colour() {
+        eprintln!("\x1b[1;{code}m{kind}\x1b[0m: {text}");
+    } else {
+        eprintln!("{kind}: {text}");
+    }
+}
+
+/// An error with its causes.
+pub fn error(error: &anyhow::Error) {
+    say("error", "31", &format!("{error:#}"));
+}
+
+/// Something to act on.
+pub fn warning(text: &str) {
+    say("warning", "33", text);
+}
+
+/// Something to know.
+pub fn note(text: &str) {
+    say("note", "36", text);
+}
+
+/// Text as it is, such as diagnostics that are already laid out.
+pub fn plain(text: &str) {
+    eprintln!("{text}");
+}

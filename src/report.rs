@@ -1,0 +1,21 @@
+//! How results look: the terminal table, summary.json, CSV, plots. Knows finished cells; must not know the world or
+//! run anything. One exporter a file; each writes to what it is given and carries no wall time, so equal results
+//! give equal bytes.
+
+pub mod atomic;
+pub mod grid;
+pub mod manifest;
+pub mod measures;
+pub mod parquet;
+pub mod plots;
+pub mod requests_csv;
+pub mod series_csv;
+pub mod summarise;
+pub mod summary;
+pub mod table;
+
+pub use summarise::{summarise, summarise_cell};
+pub use summary::{CellSummary, PolicySummary, Summary};
+
+#[cfg(test)]
+mod sample;

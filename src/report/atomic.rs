@@ -1,0 +1,83 @@
+//! Files that appear whole or not at all: opened before the work, so that a bad path fails at once, written beside
+//! their place under a hidden name, and renamed when they are complete.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+/// A file being written.
+#[derive(Debug)]
+pub struct AtomicFile {
+    target: PathBuf,
+    part: PathBuf,
+    writer: Option<BufWriter<File>>,
+}
+
+impl AtomicFile {
+    /// Opens a file that will stand at `target`; makes its folder.
+    pub fn create(target: &Path) -> io::Result<AtomicFile> {
+        let context = |path: &Path, error: io::Error| {
+            io::Error::new(error.kind(), format!("cannot write `{}`: {error}", path.display()))
+        };
+        let folder =
+            target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        fs::create_dir_all(folder).map_err(|error| context(folder, error))?;
+        if target.is_dir() {
+            return Err(context(target, io::Error::new(io::ErrorKind::IsADirectory, "it is a folder")));
+        }
+        let name = target.file_name().unwrap_or_default().to_string_lossy();
+        // The same hidden name every time: what an interrupted run left is taken over by the next.
+        let part = folder.join(format!(".{name}.part"));
+        let file = File::create(&part).map_err(|error| context(target, error))?;
+        Ok(AtomicFile { target: target.to_path_buf(), part, writer: Some(BufWriter::new(file)) })
+    }
+    /// Puts the file in its place.
+    pub fn commit(mut self) -> io::Result<()> {
+        if let Some(mut writer) = self.writer.take() {
+            writer.flush()?;
+        }
+        fs::rename(&self.part, &self.target)
+    }
+    /// Where it will stand.
+    pub fn target(&self) -> &Path {
+        &self.target
+    }
+}
+
+impl Write for AtomicFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.writer.as_mut().map_or(Ok(0), |writer| writer.write(bytes))
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        self.writer.as_mut().map_or(Ok(()), Write::flush)
+    }
+}
+
+impl Drop for AtomicFile {
+    fn drop(&mut self) {
+        if self.writer.take().is_some() {
+            let _ = fs::remove_file(&self.part);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_stands_there_before_the_file_is_whole_and_nothing_is_left_of_one_given_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("deep/er/file.csv");
+        let mut file = AtomicFile::create(&target).unwrap();
+        file.write_all(b"whole").unwrap();
+        assert!(!target.exists());
+        file.commit().unwrap();
+        assert_eq!(fs::read(&target).unwrap(), b"whole");
+        drop(AtomicFile::create(&target).unwrap());
+        assert_eq!(fs::read(&target).unwrap(), b"whole");
+        assert_eq!(fs::read_dir(target.parent().unwrap()).unwrap().count(), 1);
+        let error = AtomicFile::create(folder.path()).unwrap_err().to_string();
+        assert!(error.starts_with("cannot write `"), "{error}");
+    }
+}

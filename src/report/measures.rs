@@ -1,0 +1,149 @@
+//! The headline measures: what the table shows, what seeds are averaged over, what gates will name. One line each.
+
+use super::summarise::rounded;
+use super::summary::{CellSummary, Distribution, MeasureSummary};
+use crate::stats::Moments;
+
+/// Which way is better.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Better {
+    /// Less is better.
+    Lower,
+    /// More is better.
+    Higher,
+    /// Neither: a fact.
+    Neither,
+}
+
+/// A headline measure.
+#[derive(Clone, Copy, Debug)]
+pub struct Measure {
+    /// Its name in files and gates.
+    pub name: &'static str,
+    /// The head of its column, its group and then itself.
+    pub head: [&'static str; 2],
+    /// Its unit.
+    pub unit: &'static str,
+    /// Which way is better.
+    pub better: Better,
+    /// Its value in a cell, and whether it stands on enough samples.
+    pub value: fn(&CellSummary) -> Option<(f64, bool)>,
+}
+
+fn percentile(distribution: &Distribution, p: f64) -> Option<(f64, bool)> {
+    distribution.at(p).map(|percentile| (percentile.ms, percentile.reliable))
+}
+
+fn sure(value: Option<f64>) -> Option<(f64, bool)> {
+    value.map(|value| (value, true))
+}
+
+macro_rules! latency {
+    ($name:literal, $group:literal, $p:literal, $head:literal, $of:ident) => {
+        Measure {
+            name: $name,
+            head: [$group, $head],
+            unit: "ms",
+            better: Better::Lower,
+            value: |cell| percentile(&cell.all.$of, $p),
+        }
+    };
+}
+
+/// Latencies: the first block of the table.
+pub const LATENCY: &[Measure] = &[
+    latency!("ttft.p50", "TTFT ms", 50.0, "p50", ttft),
+    latency!("ttft.p90", "TTFT ms", 90.0, "p90", ttft),
+    latency!("ttft.p95", "TTFT ms", 95.0, "p95", ttft),
+    latency!("ttft.p99", "TTFT ms", 99.0, "p99", ttft),
+    latency!("tpot.p50", "TPOT ms", 50.0, "p50", tpot),
+    latency!("tpot.p99", "TPOT ms", 99.0, "p99", tpot),
+    latency!("e2e.p50", "E2E ms", 50.0, "p50", e2e),
+    latency!("e2e.p99", "E2E ms", 99.0, "p99", e2e),
+];
+
+/// Service and load: the second block of the table.
+pub const SERVICE: &[Measure] = &[
+    Measure {
+        name: "slo.attainment",
+        head: ["in SLO", "%"],
+        unit: "share",
+        better: Better::Higher,
+        value: |cell| sure(cell.all.attainment),
+    },
+    Measure {
+        name: "cache.hit_rate",
+        head: ["cache", "hit %"],
+        unit: "share",
+        better: Better::Higher,
+        value: |cell| sure(cell.all.hit_rate),
+    },
+    Measure {
+        name: "throughput.requests",
+        head: ["done", "req/s"],
+        unit: "1/s",
+        better: Better::Higher,
+        value: |cell| sure(cell.throughput_requests_s),
+    },
+    Measure {
+        name: "throughput.output_tokens",
+        head: ["output", "tok/s"],
+        unit: "1/s",
+        better: Better::Higher,
+        value: |cell| sure(cell.throughput_output_tokens_s),
+    },
+    Measure {
+        name: "cross_region",
+        head: ["other", "region %"],
+        unit: "share",
+        better: Better::Neither,
+        value: |cell| sure(cell.cross_region_share),
+    },
+    Measure {
+        name: "busy.mean",
+        head: ["busy %", "mean"],
+        unit: "share",
+        better: Better::Neither,
+        value: |cell| sure(cell.saturation.busy_mean),
+    },
+    Measure {
+        name: "busy.max",
+        head: ["busy %", "max"],
+        unit: "share",
+        better: Better::Neither,
+        value: |cell| sure(cell.saturation.busy_max),
+    },
+    Measure {
+        name: "kv.peak",
+        head: ["KV %", "peak"],
+        unit: "share",
+        better: Better::Neither,
+        value: |cell| sure(cell.saturation.kv_peak),
+    },
+    Measure {
+        name: "cost.gpu_hours",
+        head: ["cost", "GPU-h"],
+        unit: "GPU-h",
+        better: Better::Lower,
+        value: |cell| sure(Some(cell.cost.gpu_hours)),
+    },
+];
+
+/// All headline measures in order.
+pub fn all() -> impl Iterator<Item = &'static Measure> {
+    LATENCY.iter().chain(SERVICE)
+}
+
+/// One measure over the cells of a policy.
+pub fn over_seeds(measure: &Measure, cells: &[CellSummary]) -> MeasureSummary {
+    let values: Vec<(f64, bool)> = cells.iter().filter_map(measure.value).collect();
+    let moments = Moments::of(values.iter().map(|value| value.0));
+    MeasureSummary {
+        name: measure.name.to_string(),
+        unit: measure.unit.to_string(),
+        mean: moments.mean().map(rounded),
+        half_width_95: moments.half_width(0.95).map(rounded),
+        seeds: moments.count(),
+        reliable: values.iter().all(|value| value.1),
+    }
+}

@@ -1,0 +1,420 @@
+//! From a finished cell to its summary. Only arithmetic on rows: what is counted, over what, is said in `summary`.
+
+use super::measures;
+use super::summary::{
+    Basis, CellSummary, ConservationSummary, Cost, Distribution, Group, LegSummary, NamedGroup,
+    OutcomeCounts, Percentile, PolicySummary, PoolCost, RegionCost, ReplicaSummary, SCHEMA_VERSION,
+    Saturation, Summary, WarningSummary,
+};
+use crate::id::{Id, IdVec};
+use crate::observe::{Leg, Outcome, RequestRow};
+use crate::run::conservation::Counts;
+use crate::run::{CapacityLine, Provenance, RunResult, Warning, met};
+use crate::stats;
+use crate::time::{PS_PER_NS, SimTime, Span};
+use crate::world::SloParams;
+use std::collections::BTreeMap;
+
+/// The percentiles of every distribution.
+pub const PERCENTILES: [f64; 5] = [50.0, 90.0, 95.0, 99.0, 99.9];
+
+/// How many points a plotted distribution has.
+const PLOT_POINTS: usize = 400;
+
+/// Six decimals: a nanosecond where the unit is the millisecond.
+pub(super) fn rounded(value: f64) -> f64 {
+    (value * 1e6).round() / 1e6
+}
+
+fn ratio(part: u64, whole: u64) -> Option<f64> {
+    (whole > 0).then(|| rounded(part as f64 / whole as f64))
+}
+
+fn ms(ns: f64) -> f64 {
+    rounded(ns / 1e6)
+}
+
+fn distribution(spans: impl Iterator<Item = Span>) -> Distribution {
+    let mut ns: Vec<u64> = spans.map(|span| span.0).collect();
+    ns.sort_unstable();
+    let n = ns.len() as u64;
+    let sum: u128 = ns.iter().map(|&ns| u128::from(ns)).sum();
+    let sorted: Vec<f64> = ns.iter().map(|&ns| ns as f64).collect();
+    let percentiles = PERCENTILES.iter().filter_map(|&p| {
+        let value = stats::sorted_quantile(&sorted, p / 100.0)?;
+        Some(Percentile { p, ms: ms(value), n, reliable: stats::reliable(n, p / 100.0) })
+    });
+    Distribution {
+        n,
+        mean_ms: (n > 0).then(|| ms(sum as f64 / n as f64)),
+        max_ms: sorted.last().map(|&max| ms(max)),
+        percentiles: percentiles.collect(),
+    }
+}
+
+fn group<'a>(
+    rows: impl Iterator<Item = &'a RequestRow> + Clone,
+    slos: &IdVec<crate::id::ClassId, SloParams>,
+) -> Group {
+    let completed = rows.clone().filter(|row| row.outcome == Outcome::Completed);
+    let sum = |of: fn(&RequestRow) -> u32| completed.clone().map(|row| u64::from(of(row))).sum::<u64>();
+    let arrivals = rows.clone().count() as u64;
+    let met_slo = rows.filter(|row| slos.get(row.class).is_none_or(|slo| met(slo, row))).count() as u64;
+    let (prompt_tokens, cached_tokens) = (sum(|row| row.prompt_tokens), sum(|row| row.cached_tokens));
+    Group {
+        arrivals,
+        completed: completed.clone().count() as u64,
+        met_slo,
+        attainment: ratio(met_slo, arrivals),
+        ttft: distribution(completed.clone().filter_map(RequestRow::ttft)),
+        server_ttft: distribution(completed.clone().filter_map(|row| row.server_ttft)),
+        tpot: distribution(completed.clone().filter_map(RequestRow::tpot)),
+        e2e: distribution(completed.clone().filter_map(RequestRow::e2e)),
+        prompt_tokens,
+        cached_tokens,
+        hit_rate: ratio(cached_tokens, prompt_tokens),
+        output_tokens: sum(|row| row.output_tokens),
+    }
+}
+
+/// Groups by a key; every named id has its group, also where it is empty.
+fn groups(
+    result: &RunResult,
+    names: &[String],
+    key: impl Fn(&RequestRow) -> Option<usize>,
+) -> Vec<NamedGroup> {
+    let mut parts: Vec<Vec<&RequestRow>> = vec![Vec::new(); names.len()];
+    for row in result.measured() {
+        if let Some(part) = key(row).and_then(|index| parts.get_mut(index)) {
+            part.push(row);
+        }
+    }
+    let named = names.iter().zip(&parts);
+    named
+        .map(|(name, rows)| NamedGroup {
+            name: name.clone(),
+            group: group(rows.iter().copied(), &result.slos),
+        })
+        .collect()
+}
+
+fn legs(completed: &[&RequestRow]) -> Vec<LegSummary> {
+    let n = completed.len();
+    if n == 0 {
+        return Vec::new();
+    }
+    let near = |p: f64| {
+        let at = |p: f64| ((n - 1) as f64 * p.clamp(0.0, 1.0)).round() as usize;
+        &completed[at(p - 0.005)..=at(p + 0.005)]
+    };
+    let mean = |rows: &[&RequestRow], leg: Leg| {
+        let sum: u128 = rows.iter().map(|row| u128::from(row.legs.get(leg).0)).sum();
+        ms(sum as f64 / rows.len() as f64)
+    };
+    Leg::ALL
+        .iter()
+        .map(|&leg| LegSummary {
+            leg: leg.name().to_string(),
+            mean_ms: mean(completed, leg),
+            near_p50_ms: mean(near(0.50), leg),
+            near_p99_ms: mean(near(0.99), leg),
+        })
+        .collect()
+}
+
+fn outcome_counts(name: &str, counts: &Counts) -> OutcomeCounts {
+    OutcomeCounts {
+        name: name.to_string(),
+        arrivals: counts.arrived,
+        completed: counts.of(Outcome::Completed),
+        too_large: counts.of(Outcome::TooLarge),
+        queue_full: counts.of(Outcome::QueueFull),
+        no_region: counts.of(Outcome::NoRegion),
+        shed: counts.of(Outcome::Shed),
+        timed_out: counts.of(Outcome::TimedOut),
+        failed: counts.of(Outcome::Failed),
+        in_flight: counts.of(Outcome::InFlight),
+    }
+}
+
+fn conservation(result: &RunResult) -> ConservationSummary {
+    let report = &result.conservation;
+    let section = |groups: &BTreeMap<u32, Counts>, names: &[String]| {
+        let named = groups
+            .iter()
+            .map(|(&id, counts)| outcome_counts(&crate::run::result::name_of(names, id as usize), counts));
+        named.collect::<Vec<_>>()
+    };
+    let [prompt_tokens, cached_tokens, fetched_tokens, computed_tokens, recomputed_tokens] =
+        report.prompt_tokens;
+    ConservationSummary {
+        holds: report.violations == 0,
+        violations: report.first.iter().map(ToString::to_string).collect(),
+        total: outcome_counts("all", &report.total),
+        origins: section(&report.origins, result.labels.origins.as_slice()),
+        regions: section(&report.regions, result.labels.regions.as_slice()),
+        classes: section(&report.classes, result.labels.classes.as_slice()),
+        tenants: report.tenants.len() as u64,
+        prompt_tokens,
+        cached_tokens,
+        fetched_tokens,
+        computed_tokens,
+        recomputed_tokens,
+    }
+}
+
+fn replicas(result: &RunResult) -> Vec<ReplicaSummary> {
+    let each = result.replicas.enumerate().map(|(id, totals)| {
+        let work = &totals.whole;
+        let busy_ps = work.busy_ps - totals.at_warmup.busy_ps;
+        let time = result.ended_at.since(totals.warmup_sample_at);
+        ReplicaSummary {
+            replica: result.labels.replica(id),
+            completed: work.completed,
+            steps: work.steps,
+            mean_batch: ratio(work.sequence_steps, work.steps),
+            busy: ratio(busy_ps / PS_PER_NS, time.0),
+            prompt_tokens: work.prompt_tokens,
+            cached_tokens: work.cached_tokens,
+            hit_rate: ratio(work.cached_tokens, work.prompt_tokens),
+            output_tokens: work.output_tokens,
+            preemptions: work.preemptions,
+            evicted_blocks: work.evicted_blocks,
+            kv_peak: ratio(u64::from(work.kv_peak_blocks), u64::from(totals.kv_total_blocks)),
+        }
+    });
+    each.collect()
+}
+
+/// Requests waiting in each window before the last arrival, all regions together.
+fn waiting(result: &RunResult) -> Vec<f64> {
+    let last = result.rows.iter().map(|row| row.sent_at).max().unwrap_or_default();
+    let mut windows: BTreeMap<SimTime, u64> = BTreeMap::new();
+    for row in result.series.iter().filter(|row| row.start + result.series_window <= last) {
+        *windows.entry(row.start).or_default() += row.waiting;
+    }
+    windows.into_values().map(|waiting| waiting as f64).collect()
+}
+
+fn saturation(result: &RunResult, replicas: &[ReplicaSummary]) -> Saturation {
+    let busy = || replicas.iter().filter_map(|replica| replica.busy);
+    let largest = |values: &mut dyn Iterator<Item = f64>| values.max_by(f64::total_cmp);
+    Saturation {
+        busy_mean: stats::Moments::of(busy()).mean().map(rounded),
+        busy_max: largest(&mut busy()),
+        kv_peak: largest(&mut replicas.iter().filter_map(|replica| replica.kv_peak)),
+        waiting_mean: stats::Moments::of(waiting(result)).mean().map(rounded),
+    }
+}
+
+fn cost(result: &RunResult, output_tokens: u64) -> Cost {
+    let labels = &result.labels;
+    let mut pools = vec![0.0; labels.pools.len()];
+    let mut regions = vec![0.0; labels.regions.len()];
+    for (id, totals) in result.replicas.enumerate() {
+        let Some(label) = labels.replicas.get(id) else { continue };
+        let gpus = labels.pools.get(label.pool).map_or(0, |pool| pool.gpus_per_replica);
+        let hours = f64::from(gpus) * totals.provisioned.as_secs_f64() / 3600.0;
+        pools[label.pool.index()] += hours;
+        regions[label.region.index()] += hours;
+    }
+    let gpu_hours: f64 = pools.iter().sum();
+    Cost {
+        gpu_hours: rounded(gpu_hours),
+        pools: (labels.pools.iter().zip(&pools))
+            .map(|(pool, &hours)| PoolCost {
+                pool: pool.name.clone(),
+                gpu: pool.gpu.clone(),
+                gpu_hours: rounded(hours),
+            })
+            .collect(),
+        regions: (labels.regions.iter().zip(&regions))
+            .map(|(region, &hours)| RegionCost { region: region.clone(), gpu_hours: rounded(hours) })
+            .collect(),
+        output_tokens_per_gpu_hour: (gpu_hours > 0.0).then(|| rounded(output_tokens as f64 / gpu_hours)),
+    }
+}
+
+/// The warnings that the rows themselves give rise to.
+fn warnings(result: &RunResult, all: &Group, saturation: &Saturation) -> Vec<Warning> {
+    let mut warnings = result.warnings.clone();
+    let total = &result.conservation.total;
+    let arrivals = total.arrived;
+    let last_arrival = result.rows.iter().map(|row| row.sent_at).max().unwrap_or_default();
+    if all.arrivals == 0 && arrivals > 0 {
+        let (warmup_s, last_arrival_s) = (result.warmup.as_secs_f64(), last_arrival.as_secs_f64());
+        warnings.push(Warning::WarmupTooLong { warmup_s, last_arrival_s });
+    } else if !stats::reliable(all.ttft.n, 0.99) {
+        let reliable = PERCENTILES.iter().rev().find(|&&p| stats::reliable(all.ttft.n, p / 100.0));
+        warnings.push(Warning::FewSamples { reliable_up_to: reliable.copied(), samples: all.ttft.n });
+    }
+    if result.conservation.violations > 0 {
+        let first = result.conservation.first.first().map(ToString::to_string).unwrap_or_default();
+        warnings.push(Warning::Inconsistent { violations: result.conservation.violations, first });
+    }
+    let too_large = total.of(Outcome::TooLarge);
+    if too_large > 0 {
+        warnings.push(Warning::PoolTooSmall { refused: too_large, arrivals });
+    }
+    let no_region = total.of(Outcome::NoRegion);
+    if no_region > 0 {
+        warnings.push(Warning::NoRegion { requests: no_region, arrivals });
+    }
+    let stuck = |row: &&RequestRow| row.outcome == Outcome::InFlight && row.first_token_at.is_none();
+    let unstarted = result.rows.iter().filter(stuck).count() as u64;
+    if unstarted * 100 > arrivals || queue_grows(&waiting(result), result.replicas.len()) {
+        let busy = saturation.busy_max.unwrap_or_default();
+        warnings.push(Warning::Saturated { in_flight: total.of(Outcome::InFlight), arrivals, busy });
+    }
+    warnings
+}
+
+/// Whether the queue is still growing when arrivals end: in the last quarter of the windows more than twice what
+/// waited in the second quarter, and more than one request a replica. Our choice: a queue in balance has no trend.
+fn queue_grows(waiting: &[f64], replicas: usize) -> bool {
+    let quarter = waiting.len() / 4;
+    if quarter == 0 {
+        return false;
+    }
+    let mean = |part: &[f64]| part.iter().sum::<f64>() / part.len() as f64;
+    let (early, late) = (mean(&waiting[quarter..2 * quarter]), mean(&waiting[waiting.len() - quarter..]));
+    late > 2.0 * early && late > replicas as f64
+}
+
+/// Summarises a finished cell.
+pub fn summarise_cell(result: &RunResult) -> CellSummary {
+    let labels = &result.labels;
+    let all = group(result.measured(), &result.slos);
+    let mut completed: Vec<&RequestRow> =
+        result.measured().filter(|row| row.outcome == Outcome::Completed && row.ttft().is_some()).collect();
+    completed.sort_by_key(|row| (row.ttft(), row.id));
+
+    let from = SimTime(result.warmup.0);
+    let ended = || result.rows.iter().filter(|row| row.outcome == Outcome::Completed && row.ended_at >= from);
+    let seconds = result.measured_span().as_secs_f64();
+    let rate = |count: u64| (seconds > 0.0).then(|| rounded(count as f64 / seconds));
+
+    let home = |row: &RequestRow| labels.homes.get(row.origin).copied().flatten();
+    let served = || result.measured().filter(|row| row.region.is_some() && home(row).is_some());
+    let abroad = served().filter(|row| row.region != home(row)).count() as u64;
+
+    let replicas = replicas(result);
+    let saturation = saturation(result, &replicas);
+    let produced = result.replicas.iter().map(|totals| totals.whole.output_tokens).sum();
+    let warnings = warnings(result, &all, &saturation)
+        .into_iter()
+        .map(|warning| WarningSummary { message: warning.to_string(), warning });
+    let ttfts: Vec<f64> = completed.iter().filter_map(|row| row.ttft()).map(|ttft| ttft.0 as f64).collect();
+    let points = (0..=PLOT_POINTS)
+        .filter_map(|i| stats::sorted_quantile(&ttfts, i as f64 / PLOT_POINTS as f64).map(ms));
+
+    CellSummary {
+        seed: result.seed,
+        outcome_digest: format!("{:016x}", result.outcome_digest),
+        events: result.events,
+        warmup_s: result.warmup.as_secs_f64(),
+        end_s: result.ended_at.as_secs_f64(),
+        cut_at_horizon: result.cut_at_horizon,
+        classes: groups(result, labels.classes.as_slice(), |row| Some(row.class.index())),
+        regions: groups(result, labels.regions.as_slice(), |row| row.region.map(Id::index)),
+        origins: groups(result, labels.origins.as_slice(), |row| Some(row.origin.index())),
+        ttft_legs: legs(&completed),
+        throughput_requests_s: rate(ended().count() as u64),
+        throughput_output_tokens_s: rate(ended().map(|row| u64::from(row.output_tokens)).sum()),
+        cross_region_share: ratio(abroad, served().count() as u64),
+        cost: cost(result, produced),
+        conservation: conservation(result),
+        notices: result.notices.clone(),
+        warnings: warnings.collect(),
+        ttft_points_ms: points.collect(),
+        all,
+        saturation,
+        replicas,
+    }
+}
+
+/// The summary of a run from its cells' summaries, by policy and then seed.
+pub fn summarise(
+    scenario: &str,
+    provenance: &Provenance,
+    capacity: &[CapacityLine],
+    seeds: &[u64],
+    policies: Vec<(String, Vec<CellSummary>)>,
+) -> Summary {
+    let policies = policies.into_iter().map(|(policy, cells)| PolicySummary {
+        policy,
+        measures: measures::all().map(|measure| measures::over_seeds(measure, &cells)).collect(),
+        cells,
+    });
+    Summary {
+        schema_version: SCHEMA_VERSION,
+        scenario: scenario.to_string(),
+        seeds: seeds.to_vec(),
+        provenance: provenance.clone(),
+        basis: Basis::default(),
+        capacity: capacity.to_vec(),
+        policies: policies.collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample;
+    use super::*;
+
+    #[test]
+    fn the_sample_adds_up_by_hand() {
+        let cell = summarise_cell(&sample::cell("a", 1, 1));
+        // TTFTs 1 … 90 ms: the median at h = 44.5 is 45.5, p99 at 88.11 is 89.11; half of 90 beyond the median, 0.9
+        // beyond p99.
+        let ttft = &cell.all.ttft;
+        assert_eq!((ttft.n, ttft.mean_ms, ttft.max_ms), (90, Some(45.5), Some(90.0)));
+        assert_eq!(ttft.at(50.0).map(|p| (p.ms, p.reliable)), Some((45.5, true)));
+        assert_eq!(ttft.at(99.0).map(|p| (p.ms, p.reliable)), Some((89.11, false)));
+        assert_eq!(cell.all.tpot.at(50.0).unwrap().ms, 10.0);
+        // 50 of 100 arrivals had a TTFT of at most 50 ms; the shed ones count as missed.
+        assert_eq!((cell.all.met_slo, cell.all.attainment), (50, Some(0.5)));
+        assert_eq!(cell.all.hit_rate, Some(0.25));
+        assert_eq!((cell.throughput_requests_s, cell.throughput_output_tokens_s), (Some(4.5), Some(13.5)));
+        // 45 of 90 served requests are from Europe, whose home is `eu`.
+        assert_eq!(cell.cross_region_share, Some(0.5));
+        // 5 s of 20 s in steps; 300 of 1,000 blocks; 4 GPUs for 20 s.
+        assert_eq!((cell.saturation.busy_mean, cell.saturation.kv_peak), (Some(0.25), Some(0.3)));
+        assert_eq!(cell.cost.gpu_hours, rounded(80.0 / 3600.0));
+        assert!(cell.conservation.holds, "{:?}", cell.conservation.violations);
+        assert_eq!((cell.conservation.total.completed, cell.conservation.total.shed), (90, 10));
+        let leg = |name: &str| cell.ttft_legs.iter().find(|leg| leg.leg == name).unwrap();
+        assert_eq!((leg("queue").mean_ms, leg("prefill").mean_ms, leg("hop").mean_ms), (22.75, 22.75, 0.0));
+        let sum: f64 = cell.ttft_legs.iter().map(|leg| leg.mean_ms).sum();
+        assert_eq!(sum, 45.5, "the means of the legs add up to the mean");
+    }
+
+    #[test]
+    fn the_warm_up_cuts_percentiles_and_attainment_but_no_count() {
+        let mut result = sample::cell("a", 1, 1);
+        result.warmup = Span::from_secs(5);
+        let cell = summarise_cell(&result);
+        assert_eq!((cell.all.arrivals, cell.all.ttft.n, cell.conservation.total.arrivals), (50, 40, 100));
+        // Requests 50 … 99: none has 50 ms or less.
+        assert_eq!(cell.all.attainment, Some(0.0));
+        result.warmup = Span::from_secs(60);
+        let warnings = summarise_cell(&result).warnings;
+        assert!(warnings.iter().any(|w| matches!(w.warning, Warning::WarmupTooLong { .. })), "{warnings:?}");
+    }
+
+    #[test]
+    fn a_queue_that_grows_is_told_from_one_in_balance() {
+        assert!(queue_grows(&[0.0, 5.0, 10.0, 20.0], 2));
+        assert!(!queue_grows(&[9.0, 10.0, 11.0, 10.0], 2));
+        assert!(!queue_grows(&[0.0, 0.1, 0.2, 0.9], 2), "fewer than one a replica");
+    }
+
+    #[test]
+    fn summary_json_keeps_its_shape() {
+        let result = sample::cell("nearest", 1, 1);
+        let summary = sample::summary(&[("nearest", vec![result])]);
+        insta::assert_snapshot!(serde_json::to_string_pretty(&summary).unwrap());
+        let back: Summary = serde_json::from_str(&serde_json::to_string(&summary).unwrap()).unwrap();
+        assert_eq!(serde_json::to_value(&back).unwrap(), serde_json::to_value(&summary).unwrap());
+    }
+}

@@ -1,0 +1,358 @@
+//! summary.json: the shape of a run's summary, versioned, with a JSON Schema made from these types. Times are in
+//! milliseconds, shares between 0 and 1. A field that cannot be known is null, never 0.
+
+use crate::run::{CapacityLine, Provenance, Warning};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The version of this shape: raised when a field changes its meaning or goes away, not when one is added.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// A run: every policy of a scenario on the same world.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Summary {
+    /// The version of this shape.
+    pub schema_version: u32,
+    /// The scenario's name.
+    pub scenario: String,
+    /// The seeds, in the order of the cells.
+    pub seeds: Vec<u64>,
+    /// Where the result came from.
+    pub provenance: Provenance,
+    /// What is modelled and what is assumed, for whoever quotes a number.
+    pub basis: Basis,
+    /// KV capacity by pool.
+    pub capacity: Vec<CapacityLine>,
+    /// One entry a policy, in the order of the scenario.
+    pub policies: Vec<PolicySummary>,
+}
+
+/// What kind of numbers these are.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Basis {
+    /// What the simulator computes.
+    pub modelled: Vec<String>,
+    /// What it takes as given.
+    pub assumed: Vec<String>,
+}
+
+impl Default for Basis {
+    fn default() -> Self {
+        let words = |items: &[&str]| items.iter().map(ToString::to_string).collect();
+        Basis {
+            modelled: words(&[
+                "batching, preemption and the KV cache of every engine, step by step",
+                "routing on what each router can see",
+                "queueing, network legs and the way back",
+            ]),
+            assumed: words(&[
+                "step times from the profiles under `provenance`",
+                "round-trip times from the tables under `provenance`",
+                "the workload as given",
+            ]),
+        }
+    }
+}
+
+/// One policy.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PolicySummary {
+    /// Its name in the scenario.
+    pub policy: String,
+    /// The headline measures over all seeds.
+    pub measures: Vec<MeasureSummary>,
+    /// One entry a seed.
+    pub cells: Vec<CellSummary>,
+}
+
+/// One headline measure over all seeds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct MeasureSummary {
+    /// Its name, such as `ttft.p99`.
+    pub name: String,
+    /// Its unit: `ms`, `share`, `1/s`, `GPU-h`.
+    pub unit: String,
+    /// The mean of the seeds' values; with one seed its value.
+    pub mean: Option<f64>,
+    /// Half the width of Student's 95 % interval for that mean; null with fewer than two seeds.
+    pub half_width_95: Option<f64>,
+    /// How many seeds have a value.
+    pub seeds: u64,
+    /// Whether every seed had at least ten samples beyond it (always true of what is no percentile).
+    pub reliable: bool,
+}
+
+/// One policy under one seed.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CellSummary {
+    /// The seed.
+    pub seed: u64,
+    /// The outcome digest, in hexadecimal: equal digests mean equal outcomes of every request.
+    pub outcome_digest: String,
+    /// Events simulated.
+    pub events: u64,
+    /// The end of the warm-up, seconds: requests sent before it are counted but not measured.
+    pub warmup_s: f64,
+    /// The end of the run, seconds.
+    pub end_s: f64,
+    /// Whether the run was cut at its horizon with work left.
+    pub cut_at_horizon: bool,
+    /// Everything measured.
+    pub all: Group,
+    /// By SLO class.
+    pub classes: Vec<NamedGroup>,
+    /// By the region that served.
+    pub regions: Vec<NamedGroup>,
+    /// By origin.
+    pub origins: Vec<NamedGroup>,
+    /// The parts of TTFT.
+    pub ttft_legs: Vec<LegSummary>,
+    /// Requests completed per second, from the end of the warm-up to the end of the run.
+    pub throughput_requests_s: Option<f64>,
+    /// Output tokens of these, per second.
+    pub throughput_output_tokens_s: Option<f64>,
+    /// Share of served requests that another region than their origin's home served.
+    pub cross_region_share: Option<f64>,
+    /// How near the fleet is to its limits.
+    pub saturation: Saturation,
+    /// Provisioned GPU-hours.
+    pub cost: Cost,
+    /// Every arrival accounted for, warm-up included.
+    pub conservation: ConservationSummary,
+    /// What each replica did.
+    pub replicas: Vec<ReplicaSummary>,
+    /// What to know.
+    pub notices: Vec<String>,
+    /// What to act on.
+    pub warnings: Vec<WarningSummary>,
+    /// Points of the TTFT distribution for plots, ascending, milliseconds; not written.
+    #[serde(skip)]
+    pub ttft_points_ms: Vec<f64>,
+}
+
+/// A warning: its kind and its words.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct WarningSummary {
+    /// Which, with its numbers.
+    pub warning: Warning,
+    /// What is so, and what to do.
+    pub message: String,
+}
+
+/// Measures of a group of requests: those sent after the warm-up.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Group {
+    /// Requests in the group.
+    pub arrivals: u64,
+    /// Those completed.
+    pub completed: u64,
+    /// Those that met their class's SLO; one that did not complete did not.
+    pub met_slo: u64,
+    /// `met_slo / arrivals`.
+    pub attainment: Option<f64>,
+    /// Time to first token at the client, of completed requests.
+    pub ttft: Distribution,
+    /// The same without the way from the client to the gateway and the way back to the client.
+    pub server_ttft: Distribution,
+    /// Mean time between output tokens of a completed request with at least two.
+    pub tpot: Distribution,
+    /// End-to-end latency at the client, of completed requests.
+    pub e2e: Distribution,
+    /// Prompt tokens of completed requests.
+    pub prompt_tokens: u64,
+    /// Of these, found in the cache.
+    pub cached_tokens: u64,
+    /// `cached_tokens / prompt_tokens`.
+    pub hit_rate: Option<f64>,
+    /// Output tokens of completed requests.
+    pub output_tokens: u64,
+}
+
+/// A group with its name.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct NamedGroup {
+    /// Its name in the scenario.
+    pub name: String,
+    /// Its measures.
+    pub group: Group,
+}
+
+/// A distribution in milliseconds.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Distribution {
+    /// How many samples.
+    pub n: u64,
+    /// Their mean.
+    pub mean_ms: Option<f64>,
+    /// Their largest.
+    pub max_ms: Option<f64>,
+    /// Exact percentiles (type 7: linear between order statistics).
+    pub percentiles: Vec<Percentile>,
+}
+
+impl Distribution {
+    /// The percentile, such as 99.0.
+    pub fn at(&self, p: f64) -> Option<&Percentile> {
+        self.percentiles.iter().find(|percentile| percentile.p == p)
+    }
+}
+
+/// One percentile.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Percentile {
+    /// Which, such as 99.
+    pub p: f64,
+    /// Its value.
+    pub ms: f64,
+    /// Samples it stands on.
+    pub n: u64,
+    /// Whether at least ten samples lie beyond it.
+    pub reliable: bool,
+}
+
+/// A part of TTFT, of completed requests.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LegSummary {
+    /// Its name; the legs of a request add up to its TTFT.
+    pub leg: String,
+    /// Its mean over all requests.
+    pub mean_ms: f64,
+    /// Its mean over the requests whose TTFT ranks within half a per cent of the median.
+    pub near_p50_ms: f64,
+    /// Its mean over the requests whose TTFT ranks within half a per cent of the 99th percentile.
+    pub near_p99_ms: f64,
+}
+
+/// How near the fleet is to its limits.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Saturation {
+    /// Mean over replicas of the share of time in engine steps, after the warm-up.
+    pub busy_mean: Option<f64>,
+    /// The busiest replica's.
+    pub busy_max: Option<f64>,
+    /// The largest share of its KV blocks any replica ever had in use.
+    pub kv_peak: Option<f64>,
+    /// Requests waiting for a batch, the mean over windows before the last arrival, all replicas together.
+    pub waiting_mean: Option<f64>,
+}
+
+/// Provisioned GPU-hours: what is paid for, not what is busy.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Cost {
+    /// All of them.
+    pub gpu_hours: f64,
+    /// By pool.
+    pub pools: Vec<PoolCost>,
+    /// By region.
+    pub regions: Vec<RegionCost>,
+    /// Output tokens per GPU-hour.
+    pub output_tokens_per_gpu_hour: Option<f64>,
+}
+
+/// A pool's GPU-hours.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PoolCost {
+    /// The pool.
+    pub pool: String,
+    /// Its GPU.
+    pub gpu: String,
+    /// Its GPU-hours.
+    pub gpu_hours: f64,
+}
+
+/// A region's GPU-hours.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RegionCost {
+    /// The region.
+    pub region: String,
+    /// Its GPU-hours.
+    pub gpu_hours: f64,
+}
+
+/// Every arrival accounted for.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ConservationSummary {
+    /// Whether every law held.
+    pub holds: bool,
+    /// What did not, the first twenty.
+    pub violations: Vec<String>,
+    /// All requests.
+    pub total: OutcomeCounts,
+    /// By origin.
+    pub origins: Vec<OutcomeCounts>,
+    /// By the region of the last try.
+    pub regions: Vec<OutcomeCounts>,
+    /// By class.
+    pub classes: Vec<OutcomeCounts>,
+    /// How many tenants were checked as well.
+    pub tenants: u64,
+    /// Prompt tokens of completed requests.
+    pub prompt_tokens: u64,
+    /// Of these, found in the cache.
+    pub cached_tokens: u64,
+    /// Of these, fetched from a lower tier.
+    pub fetched_tokens: u64,
+    /// Of these, computed.
+    pub computed_tokens: u64,
+    /// Computed again after preemption, beside the prompt.
+    pub recomputed_tokens: u64,
+}
+
+/// Arrivals and how they ended.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct OutcomeCounts {
+    /// The group.
+    pub name: String,
+    /// Arrivals.
+    pub arrivals: u64,
+    /// All output tokens were produced.
+    pub completed: u64,
+    /// Could never fit.
+    pub too_large: u64,
+    /// A bounded queue was full.
+    pub queue_full: u64,
+    /// No region may and can serve it.
+    pub no_region: u64,
+    /// Refused by the router to protect the rest.
+    pub shed: u64,
+    /// The client gave up.
+    pub timed_out: u64,
+    /// Lost to a fault.
+    pub failed: u64,
+    /// Still under way at the end.
+    pub in_flight: u64,
+}
+
+/// What one replica did over the whole run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ReplicaSummary {
+    /// Its name.
+    pub replica: String,
+    /// Requests completed.
+    pub completed: u64,
+    /// Engine steps.
+    pub steps: u64,
+    /// Mean sequences in a step.
+    pub mean_batch: Option<f64>,
+    /// Share of the time after the warm-up in steps.
+    pub busy: Option<f64>,
+    /// Prompt tokens looked up.
+    pub prompt_tokens: u64,
+    /// Of these, found in its cache.
+    pub cached_tokens: u64,
+    /// `cached_tokens / prompt_tokens`.
+    pub hit_rate: Option<f64>,
+    /// Output tokens produced.
+    pub output_tokens: u64,
+    /// Preemptions.
+    pub preemptions: u64,
+    /// Cached blocks given up for others.
+    pub evicted_blocks: u64,
+    /// The largest share of its KV blocks in use.
+    pub kv_peak: Option<f64>,
+}
+
+/// The JSON Schema of summary.json.
+pub fn schema() -> serde_json::Value {
+    schemars::schema_for!(Summary).to_value()
+}

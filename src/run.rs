@@ -1,0 +1,23 @@
+//! One cell: a scenario, a policy and a seed, run once. Knows what observers must keep of a run and what a finished
+//! run is; must not know how results look (report) or what a verdict is (gate). Keeps every request row of the cell
+//! until it is summarised: percentiles are exact because nothing is binned.
+
+pub mod cell;
+pub mod conservation;
+pub mod result;
+pub mod rows;
+pub mod series;
+pub mod totals;
+pub mod twice;
+pub mod warning;
+
+pub use cell::{CellInput, labels, run_cell, run_cell_twice};
+pub use conservation::{Conservation, ConservationReport, Violation};
+pub use result::{
+    CapacityLine, DataTable, Labels, PoolLabel, Provenance, ReplicaLabel, ReplicaTotals, RunResult, met,
+};
+pub use rows::{RowSink, RowWriter};
+pub use series::{SeriesRow, SeriesSink};
+pub use totals::Totals;
+pub use twice::{Difference, lockstep};
+pub use warning::Warning;

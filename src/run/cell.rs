@@ -1,0 +1,172 @@
+//! The pure cell: parameters, a policy and a seed in, a result out. Knows how to build a world and which sinks watch
+//! it; must not know files. The laws of conservation are checked in every run.
+
+use super::{
+    CapacityLine, Conservation, Difference, Labels, PoolLabel, Provenance, ReplicaLabel, ReplicaTotals,
+    RowSink, RowWriter, RunResult, SeriesSink, Totals, Warning, lockstep,
+};
+use crate::engine::Ended;
+use crate::id::{Id, IdVec};
+use crate::observe::{Observer, Work};
+use crate::replica::ServerParams;
+use crate::time::{SimTime, Span};
+use crate::world::{GatewayPlacement, PolicyParams, World, WorldError, WorldParams};
+use std::sync::Arc;
+
+/// What a cell is made of.
+#[derive(Clone, Debug)]
+pub struct CellInput<'p> {
+    /// The scenario's name.
+    pub scenario: &'p str,
+    /// The world.
+    pub world: &'p WorldParams,
+    /// How it routes.
+    pub policy: &'p PolicyParams,
+    /// The root of all its randomness.
+    pub seed: u64,
+    /// Requests sent before this time are not measured.
+    pub warmup: Span,
+    /// The GPU's catalogue name of each pool, by id; empty for plain queues.
+    pub gpus: &'p [String],
+    /// KV capacity by pool.
+    pub capacity: &'p [CapacityLine],
+    /// Where the numbers come from.
+    pub provenance: Arc<Provenance>,
+    /// What the user should know.
+    pub notices: &'p [String],
+    /// What the user should act on, as far as the scenario alone tells.
+    pub warnings: &'p [Warning],
+}
+
+/// The names of a world under a policy.
+pub fn labels(world: &WorldParams, policy: &PolicyParams, gpus: &[String]) -> Labels {
+    let region_names: IdVec<_, String> = world.regions.iter().map(|region| region.name.clone()).collect();
+    let gateways = match policy.gateways {
+        GatewayPlacement::Central(region) => vec![world.regions[region].name.clone()],
+        GatewayPlacement::PerRegion => region_names.as_slice().to_vec(),
+    };
+    let pools = world.pools.enumerate().map(|(id, pool)| PoolLabel {
+        name: pool.name.clone(),
+        region: pool.region,
+        gpu: gpus.get(id.index()).cloned().unwrap_or_default(),
+        gpus_per_replica: pool.gpus_per_replica,
+    });
+    let replicas = world.pools.enumerate().flat_map(|(id, pool)| {
+        (0..pool.replicas).map(move |number| ReplicaLabel {
+            name: format!("{}/{number}", pool.name),
+            pool: id,
+            region: pool.region,
+        })
+    });
+    Labels {
+        origins: world.origins.iter().map(|origin| origin.name.clone()).collect(),
+        homes: world.origins.iter().map(|origin| Some(origin.near)).collect(),
+        classes: world.classes.iter().map(|class| class.name.clone()).collect(),
+        data_classes: world.data_classes.iter().map(|class| class.name.clone()).collect(),
+        gateways,
+        sources: world.workloads.iter().map(|workload| workload.name.clone()).collect(),
+        pools: pools.collect(),
+        replicas: replicas.collect(),
+        regions: region_names,
+    }
+}
+
+/// Runs a cell. Rows go to `writer` as requests end, where there is one; `extra` watches as well.
+///
+/// # Errors
+/// When the world cannot be built from its parameters.
+pub fn run_cell(
+    input: &CellInput<'_>,
+    writer: Option<&mut dyn RowWriter>,
+    extra: impl Observer,
+) -> Result<RunResult, WorldError> {
+    let world = World::new(input.world, input.policy, input.seed, sinks(input, writer, extra))?;
+    let (summary, sinks) = world.run(|_, _| true);
+    Ok(result(input, summary, sinks))
+}
+
+/// Runs a cell twice in lock-step: the result of the second run, and the first event at which they differ.
+///
+/// # Errors
+/// When the world cannot be built from its parameters.
+pub fn run_cell_twice(
+    input: &CellInput<'_>,
+    writer: Option<&mut dyn RowWriter>,
+    extra: impl Observer,
+) -> Result<(RunResult, Option<Difference>), WorldError> {
+    // Both are built before either runs, so that what cannot be built is an error and no difference.
+    drop(World::new(input.world, input.policy, input.seed, ())?);
+    let watched = sinks(input, writer, extra);
+    let (first, second, difference) = lockstep(
+        |watch| {
+            let world = World::new(input.world, input.policy, input.seed, ())?;
+            Ok::<_, WorldError>(world.run(watch).0.outcome_digest)
+        },
+        |watch| Ok::<_, WorldError>(World::new(input.world, input.policy, input.seed, watched)?.run(watch)),
+    );
+    let (first, (summary, sinks)) = (first?, second?);
+    let difference = difference.or_else(|| {
+        let show = |digest: u64| Some(format!("outcome digest {digest:016x}"));
+        (first != summary.outcome_digest).then(|| Difference {
+            equal_events: summary.events,
+            first: show(first),
+            second: show(summary.outcome_digest),
+        })
+    });
+    Ok((result(input, summary, sinks), difference))
+}
+
+type Sinks<'w, O> = ((RowSink<'w>, SeriesSink), (Conservation, Totals), O);
+
+fn sinks<'w, O>(input: &CellInput<'_>, writer: Option<&'w mut dyn RowWriter>, extra: O) -> Sinks<'w, O> {
+    let rows = writer.map_or_else(RowSink::new, RowSink::streaming);
+    let series = SeriesSink::new(window(input.world));
+    ((rows, series), (Conservation::new(), Totals::new(input.warmup)), extra)
+}
+
+/// The windows of the time line are the gaps between samples; ten seconds where nothing is sampled (our choice).
+fn window(world: &WorldParams) -> Span {
+    if world.sample_every == Span::ZERO { Span::from_secs(10) } else { world.sample_every }
+}
+
+fn result<O>(input: &CellInput<'_>, summary: crate::world::Summary, sinks: Sinks<'_, O>) -> RunResult {
+    let ((rows, series), (conservation, totals), _) = sinks;
+    let labels = Arc::new(labels(input.world, input.policy, input.gpus));
+    let rows = rows.finish();
+    // The last word may reach its client after the last event; a run ends when its last request has.
+    let ended_at = rows.iter().map(|row| row.ended_at).max().unwrap_or_default().max(summary.end);
+    let engines = input.world.pools.iter().all(|pool| matches!(pool.server, ServerParams::Engine(_)));
+    let works: Vec<Work> =
+        if engines { summary.replicas.iter().map(|sample| sample.work).collect() } else { Vec::new() };
+    let replicas = summary.replicas.iter().map(|sample| {
+        let (warmup_sample_at, at_warmup) = totals.at_warmup(sample.replica);
+        ReplicaTotals {
+            whole: sample.work,
+            at_warmup,
+            warmup_sample_at,
+            kv_total_blocks: sample.load.kv_total_blocks,
+            provisioned: ended_at.since(SimTime::ZERO),
+        }
+    });
+    RunResult {
+        scenario: input.scenario.to_string(),
+        policy: input.policy.name.clone(),
+        seed: input.seed,
+        slos: input.world.classes.iter().map(|class| class.slo.clone()).collect(),
+        warmup: input.warmup,
+        ended_at,
+        cut_at_horizon: summary.ended == Ended::Horizon,
+        series: series.finish(labels.regions.len(), ended_at),
+        series_window: window(input.world),
+        replicas: replicas.collect(),
+        capacity: input.capacity.to_vec(),
+        conservation: conservation.finish(&works),
+        events: summary.events,
+        outcome_digest: summary.outcome_digest,
+        provenance: input.provenance.clone(),
+        notices: input.notices.to_vec(),
+        warnings: input.warnings.to_vec(),
+        labels,
+        rows,
+    }
+}

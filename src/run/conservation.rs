@@ -1,0 +1,415 @@
+//! Nothing is lost: the laws every run must keep, checked as it goes. Knows requests only by what observers are
+//! told; must not know the world. Each check costs a constant time per observation, so all run in release too.
+//!
+//! The laws: time never goes back; a request arrives once and ends once, where it was last sent; arrivals equal the
+//! sum of outcomes by origin, region, class and tenant; of a completed request, prompt = cached + fetched +
+//! computed; the legs of TTFT add up to it, to the nanosecond; rows and replicas agree on output tokens.
+
+use crate::id::{Id, OriginId, RegionId, RequestId};
+use crate::observe::{Observation, Observer, Outcome, RequestRow, Work};
+use crate::time::{SimTime, Span};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// A law that does not hold.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Violation {
+    /// An observation came before the last one.
+    #[error("time went back from {before} to {now}")]
+    TimeWentBack {
+        /// The time of the last observation.
+        before: SimTime,
+        /// The time of this one.
+        now: SimTime,
+    },
+    /// Something happened to a request that does not allow it.
+    #[error("request {} {what}", .id.0)]
+    Life {
+        /// Which.
+        id: RequestId,
+        /// What is wrong, as the end of a sentence.
+        what: &'static str,
+    },
+    /// The parts of a prompt do not add up.
+    #[error("request {} has {prompt} prompt tokens but {cached} cached + {fetched} fetched + {computed} computed", .id.0)]
+    PromptTokens {
+        /// Which.
+        id: RequestId,
+        /// Its prompt.
+        prompt: u32,
+        /// Found in the cache.
+        cached: u32,
+        /// Fetched from a tier.
+        fetched: u32,
+        /// Computed.
+        computed: u32,
+    },
+    /// The legs of TTFT do not add up to it.
+    #[error("request {} has a TTFT of {ttft} but legs of {legs}", .id.0)]
+    Legs {
+        /// Which.
+        id: RequestId,
+        /// Its TTFT.
+        ttft: Span,
+        /// The sum of its legs.
+        legs: Span,
+    },
+    /// Arrivals do not equal the sum of outcomes in a group.
+    #[error("{group}: {arrived} arrived but {ended} ended")]
+    Lost {
+        /// Such as `origin 3`.
+        group: String,
+        /// How many arrived, or were sent there.
+        arrived: u64,
+        /// How many ended.
+        ended: u64,
+    },
+    /// Rows and replicas disagree on the output.
+    #[error("requests received {rows} output tokens but replicas produced {replicas}")]
+    OutputTokens {
+        /// Sum over requests.
+        rows: u64,
+        /// Sum over replicas.
+        replicas: u64,
+    },
+}
+
+/// How many arrived and how they ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Arrivals; for a region, requests whose last try was sent there.
+    pub arrived: u64,
+    /// Ends by outcome, in the order of `Outcome::ALL`.
+    pub outcomes: [u64; 8],
+}
+
+impl Counts {
+    /// The requests that ended so.
+    pub fn of(&self, outcome: Outcome) -> u64 {
+        self.outcomes[outcome as usize]
+    }
+    /// All ends.
+    pub fn ended(&self) -> u64 {
+        self.outcomes.iter().sum()
+    }
+}
+
+/// What the checker found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ConservationReport {
+    /// All requests.
+    pub total: Counts,
+    /// By origin.
+    pub origins: BTreeMap<u32, Counts>,
+    /// By region of the last try.
+    pub regions: BTreeMap<u32, Counts>,
+    /// By class.
+    pub classes: BTreeMap<u32, Counts>,
+    /// By tenant.
+    pub tenants: BTreeMap<u32, Counts>,
+    /// Prompt tokens of completed requests: all, cached, fetched, computed; then what they computed again.
+    pub prompt_tokens: [u64; 5],
+    /// Output tokens that requests received.
+    pub output_tokens: u64,
+    /// How many checks failed.
+    pub violations: u64,
+    /// The first of them.
+    pub first: Vec<Violation>,
+}
+
+/// How many violations are kept in full.
+const KEPT: usize = 20;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Life {
+    Unknown,
+    Arrived,
+    Sent(RegionId),
+    Ended,
+}
+
+/// Checks the laws as it watches.
+#[derive(Debug, Default)]
+pub struct Conservation {
+    now: SimTime,
+    lives: Vec<Life>,
+    report: ConservationReport,
+}
+
+impl Conservation {
+    /// A checker that has seen nothing.
+    pub fn new() -> Self {
+        Conservation::default()
+    }
+
+    fn fail(&mut self, violation: Violation) {
+        self.report.violations += 1;
+        if self.report.first.len() < KEPT {
+            self.report.first.push(violation);
+        }
+    }
+
+    fn life(&mut self, id: RequestId) -> &mut Life {
+        if self.lives.len() <= id.index() {
+            self.lives.resize(id.index() + 1, Life::Unknown);
+        }
+        &mut self.lives[id.index()]
+    }
+
+    fn arrived(&mut self, id: RequestId, origin: OriginId, class: u32, tenant: u32) {
+        if std::mem::replace(self.life(id), Life::Arrived) != Life::Unknown {
+            self.fail(Violation::Life { id, what: "arrived twice" });
+        }
+        let report = &mut self.report;
+        report.total.arrived += 1;
+        report.origins.entry(origin.0).or_default().arrived += 1;
+        report.classes.entry(class).or_default().arrived += 1;
+        report.tenants.entry(tenant).or_default().arrived += 1;
+    }
+
+    fn sent(&mut self, id: RequestId, region: RegionId) {
+        match std::mem::replace(self.life(id), Life::Sent(region)) {
+            Life::Arrived => {}
+            Life::Sent(before) => self.report.regions.entry(before.0).or_default().arrived -= 1,
+            Life::Unknown => self.fail(Violation::Life { id, what: "was sent before it arrived" }),
+            Life::Ended => self.fail(Violation::Life { id, what: "was sent after its end" }),
+        }
+        self.report.regions.entry(region.0).or_default().arrived += 1;
+    }
+
+    fn ended(&mut self, row: &RequestRow) {
+        let id = row.id;
+        match std::mem::replace(self.life(id), Life::Ended) {
+            Life::Arrived if row.region.is_some() => {
+                self.fail(Violation::Life { id, what: "ended in a region it was never sent to" });
+            }
+            Life::Sent(region) if row.region != Some(region) => {
+                self.fail(Violation::Life { id, what: "ended elsewhere than where it was last sent" });
+            }
+            Life::Arrived | Life::Sent(_) => {}
+            Life::Unknown => self.fail(Violation::Life { id, what: "ended before it arrived" }),
+            Life::Ended => self.fail(Violation::Life { id, what: "ended twice" }),
+        }
+        let outcome = row.outcome as usize;
+        let report = &mut self.report;
+        report.total.outcomes[outcome] += 1;
+        report.origins.entry(row.origin.0).or_default().outcomes[outcome] += 1;
+        report.classes.entry(row.class.0).or_default().outcomes[outcome] += 1;
+        report.tenants.entry(row.tenant.0).or_default().outcomes[outcome] += 1;
+        if let Some(region) = row.region {
+            report.regions.entry(region.0).or_default().outcomes[outcome] += 1;
+        }
+        report.output_tokens += u64::from(row.output_tokens);
+        self.check_row(row);
+    }
+
+    fn check_row(&mut self, row: &RequestRow) {
+        let id = row.id;
+        if let Some(first) = row.first_token_at {
+            if first < row.sent_at {
+                self.fail(Violation::Life { id, what: "had its first token before it was sent" });
+                return;
+            }
+            let (ttft, legs) = (first - row.sent_at, row.legs.total());
+            if ttft != legs {
+                self.fail(Violation::Legs { id, ttft, legs });
+            }
+        }
+        if row.outcome != Outcome::Completed {
+            return;
+        }
+        let RequestRow { prompt_tokens: prompt, cached_tokens: cached, fetched_tokens: fetched, .. } = *row;
+        let computed = row.computed_tokens;
+        for (sum, part) in self.report.prompt_tokens.iter_mut().zip([
+            prompt,
+            cached,
+            fetched,
+            computed,
+            row.recomputed_tokens,
+        ]) {
+            *sum += u64::from(part);
+        }
+        if u64::from(cached) + u64::from(fetched) + u64::from(computed) != u64::from(prompt) {
+            self.fail(Violation::PromptTokens { id, prompt, cached, fetched, computed });
+        }
+        match row.first_token_at {
+            None => self.fail(Violation::Life { id, what: "was completed without a first token" }),
+            Some(first) if row.ended_at < first => {
+                self.fail(Violation::Life { id, what: "ended before its first token" });
+            }
+            Some(_) if row.output_tokens == 0 => {
+                self.fail(Violation::Life { id, what: "was completed without output" });
+            }
+            Some(_) => {}
+        }
+    }
+
+    /// Closes the books: every arrival must have ended, in every group. `replicas` is what each replica did; plain
+    /// queueing servers, which count no tokens, are left out by passing nothing.
+    pub fn finish<'a>(mut self, replicas: impl IntoIterator<Item = &'a Work>) -> ConservationReport {
+        let report = &self.report;
+        let mut lost = Vec::new();
+        let mut check = |group: String, counts: &Counts| {
+            if counts.arrived != counts.ended() {
+                lost.push(Violation::Lost { group, arrived: counts.arrived, ended: counts.ended() });
+            }
+        };
+        check("all".to_string(), &report.total);
+        for (kind, groups) in [
+            ("origin", &report.origins),
+            ("region", &report.regions),
+            ("class", &report.classes),
+            ("tenant", &report.tenants),
+        ] {
+            groups.iter().for_each(|(id, counts)| check(format!("{kind} {id}"), counts));
+        }
+        let (rows, mut any, mut produced) = (report.output_tokens, false, 0);
+        for work in replicas {
+            any = true;
+            produced += work.output_tokens;
+        }
+        // What a request had received when it was cut off or lost may be less than what was produced for it.
+        let exact = report.total.ended() == report.total.of(Outcome::Completed);
+        if any && (rows > produced || exact && rows != produced) {
+            lost.push(Violation::OutputTokens { rows, replicas: produced });
+        }
+        lost.into_iter().for_each(|violation| self.fail(violation));
+        self.report
+    }
+}
+
+impl Observer for Conservation {
+    fn observe(&mut self, now: SimTime, observation: &Observation<'_>) {
+        if now < self.now {
+            self.fail(Violation::TimeWentBack { before: self.now, now });
+        }
+        self.now = now;
+        match observation {
+            Observation::Arrived { id, origin, class, tenant, .. } => {
+                self.arrived(*id, *origin, class.0, tenant.0);
+            }
+            Observation::Sent { id, region, .. } => self.sent(*id, *region),
+            Observation::Ended(row) => self.ended(row),
+            Observation::Sampled(_) | Observation::Stepped { .. } => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::{ClassId, GatewayId, ReplicaId, TenantId};
+    use crate::observe::{Leg, Legs};
+
+    fn arrive(checker: &mut Conservation, id: u32) {
+        let arrived = Observation::Arrived {
+            id: RequestId(id),
+            origin: OriginId(0),
+            class: ClassId(0),
+            tenant: TenantId(0),
+            prompt_tokens: 10,
+        };
+        checker.observe(SimTime(0), &arrived);
+    }
+    fn send(checker: &mut Conservation, id: u32, region: u32) {
+        let (gateway, replica, region) = (GatewayId(0), ReplicaId(0), RegionId(region));
+        checker.observe(SimTime(1), &Observation::Sent { id: RequestId(id), gateway, replica, region });
+    }
+    fn good(id: u32, region: u32) -> RequestRow {
+        let mut legs = Legs::default();
+        legs.add(Leg::Queue, Span(3));
+        legs.add(Leg::Prefill, Span(4));
+        RequestRow {
+            id: RequestId(id),
+            region: Some(RegionId(region)),
+            outcome: Outcome::Completed,
+            prompt_tokens: 10,
+            cached_tokens: 6,
+            computed_tokens: 4,
+            output_tokens: 2,
+            legs,
+            first_token_at: Some(SimTime(7)),
+            ended_at: SimTime(9),
+            ..Default::default()
+        }
+    }
+    /// One request through its life, its row changed on the way; the violations.
+    fn violations(change: impl FnOnce(&mut RequestRow)) -> Vec<Violation> {
+        let mut checker = Conservation::new();
+        arrive(&mut checker, 0);
+        send(&mut checker, 0, 1);
+        let mut row = good(0, 1);
+        change(&mut row);
+        checker.observe(SimTime(9), &Observation::Ended(&row));
+        checker.finish(&[Work { output_tokens: 2, ..Default::default() }]).first
+    }
+
+    #[test]
+    fn a_good_life_breaks_no_law() {
+        assert_eq!(violations(|_| ()), []);
+    }
+
+    #[test]
+    fn each_law_is_seen_when_it_is_broken() {
+        let life = |what| vec![Violation::Life { id: RequestId(0), what }];
+        assert_eq!(
+            violations(|row| row.computed_tokens = 5),
+            [Violation::PromptTokens { id: RequestId(0), prompt: 10, cached: 6, fetched: 0, computed: 5 }]
+        );
+        assert_eq!(
+            violations(|row| row.legs.add(Leg::Return, Span(1))),
+            [Violation::Legs { id: RequestId(0), ttft: Span(7), legs: Span(8) }]
+        );
+        assert_eq!(violations(|row| row.ended_at = SimTime(6)), life("ended before its first token"));
+        assert_eq!(violations(|row| row.first_token_at = None), life("was completed without a first token"));
+        assert_eq!(
+            violations(|row| row.output_tokens = 1),
+            [Violation::OutputTokens { rows: 1, replicas: 2 }]
+        );
+        let elsewhere = violations(|row| row.region = Some(RegionId(2)));
+        assert!(elsewhere.contains(&life("ended elsewhere than where it was last sent")[0]));
+        let lost = |group: &str, arrived, ended| Violation::Lost { group: group.to_string(), arrived, ended };
+        assert!(elsewhere.contains(&lost("region 1", 1, 0)) && elsewhere.contains(&lost("region 2", 0, 1)));
+    }
+
+    #[test]
+    fn a_lost_request_is_missed_in_every_group() {
+        let mut checker = Conservation::new();
+        arrive(&mut checker, 0);
+        arrive(&mut checker, 1);
+        checker
+            .observe(SimTime(9), &Observation::Ended(&RequestRow { outcome: Outcome::Shed, ..good(0, 0) }));
+        let report = checker.finish(&[]);
+        let groups = report.first.iter().filter(|v| matches!(v, Violation::Lost { .. })).count();
+        assert_eq!(groups, 5, "all, origin, region, class and tenant: {:?}", report.first);
+        assert_eq!(report.total.of(Outcome::Shed), 1);
+    }
+
+    #[test]
+    fn a_retry_moves_the_request_to_its_new_region() {
+        let mut checker = Conservation::new();
+        arrive(&mut checker, 0);
+        send(&mut checker, 0, 1);
+        send(&mut checker, 0, 2);
+        checker.observe(SimTime(9), &Observation::Ended(&good(0, 2)));
+        assert_eq!(checker.finish(&[]).violations, 0);
+    }
+
+    #[test]
+    fn time_twice_lives_and_second_ends_are_seen() {
+        let mut checker = Conservation::new();
+        arrive(&mut checker, 0);
+        arrive(&mut checker, 0);
+        checker.observe(SimTime(9), &Observation::Ended(&RequestRow { region: None, ..good(0, 0) }));
+        checker.observe(SimTime(8), &Observation::Ended(&RequestRow { region: None, ..good(0, 0) }));
+        let report = checker.finish(&[]);
+        let id = RequestId(0);
+        for expected in [
+            Violation::Life { id, what: "arrived twice" },
+            Violation::TimeWentBack { before: SimTime(9), now: SimTime(8) },
+            Violation::Life { id, what: "ended twice" },
+        ] {
+            assert!(report.first.contains(&expected), "{expected} in {:?}", report.first);
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! What a user should act on, as a closed list: each says what is so, why it matters and what to do.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// A warning about a result.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Warning {
+    /// Fewer than ten samples lie beyond a percentile.
+    FewSamples {
+        /// The highest percentile that is reliable, if any.
+        reliable_up_to: Option<f64>,
+        /// Requests measured.
+        samples: u64,
+    },
+    /// The fleet could not keep up.
+    Saturated {
+        /// Requests still under way at the end.
+        in_flight: u64,
+        /// Arrivals.
+        arrivals: u64,
+        /// The busiest region's share of time in engine steps.
+        busy: f64,
+    },
+    /// The warm-up leaves nothing to measure.
+    WarmupTooLong {
+        /// The warm-up, seconds.
+        warmup_s: f64,
+        /// The last arrival, seconds.
+        last_arrival_s: f64,
+    },
+    /// Some requests can never fit the KV pool.
+    PoolTooSmall {
+        /// Requests refused for it.
+        refused: u64,
+        /// Arrivals.
+        arrivals: u64,
+    },
+    /// A data table is older than two years.
+    OldTable {
+        /// Which.
+        table: String,
+        /// Its date.
+        date: String,
+    },
+    /// A step-time table was asked beyond its measured range.
+    Extrapolated {
+        /// Which profile.
+        profile: String,
+    },
+    /// A round-trip time differs by direction.
+    AsymmetricRtt {
+        /// From here.
+        from: String,
+        /// To there.
+        to: String,
+    },
+    /// Requests no region may or can serve.
+    NoRegion {
+        /// How many.
+        requests: u64,
+        /// Arrivals.
+        arrivals: u64,
+    },
+    /// A conservation law does not hold: a fault in this tool.
+    Inconsistent {
+        /// How often.
+        violations: u64,
+        /// The first.
+        first: String,
+    },
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Warning::FewSamples { reliable_up_to: Some(p), samples } => write!(
+                f,
+                "{samples} measured requests carry percentiles up to p{p}: those marked ~ have fewer than ten samples \
+                 beyond them; measure longer, or run several seeds"
+            ),
+            Warning::FewSamples { reliable_up_to: None, samples } => write!(
+                f,
+                "{samples} measured requests carry no percentile at all (fewer than ten samples beyond the median); \
+                 measure longer, or run several seeds"
+            ),
+            Warning::Saturated { in_flight, arrivals, busy } => write!(
+                f,
+                "the fleet does not keep up: {in_flight} of {arrivals} requests were unfinished at the end and the \
+                 busiest region spent {:.0} % of the time in steps; latencies then grow with the length of the run, so \
+                 add replicas or lower the load before comparing them",
+                busy * 100.0
+            ),
+            Warning::WarmupTooLong { warmup_s, last_arrival_s } => write!(
+                f,
+                "the warm-up of {warmup_s} s leaves nothing to measure: the last request is sent at {last_arrival_s:.3} s; \
+                 shorten `warmup` or lengthen the workload"
+            ),
+            Warning::PoolTooSmall { refused, arrivals } => write!(
+                f,
+                "{refused} of {arrivals} requests can never fit a replica's KV pool or the model's context and were \
+                 refused; use more GPU memory, a smaller model, or a workload within its limits"
+            ),
+            Warning::OldTable { table, date } => write!(
+                f,
+                "the table `{table}` is of {date}, more than two years old; give your own numbers where they matter"
+            ),
+            Warning::Extrapolated { profile } => write!(
+                f,
+                "the timing profile `{profile}` was asked beyond its measured range and was extrapolated; measure \
+                 there, or keep to its range"
+            ),
+            Warning::AsymmetricRtt { from, to } => write!(
+                f,
+                "the round-trip time from `{from}` to `{to}` differs from the way back; a round trip is the same both \
+                 ways unless the routes differ: check the matrix"
+            ),
+            Warning::NoRegion { requests, arrivals } => write!(
+                f,
+                "{requests} of {arrivals} requests found no region that may and can serve them; check the residency \
+                 rules against the regions that have replicas"
+            ),
+            Warning::Inconsistent { violations, first } => write!(
+                f,
+                "{violations} conservation checks failed, the first: {first}; this is a fault in regionsim, the numbers \
+                 are not to be trusted: please report it with the scenario"
+            ),
+        }
+    }
+}
