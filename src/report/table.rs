@@ -94,7 +94,7 @@ impl Column {
         };
         let (low, high) =
             means().fold((f64::MAX, f64::MIN), |(low, high), mean| (low.min(mean), high.max(mean)));
-        let best = best.map(shown).filter(|_| high - low >= WORTH_MARKING * high.abs());
+        let best = best.map(shown).filter(|_| high > low && high - low >= WORTH_MARKING * high.abs());
 
         let cells = values.iter().map(|value| {
             let Some(mean) = value.as_ref().and_then(|value| value.mean) else {
