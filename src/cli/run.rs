@@ -8,7 +8,7 @@ use crate::report::atomic::AtomicFile;
 use crate::report::manifest::Manifest;
 use crate::report::requests_csv::RequestsCsv;
 use crate::report::{CellSummary, Summary, parquet, plots, series_csv, summarise, summarise_cell, table};
-use crate::run::{Prepared, RowWriter, Warning, labels, run_cell, run_cell_twice};
+use crate::run::{CapacityLine, Prepared, RowWriter, Warning, labels, run_cell, run_cell_twice};
 use crate::world::PolicyParams;
 use anyhow::anyhow;
 use rayon::prelude::*;
@@ -267,13 +267,24 @@ fn head(loaded: &Prepared, summary: &Summary) -> String {
         [seed] => writeln!(out, ", seed {seed}"),
         seeds => writeln!(out, ", {} seeds from {}", seeds.len(), seeds[0]),
     };
+    // Pools of equal capacity share a line.
+    let mut lines: Vec<(Vec<&str>, &CapacityLine)> = Vec::new();
     for line in &summary.capacity {
+        let equal = |other: &CapacityLine| (other.kv_blocks, other.given) == (line.kv_blocks, line.given);
+        match lines.iter_mut().find(|(_, other)| equal(other)) {
+            Some((pools, _)) => pools.push(&line.pool),
+            None => lines.push((vec![&line.pool], line)),
+        }
+    }
+    for (pools, line) in lines {
         let tokens = line.kv_blocks * u64::from(line.block_tokens);
-        let how = if line.given { "given" } else { "derived" };
         let _ = writeln!(
             out,
-            "{}: {} KV blocks of {} tokens a replica ({how}), {tokens} tokens",
-            line.pool, line.kv_blocks, line.block_tokens
+            "KV cache of a replica in {}: {} blocks of {} = {tokens} tokens ({})",
+            pools.join(", "),
+            line.kv_blocks,
+            line.block_tokens,
+            if line.given { "given" } else { "derived from GPU memory" },
         );
     }
     out.push('\n');

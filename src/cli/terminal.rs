@@ -45,3 +45,8 @@ pub fn warning(text: &str) {
 pub fn plain(text: &str) {
     eprintln!("{text}");
 }
+
+/// Something to know.
+pub fn note(text: &str) {
+    say("note", "36", text);
+}
