@@ -63,8 +63,7 @@ fn generate(args: &Generate) -> Outcome {
     };
     let seed = args.seed.unwrap_or(plan.seed);
     let block_tokens = plan.world.block_tokens;
-    let mut write =
-        |to: &mut dyn Write| generate_trace(params, &workload.name, &origins, block_tokens, seed, to);
+    let write = |to: &mut dyn Write| generate_trace(params, &workload.name, &origins, block_tokens, seed, to);
     let written = if args.out == Path::new("-") {
         let mut out = io::BufWriter::new(io::stdout().lock());
         let written = write(&mut out)?;

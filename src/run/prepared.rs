@@ -189,9 +189,9 @@ fn warnings(plan: &Plan, tables: &[DataTable]) -> Vec<Warning> {
         .map(|table| Warning::OldTable { table: table.name.clone(), date: table.date.clone() })
         .collect();
     let (rtt, names) = (&plan.world.network.rtt, &plan.world.regions);
-    for from in 0..names.len() {
-        for to in 0..from {
-            let (there, back): (Span, Span) = (rtt[from][to], rtt[to][from]);
+    for (from, row) in rtt.iter().enumerate() {
+        for (to, &there) in row.iter().enumerate().take(from) {
+            let back: Span = rtt[to][from];
             let (longer, shorter) = (there.max(back).as_ms_f64(), there.min(back).as_ms_f64());
             if longer - shorter > (longer * ASYMMETRY.0).max(ASYMMETRY.1) {
                 let name = |index| names[RegionId::new(index)].name.clone();
