@@ -44,11 +44,6 @@ pub enum Warning {
         /// Its date.
         date: String,
     },
-    /// A step-time table was asked beyond its measured range.
-    Extrapolated {
-        /// Which profile.
-        profile: String,
-    },
     /// A round-trip time differs by direction.
     AsymmetricRtt {
         /// From here.
@@ -104,12 +99,7 @@ impl fmt::Display for Warning {
             ),
             Warning::OldTable { table, date } => write!(
                 f,
-                "the table `{table}` is of {date}, more than two years old; give your own numbers where they matter"
-            ),
-            Warning::Extrapolated { profile } => write!(
-                f,
-                "the timing profile `{profile}` was asked beyond its measured range and was extrapolated; measure \
-                 there, or keep to its range"
+                "the numbers of `{table}` are more than two years old (date: {date}); give your own where they matter"
             ),
             Warning::AsymmetricRtt { from, to } => write!(
                 f,
