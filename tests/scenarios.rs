@@ -83,7 +83,7 @@ fn comments_formatting_and_key_order_do_not_change_the_hash() {
 fn an_override_is_as_if_it_had_been_written() {
     let text = std::fs::read_to_string(folder().join("single-replica.toml")).expect("the file");
     let changed = text
-        .replace("sessions_per_s = 12.0", "sessions_per_s = 3.5")
+        .replace("sessions_per_s = 8.0", "sessions_per_s = 3.5")
         .replace("itl = \"40ms\"", "itl = \"25ms\"\ne2e = \"9s\"");
     let written = parse("x", &changed, &folder(), "x", &[]).expect("a plan");
     let set = plan(
