@@ -12,6 +12,7 @@ pub mod nearest;
 pub mod overrides;
 pub mod plan;
 pub mod raw;
+pub mod reference;
 pub mod resolve;
 pub mod schema;
 

@@ -137,3 +137,29 @@ fn residency_sets_left_unset_inherit_process_in() {
     let short = parse("x", &short, &folder(), "x", &[]).expect("a plan");
     assert_eq!(short.content_hash(), plan.content_hash());
 }
+
+#[test]
+fn the_reference_page_is_up_to_date() {
+    const MARKER: &str = "cargo test --test scenarios -->\n";
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/SCENARIO.md");
+    let page = std::fs::read_to_string(&path).expect("docs/SCENARIO.md");
+    let head = page.find(MARKER).expect("the marker") + MARKER.len();
+    let tables = regionsim::scenario::reference::reference();
+    if std::env::var_os("REGIONSIM_WRITE_DOCS").is_some() {
+        std::fs::write(&path, format!("{}{tables}", &page[..head])).expect("written");
+    } else {
+        assert_eq!(&page[head..], tables, "run with REGIONSIM_WRITE_DOCS=1");
+    }
+}
+
+#[test]
+fn the_example_of_the_reference_page_resolves() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/SCENARIO.md");
+    let page = std::fs::read_to_string(&path).expect("docs/SCENARIO.md");
+    let example =
+        page.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("an example");
+    let plan =
+        parse("example", example, Path::new("."), "example", &[]).unwrap_or_else(|found| panic!("{found}"));
+    assert_eq!(plan.policies.len(), 6);
+    assert_eq!(plan.world.origins.len(), 2);
+}
