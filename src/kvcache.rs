@@ -7,11 +7,13 @@
 //! [`InstantCache`] is a cache alone, without requests in flight: what a trace's reuse is measured with.
 
 pub mod block_cache;
+pub mod cache;
 pub mod eviction;
 pub mod instant;
 pub mod log;
 
 pub use block_cache::{BlockCache, BlockTable};
+pub use cache::KvCache;
 pub use eviction::{Eviction, Lru};
 pub use instant::{InstantCache, TouchOrder};
 pub use log::{Change, ChangeLog};

@@ -16,7 +16,7 @@ pub use fifo::Fifo;
 pub use params::{Admission, EngineParams, QueueParams, Scheduler, ServerParams};
 pub use ps::ProcessorSharing;
 
-use crate::kvcache::ChangeLog;
+use crate::kvcache::{BlockCache, ChangeLog, Lru};
 use crate::observe::{Load, Outcome, Work};
 use crate::time::{SimTime, Span};
 use crate::timing::StepTime;
@@ -98,7 +98,7 @@ pub struct StepRecord {
 #[derive(Debug)]
 pub enum Replica {
     /// A continuous-batching engine.
-    Engine(Box<Engine>),
+    Engine(Box<Engine<BlockCache<Lru>>>),
     /// First in, first out.
     Fifo(Fifo),
     /// Processor sharing.

@@ -6,7 +6,7 @@
 
 mod common;
 
-use regionsim::kvcache::{BlockCache, BlockTable, InstantCache, Lru, TouchOrder};
+use regionsim::kvcache::{BlockCache, BlockTable, InstantCache, KvCache, Lru, TouchOrder};
 use regionsim::rng::mix64;
 use regionsim::time::SimTime;
 use regionsim::workload::{Chain, Run};

@@ -1,6 +1,7 @@
 //! The cache of single blocks: each block a node with an id, a reference count and a place in the order of
 //! eviction. Costs one operation a block, and is simple enough to be believed.
 
+use super::cache::KvCache;
 use super::eviction::{Eviction, Lru};
 use super::log::{Change, ChangeLog};
 use crate::time::SimTime;
@@ -26,17 +27,6 @@ pub struct BlockTable {
     published: u32,
 }
 
-impl BlockTable {
-    /// How many blocks the sequence holds.
-    pub fn len(&self) -> u32 {
-        self.blocks.len() as u32
-    }
-    /// Whether it holds none.
-    pub fn is_empty(&self) -> bool {
-        self.blocks.is_empty()
-    }
-}
-
 /// A pool of KV blocks with a prefix index.
 #[derive(Debug)]
 pub struct BlockCache<E: Eviction = Lru> {
@@ -48,133 +38,10 @@ pub struct BlockCache<E: Eviction = Lru> {
     evicted: u64,
 }
 
-impl<E: Eviction> BlockCache<E> {
-    /// A pool of `blocks` empty blocks; without `sharing`, no block is ever found again.
-    pub fn new(blocks: u32, sharing: bool) -> Self {
-        let mut idle = E::with_blocks(blocks);
-        (0..blocks).for_each(|block| idle.push(block));
-        BlockCache {
-            nodes: vec![Node { id: 0, refs: 0, twin: NONE, published: false }; blocks as usize],
-            index: HashTable::with_capacity(blocks as usize),
-            idle,
-            sharing,
-            log: ChangeLog::default(),
-            evicted: 0,
-        }
-    }
-    /// All blocks.
-    pub fn total_blocks(&self) -> u32 {
-        self.nodes.len() as u32
-    }
-    /// Blocks that can be had: empty ones and cached ones that nobody holds.
-    #[inline]
-    pub fn free_blocks(&self) -> u32 {
-        self.idle.len()
-    }
-    /// Published blocks dropped so far because their place was needed.
-    pub fn evicted(&self) -> u64 {
-        self.evicted
-    }
-    /// What changed.
-    pub fn log(&self) -> &ChangeLog {
-        &self.log
-    }
-    /// What changed, to subscribe to and to clear.
-    pub fn log_mut(&mut self) -> &mut ChangeLog {
-        &mut self.log
-    }
-
+impl<E: Eviction + std::fmt::Debug + Send> BlockCache<E> {
     #[inline]
     fn find(&self, id: u64) -> Option<u32> {
         self.index.find(id, |&block| self.nodes[block as usize].id == id).copied()
-    }
-
-    /// How many of the chain's first `limit` blocks are here, from its head to the first that is not; and how many
-    /// of those nobody holds, which using them takes from the free ones.
-    pub fn matched(&self, chain: &Chain, limit: u32) -> (u32, u32) {
-        if !self.sharing {
-            return (0, 0);
-        }
-        let (mut found, mut idle) = (0, 0);
-        for id in chain.ids(limit) {
-            let Some(block) = self.find(id) else { break };
-            found += 1;
-            idle += u32::from(self.nodes[block as usize].refs == 0);
-        }
-        (found, idle)
-    }
-
-    /// Gives an empty table the chain's first `matched` blocks, which [`BlockCache::matched`] just found.
-    pub fn attach(&mut self, table: &mut BlockTable, chain: &Chain, matched: u32) {
-        debug_assert!(table.is_empty());
-        for id in chain.ids(matched) {
-            let block = self.find(id).expect("a matched block is in the index");
-            let node = &mut self.nodes[block as usize];
-            if node.refs == 0 {
-                self.idle.remove(block);
-            }
-            node.refs += 1;
-            table.blocks.push(block);
-        }
-        table.published = matched;
-    }
-
-    /// Makes the table `blocks` long. Takes the free blocks in the order of eviction and drops what they held;
-    /// where there are too few, takes none and returns false.
-    pub fn grow(&mut self, now: SimTime, table: &mut BlockTable, blocks: u32) -> bool {
-        let wanted = blocks.saturating_sub(table.len());
-        if wanted > self.idle.len() {
-            return false;
-        }
-        for _ in 0..wanted {
-            let block = self.idle.pop().expect("counted above");
-            self.drop_id(now, block);
-            self.nodes[block as usize].refs = 1;
-            table.blocks.push(block);
-        }
-        true
-    }
-
-    /// Publishes the table's blocks up to `blocks` under the chain's ids: from now on others find them.
-    pub fn publish(&mut self, now: SimTime, table: &mut BlockTable, chain: &Chain, blocks: u32) {
-        if !self.sharing || blocks <= table.published {
-            return;
-        }
-        debug_assert!(blocks <= table.len());
-        let from = table.published;
-        for (offset, id) in chain.ids_range(from, blocks).enumerate() {
-            let block = table.blocks[from as usize + offset];
-            let node = &mut self.nodes[block as usize];
-            debug_assert!(!node.published);
-            (node.id, node.published, node.twin) = (id, true, NONE);
-            match self.find(id) {
-                None => {
-                    let nodes = &self.nodes;
-                    self.index.insert_unique(id, block, |&other| nodes[other as usize].id);
-                    self.log.note(Change { at: now, id, added: true });
-                }
-                Some(mut first) => {
-                    while self.nodes[first as usize].twin != NONE {
-                        first = self.nodes[first as usize].twin;
-                    }
-                    self.nodes[first as usize].twin = block;
-                }
-            }
-        }
-        table.published = blocks.min(chain.blocks());
-    }
-
-    /// Gives all blocks of the table back, its tail first, so that a chain loses its tail before its head.
-    pub fn release(&mut self, table: &mut BlockTable) {
-        for &block in table.blocks.iter().rev() {
-            let node = &mut self.nodes[block as usize];
-            node.refs -= 1;
-            if node.refs == 0 {
-                self.idle.push(block);
-            }
-        }
-        table.blocks.clear();
-        table.published = 0;
     }
 
     fn drop_id(&mut self, now: SimTime, block: u32) {
@@ -203,13 +70,125 @@ impl<E: Eviction> BlockCache<E> {
             self.log.note(Change { at: now, id, added: false });
         }
     }
+}
 
-    /// Checks every invariant the slow way: reference counts against the tables in use, free plus held equal all,
-    /// each published block found, each index entry published.
-    ///
-    /// # Panics
-    /// When one does not hold.
-    pub fn check<'a>(&self, tables: impl Iterator<Item = &'a BlockTable>) {
+impl<E: Eviction + std::fmt::Debug + Send> KvCache for BlockCache<E> {
+    type Table = BlockTable;
+
+    fn new(blocks: u32, sharing: bool) -> Self {
+        let mut idle = E::with_blocks(blocks);
+        (0..blocks).for_each(|block| idle.push(block));
+        BlockCache {
+            nodes: vec![Node { id: 0, refs: 0, twin: NONE, published: false }; blocks as usize],
+            index: HashTable::with_capacity(blocks as usize),
+            idle,
+            sharing,
+            log: ChangeLog::default(),
+            evicted: 0,
+        }
+    }
+    fn total_blocks(&self) -> u32 {
+        self.nodes.len() as u32
+    }
+    #[inline]
+    fn free_blocks(&self) -> u32 {
+        self.idle.len()
+    }
+    fn evicted(&self) -> u64 {
+        self.evicted
+    }
+    fn log(&self) -> &ChangeLog {
+        &self.log
+    }
+    fn log_mut(&mut self) -> &mut ChangeLog {
+        &mut self.log
+    }
+
+    fn held(table: &BlockTable) -> u32 {
+        table.blocks.len() as u32
+    }
+    fn matched(&self, chain: &Chain, limit: u32) -> (u32, u32) {
+        if !self.sharing {
+            return (0, 0);
+        }
+        let (mut found, mut idle) = (0, 0);
+        for id in chain.ids(limit) {
+            let Some(block) = self.find(id) else { break };
+            found += 1;
+            idle += u32::from(self.nodes[block as usize].refs == 0);
+        }
+        (found, idle)
+    }
+
+    fn attach(&mut self, table: &mut BlockTable, chain: &Chain, matched: u32) {
+        debug_assert!(table.blocks.is_empty());
+        for id in chain.ids(matched) {
+            let block = self.find(id).expect("a matched block is in the index");
+            let node = &mut self.nodes[block as usize];
+            if node.refs == 0 {
+                self.idle.remove(block);
+            }
+            node.refs += 1;
+            table.blocks.push(block);
+        }
+        table.published = matched;
+    }
+
+    fn grow(&mut self, now: SimTime, table: &mut BlockTable, blocks: u32) -> bool {
+        let wanted = blocks.saturating_sub(Self::held(table));
+        if wanted > self.idle.len() {
+            return false;
+        }
+        for _ in 0..wanted {
+            let block = self.idle.pop().expect("counted above");
+            self.drop_id(now, block);
+            self.nodes[block as usize].refs = 1;
+            table.blocks.push(block);
+        }
+        true
+    }
+
+    fn publish(&mut self, now: SimTime, table: &mut BlockTable, chain: &Chain, blocks: u32) {
+        if !self.sharing || blocks <= table.published {
+            return;
+        }
+        debug_assert!(blocks <= Self::held(table));
+        let from = table.published;
+        for (offset, id) in chain.ids_range(from, blocks).enumerate() {
+            let block = table.blocks[from as usize + offset];
+            let node = &mut self.nodes[block as usize];
+            debug_assert!(!node.published);
+            (node.id, node.published, node.twin) = (id, true, NONE);
+            match self.find(id) {
+                None => {
+                    let nodes = &self.nodes;
+                    self.index.insert_unique(id, block, |&other| nodes[other as usize].id);
+                    self.log.note(Change { at: now, id, added: true });
+                }
+                Some(mut first) => {
+                    while self.nodes[first as usize].twin != NONE {
+                        first = self.nodes[first as usize].twin;
+                    }
+                    self.nodes[first as usize].twin = block;
+                }
+            }
+        }
+        table.published = blocks.min(chain.blocks());
+    }
+
+    fn release(&mut self, table: &mut BlockTable) {
+        for &block in table.blocks.iter().rev() {
+            let node = &mut self.nodes[block as usize];
+            node.refs -= 1;
+            if node.refs == 0 {
+                self.idle.push(block);
+            }
+        }
+        table.blocks.clear();
+        table.published = 0;
+    }
+
+    fn check(&self, tables: &mut dyn Iterator<Item = &BlockTable>) {
         let mut refs = vec![0u32; self.nodes.len()];
         tables.for_each(|table| table.blocks.iter().for_each(|&block| refs[block as usize] += 1));
         let mut held = 0;
@@ -252,7 +231,7 @@ mod tests {
         assert!(cache.grow(SimTime(now), &mut table, chain.blocks()));
         cache.publish(SimTime(now), &mut table, chain, chain.blocks());
         cache.release(&mut table);
-        cache.check(std::iter::empty());
+        cache.check(&mut std::iter::empty());
         matched
     }
 
@@ -287,7 +266,7 @@ mod tests {
         for table in &mut tables {
             cache.publish(SimTime(0), table, &shared, 2);
         }
-        cache.check(tables.iter());
+        cache.check(&mut tables.iter());
         assert_eq!(cache.log().changes().len(), 2);
         let [mut first, mut second] = tables;
         cache.release(&mut first);
@@ -295,7 +274,7 @@ mod tests {
         // The first table's blocks are the older ones and go; its twin still answers.
         let mut other = BlockTable::default();
         assert!(cache.grow(SimTime(1), &mut other, 2));
-        cache.check(std::iter::once(&other));
+        cache.check(&mut std::iter::once(&other));
         assert_eq!(cache.matched(&shared, 2), (2, 2));
         assert_eq!(cache.log().changes().len(), 2);
         assert!(cache.grow(SimTime(2), &mut other, 4));
@@ -314,8 +293,8 @@ mod tests {
         cache.attach(&mut table, &shared, 3);
         assert_eq!(cache.free_blocks(), 1);
         assert!(!cache.grow(SimTime(1), &mut table, 5), "two more blocks where one is free");
-        assert_eq!(table.len(), 3);
-        cache.check(std::iter::once(&table));
+        assert_eq!(BlockCache::<Lru>::held(&table), 3);
+        cache.check(&mut std::iter::once(&table));
     }
 
     proptest::proptest! {

@@ -6,7 +6,7 @@
 use super::params::{Admission, EngineParams, Scheduler};
 use super::sequence::Sequence;
 use super::{Job, JobId, Output, StepRecord, Tokens};
-use crate::kvcache::{BlockCache, ChangeLog, Lru};
+use crate::kvcache::{ChangeLog, KvCache};
 use crate::observe::{Load, Outcome, Work};
 use crate::time::{PS_PER_NS, SimTime};
 use crate::timing::{BatchShape, StepTime};
@@ -14,11 +14,11 @@ use std::collections::VecDeque;
 
 /// A continuous-batching engine with its KV cache.
 #[derive(Debug)]
-pub struct Engine {
+pub struct Engine<C: KvCache> {
     params: EngineParams,
     timing: Box<dyn StepTime>,
-    cache: BlockCache<Lru>,
-    sequences: Vec<Sequence>,
+    cache: C,
+    sequences: Vec<Sequence<C::Table>>,
     vacant: Vec<u32>,
     waiting: VecDeque<u32>,
     running: Vec<u32>,
@@ -34,11 +34,11 @@ pub struct Engine {
     work: Work,
 }
 
-impl Engine {
+impl<C: KvCache> Engine<C> {
     /// An empty engine.
-    pub fn new(params: EngineParams, timing: Box<dyn StepTime>) -> Engine {
+    pub fn new(params: EngineParams, timing: Box<dyn StepTime>) -> Self {
         Engine {
-            cache: BlockCache::new(params.usable_blocks(), params.prefix_cache),
+            cache: C::new(params.usable_blocks(), params.prefix_cache),
             params,
             timing,
             sequences: Vec::new(),
@@ -359,7 +359,7 @@ impl Engine {
         let still_to_take = |&slot: &u32| {
             let sequence = &self.sequences[slot as usize];
             let total = (sequence.prompt + sequence.output - 1).div_ceil(self.params.block_tokens);
-            total.saturating_sub(sequence.table.len())
+            total.saturating_sub(C::held(&sequence.table))
         };
         self.running.iter().map(still_to_take).sum()
     }
@@ -396,8 +396,9 @@ impl Engine {
     /// When one does not hold.
     pub fn check(&self) {
         let tables = self.running.iter().map(|&slot| &self.sequences[slot as usize].table);
-        self.cache.check(tables);
-        let sum = |slots: &mut dyn Iterator<Item = &u32>, of: fn(&Sequence) -> u32| -> u64 {
+        let mut tables = tables;
+        self.cache.check(&mut tables);
+        let sum = |slots: &mut dyn Iterator<Item = &u32>, of: fn(&Sequence<C::Table>) -> u32| -> u64 {
             slots.map(|&slot| u64::from(of(&self.sequences[slot as usize]))).sum()
         };
         assert_eq!(sum(&mut self.waiting.iter(), |sequence| sequence.prompt), self.waiting_tokens);

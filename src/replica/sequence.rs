@@ -1,16 +1,15 @@
 //! A job inside the engine, and what the engine keeps of it.
 
 use super::{Job, JobId, Tokens};
-use crate::kvcache::BlockTable;
 use crate::time::SimTime;
 use crate::workload::Chain;
 
 /// A job in the engine: waiting, running, or preempted and waiting again.
 #[derive(Debug, Default)]
-pub(super) struct Sequence {
+pub(super) struct Sequence<T> {
     pub(super) job: JobId,
     pub(super) chain: Chain,
-    pub(super) table: BlockTable,
+    pub(super) table: T,
     pub(super) priority: u8,
     /// Order of arrival at this engine.
     pub(super) arrival: u64,
@@ -28,9 +27,8 @@ pub(super) struct Sequence {
     pub(super) scheduled_at: Option<SimTime>,
 }
 
-impl Sequence {
+impl<T> Sequence<T> {
     pub(super) fn fill(&mut self, job: Job, arrival: u64) {
-        debug_assert!(self.table.is_empty());
         self.job = job.id;
         self.chain = job.chain;
         self.priority = job.priority;

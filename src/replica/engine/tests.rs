@@ -2,6 +2,9 @@
 //! otherwise; a block has 16 tokens.
 
 use super::*;
+use crate::kvcache::{BlockCache, Lru};
+
+type Engine = super::Engine<BlockCache<Lru>>;
 use crate::timing::Line;
 use crate::workload::{Chain, Run};
 
@@ -172,10 +175,8 @@ fn a_request_that_cannot_fit_ends_refused_and_blocks_nobody() {
     let (out, _) = drain(&mut engine, u64::MAX);
     assert_eq!(ended(&out, 2).1.output, 61);
     // Longer than the model's context, though the cache would hold it.
-    let mut roomy = super::Engine::new(
-        EngineParams { max_model_len: 150, ..params() },
-        Box::new(Constant { per_token_ps: 0 }),
-    );
+    let mut roomy =
+        Engine::new(EngineParams { max_model_len: 150, ..params() }, Box::new(Constant { per_token_ps: 0 }));
     let mut out = Vec::new();
     roomy.deliver(SimTime(0), job(0, 100, 51, 1, 0), &mut out);
     assert!(matches!(out[..], [Output::Ended { outcome: Outcome::TooLarge, .. }]));
@@ -223,7 +224,7 @@ fn priority_admits_and_preempts_by_priority() {
     assert_eq!([2, 0, 1].map(|id| ended(&out, id).0 / MS), [2, 4, 6]);
 
     // 12 blocks, the urgent one admitted last: the other is preempted although it came first.
-    let mut engine = super::Engine::new(
+    let mut engine = Engine::new(
         EngineParams { kv_blocks: 13, scheduler, ..params() },
         Box::new(Constant { per_token_ps: 0 }),
     );

@@ -133,6 +133,37 @@ fn by_hand() {
 }
 
 #[test]
+fn joined_runs_keep_different_blocks_apart() {
+    // Engine block 0 ends with block 3 of run 1 in one request and with block 2 of it in the other.
+    let text = br#"{"regionsim_trace":1,"block_tokens":4}
+{"t_ns":0,"in":15,"out":1,"runs":[[3,0,3],[1,3,1]]}
+{"t_ns":1,"in":15,"out":1,"runs":[[2,0,3],[1,2,1]]}"#;
+    let compiled = chains(&CompiledTrace::compile(&read(text).unwrap(), 16).unwrap());
+    assert_eq!((compiled[0].2.len(), compiled[1].2.len()), (1, 1));
+    assert_ne!(compiled[0].2, compiled[1].2);
+}
+
+#[test]
+fn layers_share_their_full_blocks_by_hand() {
+    // One system prompt of 100 tokens and one document of 60: 160 tokens are ten blocks of 16, though 100 are six
+    // and 60 are three. The system prompt alone: six.
+    let layer = |tokens| Some(SharedPrefix { count: 1, tokens: Tokens::fixed(tokens), zipf: 0.0 });
+    for (documents, want) in [(layer(60), 10), (None, 6)] {
+        let params = SyntheticParams {
+            until: Until::Requests(2),
+            system: layer(100),
+            documents,
+            message: Tokens::fixed(500),
+            ..SyntheticParams::default()
+        };
+        let mut text = Vec::new();
+        generate_trace(&params, "x", &[], 16, 5, &mut text).unwrap();
+        let compiled = chains(&CompiledTrace::compile(&read(&text).unwrap(), 16).unwrap());
+        assert_eq!(common(&compiled[0].2, &compiled[1].2), want);
+    }
+}
+
+#[test]
 fn the_hash_is_of_what_rows_mean() {
     let hash = |text: &str| read(text.as_bytes()).unwrap().content_hash();
     let head = "{\"regionsim_trace\":1,\"block_tokens\":16}\n";
