@@ -220,3 +220,12 @@ fn odd_overrides_are_answered() {
         }
     }
 }
+
+#[test]
+fn a_file_of_many_mistakes_is_answered_soon() {
+    let lines: Vec<String> = (0..20_000).map(|number| format!("key{number} = {number}")).collect();
+    answered(&lines.join("\n"));
+    let regions: Vec<String> =
+        (0..5_000).map(|number| format!("[regions.r{number}]\nlocation = \"aws:x\"")).collect();
+    answered(&regions.join("\n"));
+}
