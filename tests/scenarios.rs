@@ -83,7 +83,7 @@ fn comments_formatting_and_key_order_do_not_change_the_hash() {
 fn an_override_is_as_if_it_had_been_written() {
     let text = std::fs::read_to_string(folder().join("single-replica.toml")).expect("the file");
     let changed = text
-        .replace("sessions_per_s = 12.0", "sessions_per_s = 3.5")
+        .replace("sessions_per_s = 8.0", "sessions_per_s = 3.5")
         .replace("itl = \"40ms\"", "itl = \"25ms\"\ne2e = \"9s\"");
     let written = parse("x", &changed, &folder(), "x", &[]).expect("a plan");
     let set = plan(
@@ -129,11 +129,36 @@ fn residency_sets_left_unset_inherit_process_in() {
     // Frankfurt and Paris are in the EEA; London is not.
     assert_eq!(allowed, [false, true, true, false]);
     let text = std::fs::read_to_string(folder().join("residency-eu.toml")).expect("the file");
-    let short: String = text
+    let kept: Vec<&str> = text
         .lines()
         .filter(|line| !line.starts_with("decrypt_in") && !line.starts_with("transit_via"))
-        .map(|line| format!("{line}\n"))
         .collect();
-    let short = parse("x", &short, &folder(), "x", &[]).expect("a plan");
+    let short = parse("x", &kept.join("\n"), &folder(), "x", &[]).expect("a plan");
     assert_eq!(short.content_hash(), plan.content_hash());
+}
+
+#[test]
+fn the_reference_page_is_up_to_date() {
+    const MARKER: &str = "cargo test --test scenarios -->\n";
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/SCENARIO.md");
+    let page = std::fs::read_to_string(&path).expect("docs/SCENARIO.md");
+    let head = page.find(MARKER).expect("the marker") + MARKER.len();
+    let tables = regionsim::scenario::reference::reference();
+    if std::env::var_os("REGIONSIM_WRITE_DOCS").is_some() {
+        std::fs::write(&path, format!("{}{tables}", &page[..head])).expect("written");
+    } else {
+        assert_eq!(&page[head..], tables, "run with REGIONSIM_WRITE_DOCS=1");
+    }
+}
+
+#[test]
+fn the_example_of_the_reference_page_resolves() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/SCENARIO.md");
+    let page = std::fs::read_to_string(&path).expect("docs/SCENARIO.md");
+    let example =
+        page.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("an example");
+    let plan =
+        parse("example", example, Path::new("."), "example", &[]).unwrap_or_else(|found| panic!("{found}"));
+    assert_eq!(plan.policies.len(), 6);
+    assert_eq!(plan.world.origins.len(), 2);
 }

@@ -111,7 +111,9 @@ fn hash(value: &Value, digest: &mut Digest) {
         Value::Array(items) => {
             digest.word(5);
             digest.word(items.len() as u64);
-            items.iter().for_each(|item| hash(item, digest));
+            for item in items {
+                hash(item, digest);
+            }
         }
         Value::Object(entries) => {
             let mut keys: Vec<&String> = entries.keys().filter(|key| *key != "path").collect();
