@@ -1,7 +1,9 @@
 //! requests.parquet: the columns of requests.csv as a Parquet file. Needs the feature `frames`; the lean build says
 //! so instead.
 
-use crate::run::RunResult;
+use crate::observe::RequestRow;
+use crate::run::Labels;
+use crate::world::SloParams;
 use std::io::Write;
 
 /// A Parquet file could not be written.
@@ -23,16 +25,22 @@ pub fn available() -> Result<(), ParquetError> {
     if cfg!(feature = "frames") { Ok(()) } else { Err(ParquetError::NotBuilt) }
 }
 
-/// Writes the rows of a cell by id.
+/// Writes rows by id, whatever order they come in.
 #[cfg(not(feature = "frames"))]
-pub fn write(_: impl Write, _: &RunResult) -> Result<(), ParquetError> {
+pub fn write(_: impl Write, _: Vec<RequestRow>, _: &Labels, _: &[SloParams]) -> Result<(), ParquetError> {
     Err(ParquetError::NotBuilt)
 }
 
-/// Writes the rows of a cell by id.
+/// Writes rows by id, whatever order they come in.
 #[cfg(feature = "frames")]
-pub fn write(out: impl Write, result: &RunResult) -> Result<(), ParquetError> {
-    frames::write(out, result).map_err(|error| ParquetError::Failed(error.to_string()))
+pub fn write(
+    out: impl Write,
+    mut rows: Vec<RequestRow>,
+    labels: &Labels,
+    slos: &[SloParams],
+) -> Result<(), ParquetError> {
+    rows.sort_unstable_by_key(|row| row.id);
+    frames::write(out, &rows, labels, slos).map_err(|error| ParquetError::Failed(error.to_string()))
 }
 
 #[cfg(feature = "frames")]
@@ -40,7 +48,8 @@ mod frames {
     use crate::id::Id;
     use crate::observe::{Leg, RequestRow};
     use crate::run::result::name_of;
-    use crate::run::{RunResult, met};
+    use crate::run::{Entry, Labels, met};
+    use crate::world::SloParams;
     use polars::prelude::{Column, DataFrame, NamedFrom, PolarsResult, Series};
     use polars_io::prelude::{ParquetCompression, ParquetWriter};
     use std::io::Write;
@@ -61,10 +70,15 @@ mod frames {
         Column::from(Series::new(name.into(), values))
     }
 
-    pub(super) fn write(out: impl Write, result: &RunResult) -> PolarsResult<()> {
-        let (rows, labels) = (result.rows.as_slice(), &result.labels);
-        let meets: Vec<bool> =
-            rows.iter().map(|row| result.slos.get(row.class).is_none_or(|slo| met(slo, row))).collect();
+    pub(super) fn write(
+        out: impl Write,
+        rows: &[RequestRow],
+        labels: &Labels,
+        slos: &[SloParams],
+    ) -> PolarsResult<()> {
+        let meets =
+            |row: &RequestRow| slos.get(row.class.index()).is_none_or(|slo| met(slo, &Entry::of(row)));
+        let meets: Vec<bool> = rows.iter().map(meets).collect();
         let mut columns = vec![
             numbers("id", rows, |row| u64::from(row.id.0)),
             numbers("key", rows, |row| row.key),
@@ -118,8 +132,10 @@ mod tests {
     fn the_file_is_parquet_and_equal_cells_give_equal_bytes() {
         let cell = sample::cell("a", 1, 1);
         let (mut first, mut second) = (Vec::new(), Vec::new());
-        super::write(&mut first, &cell).unwrap();
-        super::write(&mut second, &cell).unwrap();
+        let slos = cell.slos.as_slice();
+        super::write(&mut first, sample::rows(1), &cell.labels, slos).unwrap();
+        let backwards = sample::rows(1).into_iter().rev().collect();
+        super::write(&mut second, backwards, &cell.labels, slos).unwrap();
         assert_eq!(&first[..4], b"PAR1");
         assert_eq!(&first[first.len() - 4..], b"PAR1");
         assert_eq!(first, second);
