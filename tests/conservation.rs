@@ -16,8 +16,8 @@ use regionsim::engine::Ended;
 use regionsim::id::{ClassId, DataClassId, Id, OriginId, PoolId, RegionId, ReplicaId, SourceId};
 use regionsim::network::{Connection, JitterParams, LastMileParams, RegionSet};
 use regionsim::observe::{Leg, Observation, Observer, Outcome, ReplicaSample, RequestRow};
-use regionsim::replica::{Admission, EngineParams, QueueParams, Scheduler, ServerParams};
-use regionsim::routing::REGISTRY;
+use regionsim::replica::{Admission, EngineParams, QueueParams, Scheduler, ServerParams, Stepping};
+use regionsim::routing::{IndexSource, PolicySpec, REGISTRY};
 use regionsim::run::Conservation;
 use regionsim::time::{SimTime, Span};
 use regionsim::workload::params::{Arrivals, SharedPrefix, SyntheticParams, Tokens, Until};
@@ -71,6 +71,7 @@ struct Recipe {
     rtt_ms: Vec<u32>,
     jitter: bool,
     policy: (Index, Option<Index>, Option<Index>),
+    oracle: bool,
     workers: u32,
     decision_us: u64,
     isolation: bool,
@@ -158,7 +159,7 @@ fn recipe() -> impl Strategy<Value = Recipe> {
     );
     let rest = (
         policy,
-        0u32..3,
+        (any::<bool>(), 0u32..3),
         0u64..2_000,
         any::<bool>(),
         load(),
@@ -168,7 +169,7 @@ fn recipe() -> impl Strategy<Value = Recipe> {
     );
     (places, rest).prop_map(|(places, rest)| {
         let (regions, pools, origins, classes, class_of_workload, rtt_ms, jitter) = places;
-        let (policy, workers, decision_us, isolation, load, horizon_ms, sample_ms, seed) = rest;
+        let (policy, (oracle, workers), decision_us, isolation, load, horizon_ms, sample_ms, seed) = rest;
         Recipe {
             regions,
             pools,
@@ -178,6 +179,7 @@ fn recipe() -> impl Strategy<Value = Recipe> {
             rtt_ms,
             jitter,
             policy,
+            oracle,
             workers,
             decision_us,
             isolation,
@@ -191,7 +193,9 @@ fn recipe() -> impl Strategy<Value = Recipe> {
 
 fn build_server(server: &Server) -> ServerParams {
     match *server {
-        Server::Fifo { slots, capacity } => ServerParams::Fifo(QueueParams { per_request: Span::from_ms(100), ..queue(slots, capacity) }),
+        Server::Fifo { slots, capacity } => {
+            ServerParams::Fifo(QueueParams { per_request: Span::from_ms(100), ..queue(slots, capacity) })
+        }
         Server::Ps => ServerParams::Ps(queue(1, None)),
         Server::Engine { kv_blocks, budget, seqs, threshold, model_len, how, watermark } => {
             ServerParams::Engine(EngineParams {
@@ -289,6 +293,11 @@ fn build(recipe: &Recipe) -> (WorldParams, PolicyParams) {
         GatewayPlacement::Central(RegionId(at.index(count) as u32))
     });
     let mut policy = tiers(global.as_ref().map(name), name(replica), gateways);
+    for spec in [Some(&mut policy.replica), policy.global.as_mut()].into_iter().flatten() {
+        if let (PolicySpec::Prefix(params), true) = (spec, recipe.oracle) {
+            params.index = IndexSource::Oracle;
+        }
+    }
     (policy.workers, policy.decision_time) = (recipe.workers, Span::from_us(recipe.decision_us));
     (world, policy)
 }
@@ -506,11 +515,36 @@ fn check(recipe: &Recipe) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// Stepped one by one or in stretches: the same rows, samples and caches.
+fn check_twins(recipe: &Recipe) -> Result<(), TestCaseError> {
+    let (world, policy) = build(recipe);
+    let run = |stepping| {
+        let world = World::with_stepping(&world, &policy, recipe.seed, stepping, Diary::default());
+        world.expect("a sound world").run(|_, _| true)
+    };
+    let ((fast, diary), (plain, other)) = (run(Stepping::Fast), run(Stepping::Stepwise));
+    prop_assert_eq!(diary.ended.len(), other.ended.len());
+    for ((_, fast), (_, plain)) in diary.ended.iter().zip(&other.ended) {
+        prop_assert_eq!(fast, plain);
+    }
+    for (fast, plain) in diary.samples.iter().zip(&other.samples) {
+        prop_assert_eq!(fast, plain);
+    }
+    prop_assert_eq!(&fast.replicas, &plain.replicas);
+    prop_assert_eq!(fast.outcome_digest, plain.outcome_digest);
+    prop_assert_eq!((fast.ended, fast.end), (plain.ended, plain.end));
+    check_all(&world, &policy, &plain, &other)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
     fn nothing_is_lost_in_any_world(recipe in recipe()) {
         check(&recipe)?;
+    }
+    #[test]
+    fn the_two_ways_to_step_are_one(recipe in recipe()) {
+        check_twins(&recipe)?;
     }
 }
 
