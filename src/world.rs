@@ -218,6 +218,10 @@ impl<'p, O: Observer> World<'p, O> {
 
     /// Ends every request that is still under way.
     fn finish(&mut self, end: SimTime, told: SimTime) {
+        // The horizon counts: a step that ends at it has ended.
+        for site in self.sites.iter_mut() {
+            site.replica.advance_to(end + Span(1));
+        }
         for slot in self.slots.live() {
             let state = self.slots.get_mut(slot);
             let row = &mut state.row;
@@ -226,7 +230,7 @@ impl<'p, O: Observer> World<'p, O> {
             if row.first_token_at.is_some_and(|at| at > end) {
                 (row.first_token_at, row.server_ttft) = (None, None);
             }
-            if let Some(replica) = row.replica.filter(|_| state.delivered) {
+            if let Some(replica) = row.replica.filter(|_| state.in_replica) {
                 let tokens = self.sites[replica].replica.tokens(crate::replica::JobId(slot));
                 state.take_tokens(tokens);
             }
