@@ -34,9 +34,25 @@ impl<O: Observer> World<'_, O> {
         gateway::allowed(rule, self.gateways[state.gateway].region)
     }
 
+    /// Brings replicas up to date whose load or cache the request's gateway reads. Nothing where it reads neither.
+    fn bring_up_to_date(&mut self, now: SimTime, slot: u32) {
+        let gateway = &self.gateways[self.slots.get(slot).gateway];
+        let follows = gateway.reads_caches;
+        if !follows && !gateway.reads_loads {
+            return;
+        }
+        for replica in self.sites.ids() {
+            self.sites[replica].replica.advance_to(now);
+            if follows {
+                self.follow_cache(replica);
+            }
+        }
+    }
+
     /// Decides about a request and sends it, holds it, or ends it.
     pub(super) fn dispatch(&mut self, now: SimTime, slot: u32, schedule: &mut Schedule<Event>) {
         let allowed = self.allowed(slot);
+        self.bring_up_to_date(now, slot);
         match self.choose(slot) {
             Place::Found(global, stage, target) => {
                 self.send(now, slot, global, stage, target, allowed, schedule)

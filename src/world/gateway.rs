@@ -6,7 +6,7 @@ use super::{Site, entry_index};
 use crate::id::{DataClassId, GatewayId, Id, IdVec, OriginId, RegionId, ReplicaId};
 use crate::network::{Network, RegionSet};
 use crate::rng::Key;
-use crate::routing::{EligibleId, Stage, Target, TargetId};
+use crate::routing::{EligibleId, IndexSource, Stage, Target, TargetId};
 use std::collections::VecDeque;
 
 /// A gateway.
@@ -18,6 +18,10 @@ pub(super) struct Gateway {
     pub(super) stages: Vec<Stage>,
     /// By data class: what its requests may be sent to.
     pub(super) eligible: IdVec<DataClassId, Reach>,
+    /// Whether a stage reads loads.
+    pub(super) reads_loads: bool,
+    /// Whether a stage's index follows the replicas' caches.
+    pub(super) reads_caches: bool,
     /// Requests that wait for a worker.
     pub(super) line: VecDeque<u32>,
     /// Workers that are deciding.
@@ -132,7 +136,10 @@ fn gateway(
     } else {
         vec![Stage::new(&policy.replica, sites.enumerate().map(target).collect(), key.named("replica"))]
     };
+    let needs = || stages.iter().chain(&global).map(Stage::needs);
     let mut gateway = Gateway {
+        reads_loads: needs().any(|needs| needs.load),
+        reads_caches: needs().any(|needs| needs.index == Some(IndexSource::Oracle)),
         region,
         global,
         stages,

@@ -192,7 +192,7 @@ impl<O: Observer> World<'_, O> {
     }
 
     /// Tells the prefix indexes that follow this replica's cache what changed in it.
-    fn follow_cache(&mut self, replica: ReplicaId) {
+    pub(super) fn follow_cache(&mut self, replica: ReplicaId) {
         let site = &mut self.sites[replica];
         let Some(log) = site.replica.cache_log() else { return };
         for change in log.changes() {
