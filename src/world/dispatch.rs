@@ -55,7 +55,7 @@ impl<O: Observer> World<'_, O> {
         self.bring_up_to_date(now, slot);
         match self.choose(slot) {
             Place::Found(global, stage, target) => {
-                self.send(now, slot, global, stage, target, allowed, schedule)
+                self.send(now, slot, global, stage, target, allowed, schedule);
             }
             Place::Later => {
                 let gateway = self.slots.get(slot).gateway;
