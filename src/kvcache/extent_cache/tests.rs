@@ -272,6 +272,25 @@ fn segments_cut_by_a_shorter_prompt_are_joined_again() {
 }
 
 #[test]
+fn a_segment_grows_at_its_end_although_another_holds_its_head() {
+    let mut cache = ExtentCache::new(100, true);
+    let prompt = chain(&[(1, 0, 40)]);
+    let mut tables = [ExtentTable::default(), ExtentTable::default()];
+    assert!(cache.grow(SimTime(0), &mut tables[0], 10));
+    cache.publish(SimTime(0), &mut tables[0], &prompt, 10);
+    assert_eq!(cache.matched(&prompt, 6), (6, 0));
+    cache.attach(&mut tables[1], &prompt, 6);
+    for blocks in 11..=40 {
+        assert!(cache.grow(SimTime(0), &mut tables[0], blocks));
+        cache.publish(SimTime(0), &mut tables[0], &prompt, blocks);
+        cache.check(&mut tables.iter());
+    }
+    // Blocks 0..6 held by both, 6..40 by the first, and what was never used.
+    assert_eq!(cache.segments.nodes.len() - cache.segments.vacant.len(), 3);
+    assert_eq!(tables[0].spans.len(), 1);
+}
+
+#[test]
 fn a_run_loses_its_tail_first_and_a_twin_takes_its_place_silently() {
     let mut cache = ExtentCache::new(12, true);
     cache.log_mut().subscribe();
