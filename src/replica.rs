@@ -13,7 +13,7 @@ mod sequence;
 
 pub use engine::Engine;
 pub use fifo::Fifo;
-pub use params::{Admission, EngineParams, QueueParams, Scheduler, ServerParams};
+pub use params::{Admission, EngineParams, QueueParams, Scheduler, ServerParams, Stepping};
 pub use ps::ProcessorSharing;
 
 use crate::kvcache::{BlockCache, ChangeLog, Lru};
@@ -110,11 +110,12 @@ impl Replica {
     ///
     /// # Panics
     /// When an engine comes without a timing.
-    pub fn new(params: &ServerParams, timing: Option<Box<dyn StepTime>>) -> Replica {
+    pub fn new(params: &ServerParams, timing: Option<Box<dyn StepTime>>, stepping: Stepping) -> Replica {
         match params {
             ServerParams::Engine(engine) => Replica::Engine(Box::new(Engine::new(
                 engine.clone(),
                 timing.expect("an engine has a step-time model"),
+                stepping,
             ))),
             ServerParams::Fifo(queue) => Replica::Fifo(Fifo::new(queue.clone())),
             ServerParams::Ps(queue) => Replica::Ps(ProcessorSharing::new(queue.clone())),
@@ -122,8 +123,9 @@ impl Replica {
     }
     /// Brings the replica to `now`, exclusive: a step that ends at `now` has not ended yet.
     pub fn advance_to(&mut self, now: SimTime) {
-        // The engine is stepped by its wakes and never behind; a lazy one will catch up here.
-        let _ = now;
+        if let Replica::Engine(engine) = self {
+            engine.advance_to(now);
+        }
     }
     /// A job arrives. What it leads to at once (a refusal) is added to `out`.
     pub fn deliver(&mut self, now: SimTime, job: Job, out: &mut Vec<Output>) {

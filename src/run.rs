@@ -4,6 +4,7 @@
 
 pub mod cell;
 pub mod conservation;
+pub mod prepared;
 pub mod result;
 pub mod rows;
 pub mod series;
@@ -13,6 +14,7 @@ pub mod warning;
 
 pub use cell::{CellInput, labels, run_cell, run_cell_twice};
 pub use conservation::{Conservation, ConservationReport, Violation};
+pub use prepared::Prepared;
 pub use result::{
     CapacityLine, DataTable, Labels, PoolLabel, Provenance, ReplicaLabel, ReplicaTotals, RunResult, met,
 };

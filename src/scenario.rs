@@ -12,6 +12,7 @@ pub mod nearest;
 pub mod overrides;
 pub mod plan;
 pub mod raw;
+pub mod reference;
 pub mod resolve;
 pub mod schema;
 
@@ -64,8 +65,8 @@ pub fn parse(
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let gathered = |text: &str, mut items: Vec<Diagnostic>| {
         // A setting for all pools is one mistake, however many pools have it.
-        let mut once: Vec<Diagnostic> = Vec::with_capacity(items.len());
-        items.retain(|item| !once.contains(item) && (once.push(item.clone()), true).1);
+        let mut once = std::collections::BTreeSet::new();
+        items.retain(|item| once.insert((item.place.as_ref().map(|place| place.start), item.title.clone())));
         items.sort_by_key(|item| (item.severity, item.place.as_ref().map_or(0, |place| place.start)));
         Diagnostics { file: file.to_owned(), text: text.to_owned(), items }
     };

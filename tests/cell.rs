@@ -88,7 +88,7 @@ fn input<'p>(world: &'p WorldParams, policy: &'p PolicyParams, seed: u64) -> Cel
         warmup: Span::from_secs(20),
         gpus: &[],
         capacity: &[],
-        provenance: Default::default(),
+        provenance: std::sync::Arc::default(),
         notices: &[],
         warnings: &[],
     }

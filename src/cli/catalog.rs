@@ -61,7 +61,10 @@ pub fn run(args: &Args) -> Outcome {
         if !listing.notes.is_empty() {
             out.push('\n');
         }
-        listing.notes.iter().for_each(|note| out.push_str(&format!("{note}\n")));
+        for note in &listing.notes {
+            out.push_str(note);
+            out.push('\n');
+        }
         print(&out)?;
     }
     Ok(Exit::Ok)

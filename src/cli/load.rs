@@ -1,57 +1,39 @@
-//! From a scenario file to what commands need of it. The only place of the command line that knows scenarios.
+//! From a scenario file to what commands need of it, with its mistakes shown as they are.
 
-use super::exit::Failure;
-use crate::run::{CapacityLine, CellInput, Provenance, Warning};
-use crate::time::Span;
-use crate::world::{PolicyParams, WorldParams};
-use std::sync::Arc;
+use super::exit::{Exit, Failure};
+use super::terminal;
+use crate::run::Prepared;
+use crate::scenario::{self, Diagnostics, Plan};
+use std::io::Read;
+use std::path::Path;
 
-/// A scenario, ready to run.
-pub struct Loaded {
-    /// Its name.
-    pub name: String,
-    /// Its world.
-    pub world: WorldParams,
-    /// Its policies.
-    pub policies: Vec<PolicyParams>,
-    /// Its seed.
-    pub seed: u64,
-    /// Its warm-up.
-    pub warmup: Span,
-    /// The GPU of each pool.
-    pub gpus: Vec<String>,
-    /// KV capacity by pool.
-    pub capacity: Vec<CapacityLine>,
-    /// Where its numbers come from.
-    pub provenance: Arc<Provenance>,
-    /// What to know.
-    pub notices: Vec<String>,
-    /// What to act on.
-    pub warnings: Vec<Warning>,
-    /// Every default explicit, as text.
-    pub plan: String,
+/// A scenario that does not stand: what is wrong has its own layout.
+#[derive(Debug, thiserror::Error)]
+#[error("the scenario cannot be run")]
+pub struct Invalid(pub Diagnostics);
+
+/// Reads a scenario with overrides; `-` is stdin.
+pub fn plan(file: &str, set: &[String]) -> Result<Plan, Failure> {
+    let found = if file == "-" {
+        let mut text = String::new();
+        std::io::stdin().read_to_string(&mut text).map_err(Failure::usage)?;
+        scenario::parse("<stdin>", &text, Path::new("."), "stdin", set)
+    } else {
+        scenario::load(Path::new(file), set)
+    };
+    found.map_err(|diagnostics| Failure { exit: Exit::Usage, error: Invalid(diagnostics).into() })
 }
 
-impl Loaded {
-    /// A cell of it.
-    pub fn cell<'p>(&'p self, policy: &'p PolicyParams, seed: u64) -> CellInput<'p> {
-        CellInput {
-            scenario: &self.name,
-            world: &self.world,
-            policy,
-            seed,
-            warmup: self.warmup,
-            gpus: &self.gpus,
-            capacity: &self.capacity,
-            provenance: self.provenance.clone(),
-            notices: &self.notices,
-            warnings: &self.warnings,
-        }
+/// Reads a scenario and makes it ready for its cells; tells what to know about it.
+pub fn load(file: &str, set: &[String], quiet: bool) -> Result<Prepared, Failure> {
+    let plan = plan(file, set)?;
+    tell(&plan, quiet);
+    Ok(Prepared::of(plan))
+}
+
+/// Shows a plan's notices.
+pub fn tell(plan: &Plan, quiet: bool) {
+    if !quiet && !plan.notices.items.is_empty() {
+        terminal::plain(&plan.notices.render(terminal::stderr_colour()));
     }
-}
-
-/// Reads a scenario with overrides.
-pub fn load(scenario: &str, set: &[String]) -> Result<Loaded, Failure> {
-    let _ = set;
-    Err(anyhow::anyhow!("{scenario}: not there yet").into())
 }

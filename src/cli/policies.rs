@@ -32,23 +32,19 @@ fn json(entry: &PolicyEntry) -> serde_json::Value {
 pub fn run(args: &Args) -> Outcome {
     let entries: Vec<&PolicyEntry> = match &args.name {
         None => REGISTRY.iter().collect(),
-        Some(name) => match REGISTRY.iter().find(|entry| entry.name == name) {
-            Some(entry) => vec![entry],
-            None => {
-                let names: Vec<&str> = REGISTRY.iter().map(|entry| entry.name).collect();
-                let names = names.join(", ");
-                return Err(Failure::usage(anyhow::anyhow!(
-                    "there is no policy `{name}`; there are {names}"
-                )));
-            }
-        },
+        Some(name) => {
+            let found = REGISTRY.iter().find(|entry| entry.name == name);
+            vec![found.ok_or_else(|| unknown(name))?]
+        }
     };
     let mut out = String::new();
     if args.json {
         let list: Vec<_> = entries.iter().map(|entry| json(entry)).collect();
         let _ = writeln!(out, "{}", serde_json::to_string_pretty(&list)?);
     } else if args.name.is_some() {
-        entries.iter().for_each(|entry| show(&mut out, entry));
+        for entry in entries {
+            show(&mut out, entry);
+        }
     } else {
         let width = entries.iter().map(|entry| entry.name.len()).max().unwrap_or(0);
         for entry in entries {
@@ -58,6 +54,11 @@ pub fn run(args: &Args) -> Outcome {
     }
     print(&out)?;
     Ok(Exit::Ok)
+}
+
+fn unknown(name: &str) -> Failure {
+    let names: Vec<&str> = REGISTRY.iter().map(|entry| entry.name).collect();
+    Failure::usage(anyhow::anyhow!("there is no policy `{name}`; there are {}", names.join(", ")))
 }
 
 fn show(out: &mut String, entry: &PolicyEntry) {

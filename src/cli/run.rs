@@ -1,14 +1,14 @@
 //! `run`: every policy of a scenario on the same world.
 
 use super::exit::{Exit, Failure};
-use super::load::{Loaded, load};
+use super::load::load;
 use super::progress::Progress;
 use super::{Outcome, print, terminal};
 use crate::report::atomic::AtomicFile;
 use crate::report::manifest::Manifest;
 use crate::report::requests_csv::RequestsCsv;
 use crate::report::{CellSummary, Summary, parquet, plots, series_csv, summarise, summarise_cell, table};
-use crate::run::{RowWriter, labels, run_cell, run_cell_twice};
+use crate::run::{CapacityLine, Prepared, RowWriter, Warning, labels, run_cell, run_cell_twice};
 use crate::world::PolicyParams;
 use anyhow::anyhow;
 use rayon::prelude::*;
@@ -83,19 +83,20 @@ struct Cell<'p> {
 
 /// Runs `run`.
 pub fn run(args: &Args) -> Outcome {
-    let loaded = load(&args.scenario, &args.set)?;
+    let loaded = load(&args.scenario, &args.set, args.quiet)?;
     if args.show_plan {
-        print(&loaded.plan)?;
+        print(&(loaded.plan.to_json() + "\n"))?;
         return Ok(Exit::Ok);
     }
     if args.parquet {
         parquet::available().map_err(Failure::usage)?;
     }
-    let policies = chosen(&loaded.policies, &args.policy)?;
-    let first_seed = args.seed.unwrap_or(loaded.seed);
+    let policies = chosen(&loaded.plan.policies, &args.policy)?;
+    let first_seed = args.seed.unwrap_or(loaded.plan.seed);
     let seeds: Vec<u64> = (0..u64::from(args.seeds)).map(|i| first_seed.wrapping_add(i)).collect();
-    let top = (!args.no_files)
-        .then(|| args.out.clone().unwrap_or_else(|| Path::new("reports").join(folder_name(&loaded.name))));
+    let top = (!args.no_files).then(|| {
+        args.out.clone().unwrap_or_else(|| Path::new("reports").join(folder_name(&loaded.plan.name)))
+    });
     // Opened before the work: a bad path fails now.
     let top_files = top.as_deref().map(|top| TopFiles::open(top, args.plots)).transpose()?;
 
@@ -109,9 +110,6 @@ pub fn run(args: &Args) -> Outcome {
         })
         .collect();
 
-    if !args.quiet {
-        loaded.notices.iter().for_each(|notice| terminal::note(notice));
-    }
     let progress = Progress::new(cells.len(), args.quiet);
     let mut threads = rayon::ThreadPoolBuilder::new();
     if let Some(count) = args.threads {
@@ -132,7 +130,7 @@ pub fn run(args: &Args) -> Outcome {
         .iter()
         .map(|policy| (policy.name.clone(), results.by_ref().take(seeds.len()).collect::<Vec<_>>()));
     let by_policy = by_policy.collect();
-    let summary = summarise(&loaded.name, &loaded.provenance, &loaded.capacity, &seeds, by_policy);
+    let summary = summarise(&loaded.plan.name, &loaded.provenance, &loaded.capacity, &seeds, by_policy);
 
     if let (Some(files), Some(top)) = (top_files, &top) {
         let written = cells.iter().filter_map(|cell| cell.folder.as_ref()?.strip_prefix(top).ok());
@@ -153,7 +151,7 @@ pub fn run(args: &Args) -> Outcome {
         }
         print(&out)?;
     }
-    tell(&summary, args.quiet);
+    tell(&summary);
     let sound = summary.policies.iter().all(|policy| policy.cells.iter().all(|cell| cell.conservation.holds));
     Ok(if sound { Exit::Ok } else { Exit::Failed })
 }
@@ -176,7 +174,7 @@ fn folder_name(name: &str) -> String {
 }
 
 /// Runs one cell, writes its files and summarises it: its rows are not kept.
-fn one(cell: &Cell<'_>, loaded: &Loaded, args: &Args, progress: &Progress) -> Result<CellSummary, Failure> {
+fn one(cell: &Cell<'_>, loaded: &Prepared, args: &Args, progress: &Progress) -> Result<CellSummary, Failure> {
     let input = loaded.cell(cell.policy, cell.seed);
     let open =
         |name: &str| cell.folder.as_ref().map(|folder| AtomicFile::create(&folder.join(name))).transpose();
@@ -253,10 +251,10 @@ fn json(value: &impl serde::Serialize) -> serde_json::Result<String> {
 }
 
 /// The lines above the table: what was run, and the capacity that everything hangs on.
-fn head(loaded: &Loaded, summary: &Summary) -> String {
+fn head(loaded: &Prepared, summary: &Summary) -> String {
     let mut out = String::new();
     let cell = summary.policies.first().and_then(|policy| policy.cells.first());
-    let _ = write!(out, "{}", loaded.name);
+    let _ = write!(out, "{}", loaded.plan.name);
     if let Some(cell) = cell {
         let total = &cell.conservation.total;
         let _ = write!(out, ": {} requests in {}", total.arrivals, seconds(cell.end_s));
@@ -269,13 +267,24 @@ fn head(loaded: &Loaded, summary: &Summary) -> String {
         [seed] => writeln!(out, ", seed {seed}"),
         seeds => writeln!(out, ", {} seeds from {}", seeds.len(), seeds[0]),
     };
+    // Pools of equal capacity share a line.
+    let mut lines: Vec<(Vec<&str>, &CapacityLine)> = Vec::new();
     for line in &summary.capacity {
+        let equal = |other: &CapacityLine| (other.kv_blocks, other.given) == (line.kv_blocks, line.given);
+        match lines.iter_mut().find(|(_, other)| equal(other)) {
+            Some((pools, _)) => pools.push(&line.pool),
+            None => lines.push((vec![&line.pool], line)),
+        }
+    }
+    for (pools, line) in lines {
         let tokens = line.kv_blocks * u64::from(line.block_tokens);
-        let how = if line.given { "given" } else { "derived" };
         let _ = writeln!(
             out,
-            "{}: {} KV blocks of {} tokens a replica ({how}), {tokens} tokens",
-            line.pool, line.kv_blocks, line.block_tokens
+            "KV cache of a replica in {}: {} blocks of {} = {tokens} tokens ({})",
+            pools.join(", "),
+            line.kv_blocks,
+            line.block_tokens,
+            if line.given { "given" } else { "derived from GPU memory" },
         );
     }
     out.push('\n');
@@ -286,19 +295,39 @@ fn seconds(seconds: f64) -> String {
     if seconds < 600.0 { format!("{seconds:.1} s") } else { format!("{:.1} min", seconds / 60.0) }
 }
 
-/// Notes and warnings of the cells, each once for a policy.
-fn tell(summary: &Summary, quiet: bool) {
+/// The warnings of all cells: of a policy's seeds each kind once, and what all policies share said once.
+fn tell(summary: &Summary) {
+    let mut told: Vec<(&str, Vec<&str>)> = Vec::new();
     for policy in &summary.policies {
-        let mut told = Vec::new();
+        let mut kinds = Vec::new();
         for warning in policy.cells.iter().flat_map(|cell| &cell.warnings) {
-            let kind = std::mem::discriminant(&warning.warning);
-            if !told.contains(&kind) {
-                told.push(kind);
-                terminal::warning(&format!("{}: {}", policy.policy, warning.message));
+            let kind = (std::mem::discriminant(&warning.warning), about(&warning.warning));
+            if kinds.contains(&kind) {
+                continue;
+            }
+            kinds.push(kind);
+            match told.iter_mut().find(|(message, _)| *message == warning.message) {
+                Some((_, policies)) => policies.push(&policy.policy),
+                None => told.push((&warning.message, vec![&policy.policy])),
             }
         }
     }
-    let _ = quiet;
+    for (message, policies) in told {
+        if policies.len() == summary.policies.len() {
+            terminal::warning(message);
+        } else {
+            terminal::warning(&format!("{}: {message}", policies.join(", ")));
+        }
+    }
+}
+
+/// What a warning of the scenario, not of a cell, is about: there may be several of a kind.
+fn about(warning: &Warning) -> Option<(&str, &str)> {
+    match warning {
+        Warning::OldTable { table, .. } => Some((table, "")),
+        Warning::AsymmetricRtt { from, to } => Some((from, to)),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

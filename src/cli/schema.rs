@@ -3,6 +3,7 @@
 use super::exit::Exit;
 use super::{Outcome, print};
 use crate::report::summary;
+use crate::scenario::scenario_schema;
 
 /// Print the JSON Schema of scenarios or of summary.json.
 #[derive(Debug, clap::Args)]
@@ -26,7 +27,7 @@ enum Which {
 /// Runs `schema`.
 pub fn run(args: &Args) -> Outcome {
     let schema = match args.which {
-        Which::Scenario => return Err(anyhow::anyhow!("not there yet").into()),
+        Which::Scenario => scenario_schema().clone(),
         Which::Summary => summary::schema(),
     };
     print(&format!("{}\n", serde_json::to_string_pretty(&schema)?))?;

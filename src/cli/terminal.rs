@@ -2,6 +2,7 @@
 
 #![allow(clippy::print_stderr)] // This is where stderr is written.
 
+use super::load::Invalid;
 use std::io::IsTerminal;
 
 fn colour_wanted(terminal: bool) -> bool {
@@ -29,6 +30,9 @@ fn say(kind: &str, code: &str, text: &str) {
 
 /// An error with its causes.
 pub fn error(error: &anyhow::Error) {
+    if let Some(Invalid(diagnostics)) = error.downcast_ref::<Invalid>() {
+        return plain(&diagnostics.render(stderr_colour()));
+    }
     say("error", "31", &format!("{error:#}"));
 }
 
@@ -37,12 +41,12 @@ pub fn warning(text: &str) {
     say("warning", "33", text);
 }
 
-/// Something to know.
-pub fn note(text: &str) {
-    say("note", "36", text);
-}
-
 /// Text as it is, such as diagnostics that are already laid out.
 pub fn plain(text: &str) {
     eprintln!("{text}");
+}
+
+/// Something to know.
+pub fn note(text: &str) {
+    say("note", "36", text);
 }

@@ -1,6 +1,9 @@
 //! `validate`: everything that is wrong with a scenario, and nothing run.
 
-use super::Outcome;
+use super::exit::Exit;
+use super::load;
+use super::{Outcome, print};
+use std::fmt::Write;
 
 /// Check scenarios without running them.
 #[derive(Debug, clap::Args)]
@@ -8,8 +11,9 @@ use super::Outcome;
   regionsim validate my-scenario.toml
   regionsim validate my-scenario.toml --set regions.us.pools.main.replicas=4 --show-plan")]
 pub struct Args {
-    /// The scenario file; `-` reads stdin.
-    scenario: String,
+    /// The scenario files; `-` reads stdin.
+    #[arg(required = true)]
+    scenarios: Vec<String>,
     /// Override a value, as often as needed.
     #[arg(long = "set", value_name = "PATH=VALUE")]
     set: Vec<String>,
@@ -20,6 +24,33 @@ pub struct Args {
 
 /// Runs `validate`.
 pub fn run(args: &Args) -> Outcome {
-    let _ = (&args.set, args.show_plan);
-    Err(anyhow::anyhow!("{}: not there yet", args.scenario).into())
+    let (mut out, mut failed) = (String::new(), None);
+    for file in &args.scenarios {
+        let plan = match load::plan(file, &args.set) {
+            Ok(plan) => plan,
+            // The mistakes of all files, and the code of the last.
+            Err(failure) => {
+                if let Some(before) = failed.replace(failure) {
+                    super::terminal::error(&before.error);
+                }
+                continue;
+            }
+        };
+        load::tell(&plan, false);
+        if args.show_plan {
+            let _ = writeln!(out, "{}", plan.to_json());
+        } else {
+            let replicas: u32 = plan.world.pools.iter().map(|pool| pool.replicas).sum();
+            let _ = writeln!(
+                out,
+                "{file}: fine: {} regions, {replicas} replicas, {} workloads, {} policies; scenario {:016x}",
+                plan.world.regions.len(),
+                plan.world.workloads.len(),
+                plan.policies.len(),
+                plan.content_hash(),
+            );
+        }
+    }
+    print(&out)?;
+    failed.map_or(Ok(Exit::Ok), Err)
 }

@@ -1,12 +1,22 @@
 //! A set of regions: what residency rules are made of.
 
 use crate::id::{Id, RegionId};
-use serde::{Deserialize, Serialize};
+use serde::{Serialize, Serializer};
 
 /// A set of up to 128 regions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Hash)]
 pub struct RegionSet(u128);
+
+impl Serialize for RegionSet {
+    /// The regions' ids, or `"any"` for all of them: JSON has no 128-bit numbers.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if *self == RegionSet::ALL {
+            return serializer.serialize_str("any");
+        }
+        serializer
+            .collect_seq((0..Self::MAX_REGIONS).map(RegionId::new).filter(|&region| self.contains(region)))
+    }
+}
 
 impl RegionSet {
     /// The most regions a scenario can have.

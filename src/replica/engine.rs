@@ -3,14 +3,20 @@
 //! (its blocks may survive in the cache); nothing is admitted in a step that preempted. Blocks are visible as soon
 //! as they are scheduled. Every step costs O(batch): this is the plain engine that a faster one is compared with.
 
-use super::params::{Admission, EngineParams, Scheduler};
+mod lockstep;
+mod schedule;
+mod stretch;
+
+use super::params::{EngineParams, Scheduler, Stepping};
 use super::sequence::Sequence;
 use super::{Job, JobId, Output, StepRecord, Tokens};
 use crate::kvcache::{ChangeLog, KvCache};
 use crate::observe::{Load, Outcome, Work};
 use crate::time::{PS_PER_NS, SimTime};
 use crate::timing::{BatchShape, StepTime};
+use lockstep::Lockstep;
 use std::collections::VecDeque;
+use stretch::Stretch;
 
 /// A continuous-batching engine with its KV cache.
 #[derive(Debug)]
@@ -29,6 +35,9 @@ pub struct Engine<C: KvCache> {
     /// An idle engine with something waiting starts its next step at this time.
     start_at: Option<SimTime>,
     arrivals: u64,
+    admissions: u64,
+    lockstep: Lockstep,
+    stretch: Option<Stretch>,
     waiting_tokens: u64,
     context_tokens: u64,
     work: Work,
@@ -36,7 +45,8 @@ pub struct Engine<C: KvCache> {
 
 impl<C: KvCache> Engine<C> {
     /// An empty engine.
-    pub fn new(params: EngineParams, timing: Box<dyn StepTime>) -> Self {
+    pub fn new(params: EngineParams, timing: Box<dyn StepTime>, stepping: Stepping) -> Self {
+        let lockstep = Lockstep::new(stepping == Stepping::Fast, params.block_tokens);
         Engine {
             cache: C::new(params.usable_blocks(), params.prefix_cache),
             params,
@@ -49,13 +59,16 @@ impl<C: KvCache> Engine<C> {
             step_end_ps: None,
             start_at: None,
             arrivals: 0,
+            admissions: 0,
+            lockstep,
+            stretch: None,
             waiting_tokens: 0,
             context_tokens: 0,
             work: Work::default(),
         }
     }
 
-    /// A job arrives: it waits, or is refused because it could never run.
+    /// A job arrives, after [`Engine::advance_to`] this instant: it waits, or is refused because it could never run.
     pub fn deliver(&mut self, now: SimTime, job: Job, out: &mut Vec<Output>) {
         if !self.can_ever_run(&job) {
             out.push(Output::Ended {
@@ -73,6 +86,11 @@ impl<C: KvCache> Engine<C> {
         self.waiting_tokens += u64::from(job.prompt_tokens);
         self.sequences[slot as usize].fill(job, self.arrivals);
         self.arrivals += 1;
+        if self.running.len() < self.params.max_num_seqs as usize
+            && (self.waiting.is_empty() || self.params.scheduler == Scheduler::Priority)
+        {
+            self.cut_stretch();
+        }
         self.enqueue(slot);
         if self.step_end_ps.is_none() && self.start_at.is_none() {
             self.start_at = Some(now);
@@ -107,29 +125,39 @@ impl<C: KvCache> Engine<C> {
         }
     }
 
-    /// When the step under way ends, or an idle engine wants to start.
+    /// When the replica next changes of its own accord: the end of the step under way or of the stretch it begins, or
+    /// the start of an idle engine with something to do.
     pub fn wake_at(&self) -> Option<SimTime> {
-        self.step_end_ps.map(|ps| SimTime(ps.div_ceil(PS_PER_NS))).or(self.start_at)
+        self.stretch
+            .as_ref()
+            .map(|stretch| stretch.end_ps)
+            .or(self.step_end_ps)
+            .map(visible)
+            .or(self.start_at)
     }
 
     /// Ends the step under way and starts the next.
     pub fn wake(&mut self, now: SimTime, out: &mut Vec<Output>) -> Option<StepRecord> {
+        self.finish_stretch();
         let start_ps = match self.step_end_ps.take() {
             Some(end_ps) => {
-                debug_assert_eq!(end_ps.div_ceil(PS_PER_NS), now.0);
+                debug_assert_eq!(visible(end_ps), now);
                 self.finish_step(now, out);
                 end_ps
             }
             None => now.0 * PS_PER_NS,
         };
         self.start_at = None;
-        self.build_step(now, start_ps)
+        let record = self.build_step(now, start_ps);
+        self.begin_stretch();
+        record
     }
 
-    /// Commits the tokens of the step that ends at `now`.
+    /// Commits the tokens of the step that ends at `now`: first those in lockstep, which stand first in the batch.
     fn finish_step(&mut self, now: SimTime, out: &mut Vec<Output>) {
-        let mut ended = false;
-        for &slot in &self.batch {
+        self.finish_locked(now, out);
+        let batch = std::mem::take(&mut self.batch);
+        for &slot in &batch {
             let sequence = &mut self.sequences[slot as usize];
             sequence.chunk = 0;
             if sequence.outstanding() > 0 {
@@ -143,43 +171,53 @@ impl<C: KvCache> Engine<C> {
                 out.push(Output::FirstToken { job: sequence.job, scheduled_at, at: now });
             }
             if sequence.generated == sequence.output {
-                ended = true;
-                self.work.completed += 1;
-                self.context_tokens -= u64::from(sequence.computed);
-                self.cache.release(&mut sequence.table);
-                out.push(Output::Ended {
-                    job: sequence.job,
-                    at: now,
-                    outcome: Outcome::Completed,
-                    tokens: sequence.tokens,
-                });
-                self.vacant.push(slot);
+                self.end(slot, now, out);
             }
         }
-        if ended {
-            let sequences = &self.sequences;
-            self.running.retain(|&slot| {
-                let sequence = &sequences[slot as usize];
-                sequence.generated < sequence.output
-            });
-        }
+        self.batch = batch;
         self.batch.clear();
+        self.lock_ready();
+    }
+
+    /// Ends a sequence that has all its output.
+    fn end(&mut self, slot: u32, now: SimTime, out: &mut Vec<Output>) {
+        let sequence = &mut self.sequences[slot as usize];
+        self.work.completed += 1;
+        self.context_tokens -= u64::from(sequence.computed);
+        self.cache.release(&mut sequence.table);
+        let tokens = sequence.tokens;
+        out.push(Output::Ended { job: sequence.job, at: now, outcome: Outcome::Completed, tokens });
+        let order = sequence.order;
+        let place = self.place_in_running(order);
+        self.running.remove(place);
+        self.vacant.push(slot);
+    }
+
+    /// Where the sequence admitted as number `order` stands in the running list, which is in that order.
+    fn place_in_running(&self, order: u64) -> usize {
+        let sequences = &self.sequences;
+        let found = self.running.binary_search_by_key(&order, |&slot| sequences[slot as usize].order);
+        found.expect("a running sequence stands in the running list")
     }
 
     /// Builds and starts the next step; none when there is nothing to compute.
     fn build_step(&mut self, now: SimTime, start_ps: u64) -> Option<StepRecord> {
         let mut budget = self.params.max_num_batched_tokens;
         let mut shape = BatchShape::default();
+        if !self.locked_fit(budget) {
+            self.unlock_all();
+        }
+        self.schedule_locked(now, &mut budget, &mut shape);
         let preempted = self.schedule_running(now, &mut budget);
         if !preempted {
             self.schedule_waiting(now, &mut budget);
         }
-        if preempted && self.batch.is_empty() {
-            // Under priorities the first in line may have preempted itself. vLLM then returns an empty step and is
-            // called again at once.
-            return self.build_step(now, start_ps);
-        }
-        if self.batch.is_empty() {
+        if self.batch.is_empty() && self.lockstep.count() == 0 {
+            if preempted {
+                // Under priorities the first in line may have preempted itself. vLLM then returns an empty step
+                // and is called again at once.
+                return self.build_step(now, start_ps);
+            }
             assert!(
                 self.waiting.is_empty() && self.running.is_empty(),
                 "work is left and none can be scheduled"
@@ -215,155 +253,6 @@ impl<C: KvCache> Engine<C> {
         Some(StepRecord { tokens: shape.tokens, sequences: shape.sequences, free_blocks, used_blocks })
     }
 
-    /// Schedules running sequences in order; returns whether any was preempted.
-    fn schedule_running(&mut self, now: SimTime, budget: &mut u32) -> bool {
-        let mut preempted = false;
-        let mut position = 0;
-        while position < self.running.len() && *budget > 0 {
-            let slot = self.running[position];
-            let chunk = self.chunk(slot, *budget);
-            if chunk == 0 {
-                position += 1;
-                continue;
-            }
-            let mut scheduled = true;
-            while !self.take_blocks(now, slot, chunk) {
-                preempted = true;
-                let (victim, was_scheduled) = self.preempt();
-                if let Some(chunk) = was_scheduled {
-                    *budget += chunk;
-                    position -= 1;
-                }
-                if victim == slot {
-                    scheduled = false;
-                    break;
-                }
-            }
-            if !scheduled {
-                break;
-            }
-            self.schedule(now, slot, chunk);
-            *budget -= chunk;
-            position += 1;
-        }
-        preempted
-    }
-
-    /// How many tokens of a sequence the next step may take.
-    fn chunk(&self, slot: u32, budget: u32) -> u32 {
-        let outstanding = self.sequences[slot as usize].outstanding();
-        let threshold = self.params.long_prefill_token_threshold;
-        let capped = if threshold > 0 { outstanding.min(threshold) } else { outstanding };
-        capped.min(budget)
-    }
-
-    fn take_blocks(&mut self, now: SimTime, slot: u32, chunk: u32) -> bool {
-        let sequence = &mut self.sequences[slot as usize];
-        let blocks = (sequence.computed + chunk).div_ceil(self.params.block_tokens);
-        self.cache.grow(now, &mut sequence.table, blocks)
-    }
-
-    /// Takes `chunk` tokens of a sequence into the step; its blocks are there.
-    fn schedule(&mut self, now: SimTime, slot: u32, chunk: u32) {
-        let sequence = &mut self.sequences[slot as usize];
-        sequence.chunk = chunk;
-        sequence.computed += chunk;
-        self.context_tokens += u64::from(chunk);
-        let full = sequence.computed / self.params.block_tokens;
-        self.cache.publish(now, &mut sequence.table, &sequence.chain, full);
-        self.batch.push(slot);
-    }
-
-    /// Sends one running sequence back to the head of the queue. Returns it, and its chunk if it was already part
-    /// of the step being built.
-    fn preempt(&mut self) -> (u32, Option<u32>) {
-        let position = match self.params.scheduler {
-            Scheduler::Fcfs => self.running.len() - 1,
-            Scheduler::Priority => {
-                let worst = |&position: &usize| {
-                    let sequence = &self.sequences[self.running[position] as usize];
-                    (sequence.priority, sequence.arrival)
-                };
-                (0..self.running.len()).max_by_key(worst).expect("the one that asks is running")
-            }
-        };
-        let slot = self.running.remove(position);
-        let was_scheduled = self.batch.iter().position(|&other| other == slot).map(|place| {
-            self.batch.remove(place);
-            self.sequences[slot as usize].chunk
-        });
-        let sequence = &mut self.sequences[slot as usize];
-        self.cache.release(&mut sequence.table);
-        self.context_tokens -= u64::from(sequence.computed);
-        sequence.computed = 0;
-        sequence.chunk = 0;
-        sequence.tokens.preemptions += 1;
-        self.work.preemptions += 1;
-        self.waiting_tokens += u64::from(sequence.prompt);
-        match self.params.scheduler {
-            Scheduler::Fcfs => self.waiting.push_front(slot),
-            Scheduler::Priority => self.enqueue(slot),
-        }
-        (slot, was_scheduled)
-    }
-
-    /// Admits waiting sequences in order until one does not fit.
-    fn schedule_waiting(&mut self, now: SimTime, budget: &mut u32) {
-        while *budget > 0 && self.running.len() < self.params.max_num_seqs as usize {
-            let Some(&slot) = self.waiting.front() else { break };
-            let sequence = &self.sequences[slot as usize];
-            let block_tokens = self.params.block_tokens;
-            // The last token is always computed: its logits are wanted.
-            let limit = (sequence.known() - 1) / block_tokens;
-            let (matched, idle) = self.cache.matched(&sequence.chain, limit);
-            let found = matched * block_tokens;
-            let wanted = sequence.known() - found;
-            let threshold = self.params.long_prefill_token_threshold;
-            let capped = if threshold > 0 { wanted.min(threshold) } else { wanted };
-            if !self.params.chunked_prefill && capped > *budget {
-                break;
-            }
-            let chunk = capped.min(*budget);
-            let must_fit = match self.params.admission {
-                Admission::FullIsl => sequence.known(),
-                Admission::FirstChunk => found + chunk,
-                Admission::IslPlusOsl => sequence.prompt + sequence.output - 1,
-            };
-            let spare = if self.running.is_empty() { 0 } else { self.params.watermark_blocks };
-            let promised =
-                if self.params.admission == Admission::IslPlusOsl { self.promised_blocks() } else { 0 };
-            let needed = must_fit.div_ceil(block_tokens) - matched + idle + spare + promised;
-            if needed > self.cache.free_blocks() {
-                break;
-            }
-            self.waiting.pop_front();
-            let sequence = &mut self.sequences[slot as usize];
-            self.waiting_tokens -= u64::from(sequence.prompt);
-            self.cache.attach(&mut sequence.table, &sequence.chain, matched);
-            if sequence.tokens.preemptions == 0 {
-                self.work.prompt_tokens += u64::from(sequence.prompt);
-            }
-            self.work.cached_tokens += u64::from(sequence.account_found(found));
-            sequence.computed = found;
-            self.context_tokens += u64::from(found);
-            self.running.push(slot);
-            let taken = self.take_blocks(now, slot, chunk);
-            assert!(taken, "what was counted as free can be had");
-            self.schedule(now, slot, chunk);
-            *budget -= chunk;
-        }
-    }
-
-    /// Blocks that running sequences will still take until their end.
-    fn promised_blocks(&self) -> u32 {
-        let still_to_take = |&slot: &u32| {
-            let sequence = &self.sequences[slot as usize];
-            let total = (sequence.prompt + sequence.output - 1).div_ceil(self.params.block_tokens);
-            total.saturating_sub(C::held(&sequence.table))
-        };
-        self.running.iter().map(still_to_take).sum()
-    }
-
     /// Its load now.
     pub fn load(&self) -> Load {
         Load {
@@ -381,9 +270,15 @@ impl<C: KvCache> Engine<C> {
     }
     /// The tokens of a job that is still here; nothing for one that is not.
     pub fn tokens(&self, job: JobId) -> Tokens {
-        let mut here = self.running.iter().chain(&self.waiting);
-        let slot = here.find(|&&slot| self.sequences[slot as usize].job == job);
-        slot.map_or_else(Tokens::default, |&slot| self.sequences[slot as usize].tokens)
+        let is_it = |&slot: &u32| self.sequences[slot as usize].job == job;
+        if let Some(place) = self.running.iter().position(is_it) {
+            let slot = self.running[place];
+            let tokens = self.sequences[slot as usize].tokens;
+            let locked = place < self.lockstep.count();
+            return if locked { Tokens { output: self.locked_output(slot), ..tokens } } else { tokens };
+        }
+        let waiting = self.waiting.iter().copied().find(|slot| is_it(slot));
+        waiting.map_or_else(Tokens::default, |slot| self.sequences[slot as usize].tokens)
     }
     /// The change log of its cache.
     pub fn cache_log(&mut self) -> &mut ChangeLog {
@@ -395,16 +290,31 @@ impl<C: KvCache> Engine<C> {
     /// # Panics
     /// When one does not hold.
     pub fn check(&self) {
-        let tables = self.running.iter().map(|&slot| &self.sequences[slot as usize].table);
-        let mut tables = tables;
+        let mut tables = self.running.iter().map(|&slot| &self.sequences[slot as usize].table);
         self.cache.check(&mut tables);
-        let sum = |slots: &mut dyn Iterator<Item = &u32>, of: fn(&Sequence<C::Table>) -> u32| -> u64 {
-            slots.map(|&slot| u64::from(of(&self.sequences[slot as usize]))).sum()
+        let waiting = |slot: &u32| u64::from(self.sequences[*slot as usize].prompt);
+        assert_eq!(self.waiting.iter().map(waiting).sum::<u64>(), self.waiting_tokens);
+        let computed = |(place, slot): (usize, &u32)| {
+            let sequence = &self.sequences[*slot as usize];
+            let locked = place < self.lockstep.count();
+            if locked {
+                (sequence.lag + self.lockstep.step as i64) as u64
+            } else {
+                u64::from(sequence.computed)
+            }
         };
-        assert_eq!(sum(&mut self.waiting.iter(), |sequence| sequence.prompt), self.waiting_tokens);
-        assert_eq!(sum(&mut self.running.iter(), |sequence| sequence.computed), self.context_tokens);
+        assert_eq!(self.running.iter().enumerate().map(computed).sum::<u64>(), self.context_tokens);
+        let locked = self.running.iter().enumerate().take(self.lockstep.count()).map(computed);
+        assert_eq!(locked.sum::<u64>(), self.lockstep.context);
     }
+}
+
+/// The instant at which something that happens at `ps` is seen from outside.
+fn visible(ps: u64) -> SimTime {
+    SimTime(ps.div_ceil(PS_PER_NS))
 }
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod twins;

@@ -15,6 +15,17 @@ pub enum ServerParams {
     Ps(QueueParams),
 }
 
+/// How an engine goes through its steps. Both give the same results; the first is the proof of the second.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stepping {
+    /// One event a step, every sequence touched.
+    Stepwise,
+    /// Decoding sequences in lockstep, stretches of equal steps in closed form.
+    #[default]
+    Fast,
+}
+
 /// In which order waiting requests are admitted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]

@@ -19,6 +19,10 @@ pub(super) struct Sequence<T> {
     pub(super) computed: u32,
     /// Output tokens there are.
     pub(super) generated: u32,
+    /// Order of admission to the running list.
+    pub(super) order: u64,
+    /// In lockstep, computed tokens less the engine's step count.
+    pub(super) lag: i64,
     /// Tokens scheduled in the step being built or under way.
     pub(super) chunk: u32,
     /// Tokens that were ever computed or found: what lies below and is computed again is recomputation.
@@ -70,5 +74,9 @@ impl<T> Sequence<T> {
         self.tokens.computed += first;
         self.high = self.high.max(end);
         (first, again)
+    }
+    /// All computed tokens up to now were computed for the first time, as decoding does.
+    pub(super) fn account_decoded(&mut self) {
+        self.high = self.high.max(self.computed);
     }
 }

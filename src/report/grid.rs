@@ -20,7 +20,9 @@ pub fn render(head: &[&str], rows: &[Vec<String>]) -> String {
         cells.collect::<Vec<_>>().join("  ").trim_end().to_string() + "\n"
     };
     let mut out = line(&mut head.iter().copied());
-    rows.iter().for_each(|row| out.push_str(&line(&mut row.iter().map(String::as_str))));
+    for row in rows {
+        out.push_str(&line(&mut row.iter().map(String::as_str)));
+    }
     out
 }
 

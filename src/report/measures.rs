@@ -107,11 +107,18 @@ pub const SERVICE: &[Measure] = &[
         value: |cell| sure(cell.saturation.busy_mean),
     },
     Measure {
-        name: "busy.max",
-        head: ["busy %", "max"],
-        unit: "share",
+        name: "batch.mean",
+        head: ["batch", "mean"],
+        unit: "sequences",
         better: Better::Neither,
-        value: |cell| sure(cell.saturation.busy_max),
+        value: |cell| sure(cell.saturation.batch_mean),
+    },
+    Measure {
+        name: "waiting.mean",
+        head: ["queue", "mean"],
+        unit: "requests",
+        better: Better::Neither,
+        value: |cell| sure(cell.saturation.waiting_mean),
     },
     Measure {
         name: "kv.peak",

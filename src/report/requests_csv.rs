@@ -61,7 +61,7 @@ impl<W: Write> RequestsCsv<W> {
         if let Some(error) = self.error {
             return Err(error.into());
         }
-        self.writer.into_inner().map_err(|error| error.into_error())
+        self.writer.into_inner().map_err(csv::IntoInnerError::into_error)
     }
     fn write(&mut self, row: &RequestRow) -> csv::Result<()> {
         let labels = &self.labels;

@@ -202,6 +202,10 @@ fn saturation(result: &RunResult, replicas: &[ReplicaSummary]) -> Saturation {
     Saturation {
         busy_mean: stats::Moments::of(busy()).mean().map(rounded),
         busy_max: largest(&mut busy()),
+        batch_mean: {
+            let work = || result.replicas.iter().map(|totals| &totals.whole);
+            ratio(work().map(|work| work.sequence_steps).sum(), work().map(|work| work.steps).sum())
+        },
         kv_peak: largest(&mut replicas.iter().filter_map(|replica| replica.kv_peak)),
         waiting_mean: stats::Moments::of(waiting(result)).mean().map(rounded),
     }
@@ -380,6 +384,7 @@ mod tests {
         assert_eq!(cell.cross_region_share, Some(0.5));
         // 5 s of 20 s in steps; 300 of 1,000 blocks; 4 GPUs for 20 s.
         assert_eq!((cell.saturation.busy_mean, cell.saturation.kv_peak), (Some(0.25), Some(0.3)));
+        assert_eq!(cell.saturation.batch_mean, Some(2.0), "360 sequences in 180 steps");
         assert_eq!(cell.cost.gpu_hours, rounded(80.0 / 3600.0));
         assert!(cell.conservation.holds, "{:?}", cell.conservation.violations);
         assert_eq!((cell.conservation.total.completed, cell.conservation.total.shed), (90, 10));

@@ -230,6 +230,9 @@ pub struct Saturation {
     pub busy_mean: Option<f64>,
     /// The busiest replica's.
     pub busy_max: Option<f64>,
+    /// Mean sequences in an engine step, over all replicas and the whole run: an engine is busy with one sequence as
+    /// with a hundred, so this says what `busy_mean` cannot.
+    pub batch_mean: Option<f64>,
     /// The largest share of its KV blocks any replica ever had in use.
     pub kv_peak: Option<f64>,
     /// Requests waiting for a batch, the mean over windows before the last arrival, all replicas together.

@@ -19,7 +19,7 @@ pub fn render(summary: &Summary, colour: bool) -> String {
         out.push('\n');
     }
     if marks.best {
-        out.push_str("* best of its column\n");
+        out.push_str("* best of its column, where values differ by 1 % or more\n");
     }
     if marks.unreliable {
         out.push_str("~ fewer than ten samples lie beyond this percentile\n");
@@ -65,6 +65,10 @@ fn block(out: &mut String, block: &[Measure], policies: &[PolicySummary], colour
     }
 }
 
+/// How much of the largest value a column must spread over for its best to be marked: our choice, because a star on
+/// the last digit says nothing.
+const WORTH_MARKING: f64 = 0.01;
+
 struct Column {
     width: usize,
     cells: Vec<Cell>,
@@ -88,7 +92,9 @@ impl Column {
             Better::Higher => means().max_by(f64::total_cmp),
             Better::Neither => None,
         };
-        let best = best.map(shown).filter(|best| means().any(|mean| shown(mean) != *best));
+        let (low, high) =
+            means().fold((f64::MAX, f64::MIN), |(low, high), mean| (low.min(mean), high.max(mean)));
+        let best = best.map(shown).filter(|_| high > low && high - low >= WORTH_MARKING * high.abs());
 
         let cells = values.iter().map(|value| {
             let Some(mean) = value.as_ref().and_then(|value| value.mean) else {

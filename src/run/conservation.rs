@@ -261,7 +261,9 @@ impl Conservation {
             ("class", &report.classes),
             ("tenant", &report.tenants),
         ] {
-            groups.iter().for_each(|(id, counts)| check(format!("{kind} {id}"), counts));
+            for (id, counts) in groups {
+                check(format!("{kind} {id}"), counts);
+            }
         }
         let (rows, mut any, mut produced) = (report.output_tokens, false, 0);
         for work in replicas {
@@ -273,7 +275,9 @@ impl Conservation {
         if any && (rows > produced || exact && rows != produced) {
             lost.push(Violation::OutputTokens { rows, replicas: produced });
         }
-        lost.into_iter().for_each(|violation| self.fail(violation));
+        for violation in lost {
+            self.fail(violation);
+        }
         self.report
     }
 }

@@ -20,7 +20,7 @@ pub enum Warning {
         in_flight: u64,
         /// Arrivals.
         arrivals: u64,
-        /// The busiest region's share of time in engine steps.
+        /// The busiest replica's share of time in engine steps.
         busy: f64,
     },
     /// The warm-up leaves nothing to measure.
@@ -43,11 +43,6 @@ pub enum Warning {
         table: String,
         /// Its date.
         date: String,
-    },
-    /// A step-time table was asked beyond its measured range.
-    Extrapolated {
-        /// Which profile.
-        profile: String,
     },
     /// A round-trip time differs by direction.
     AsymmetricRtt {
@@ -85,13 +80,20 @@ impl fmt::Display for Warning {
                 "{samples} measured requests carry no percentile at all (fewer than ten samples beyond the median); \
                  measure longer, or run several seeds"
             ),
-            Warning::Saturated { in_flight, arrivals, busy } => write!(
-                f,
-                "the fleet does not keep up: {in_flight} of {arrivals} requests were unfinished at the end and the \
-                 busiest region spent {:.0} % of the time in steps; latencies then grow with the length of the run, so \
-                 add replicas or lower the load before comparing them",
-                busy * 100.0
-            ),
+            Warning::Saturated { in_flight, arrivals, busy } => {
+                f.write_str("the fleet does not keep up: ")?;
+                if *in_flight > 0 {
+                    write!(f, "{in_flight} of {arrivals} requests were unfinished at the end")?;
+                } else {
+                    f.write_str("its queue was still growing when arrivals ended")?;
+                }
+                write!(
+                    f,
+                    ", and the busiest replica spent {:.0} % of the time in steps; latencies then grow with the length \
+                     of the run, so add replicas or lower the load before comparing them",
+                    busy * 100.0
+                )
+            }
             Warning::WarmupTooLong { warmup_s, last_arrival_s } => write!(
                 f,
                 "the warm-up of {warmup_s} s leaves nothing to measure: the last request is sent at {last_arrival_s:.3} s; \
@@ -104,12 +106,7 @@ impl fmt::Display for Warning {
             ),
             Warning::OldTable { table, date } => write!(
                 f,
-                "the table `{table}` is of {date}, more than two years old; give your own numbers where they matter"
-            ),
-            Warning::Extrapolated { profile } => write!(
-                f,
-                "the timing profile `{profile}` was asked beyond its measured range and was extrapolated; measure \
-                 there, or keep to its range"
+                "the numbers of `{table}` are more than two years old (date: {date}); give your own where they matter"
             ),
             Warning::AsymmetricRtt { from, to } => write!(
                 f,

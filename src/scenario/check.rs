@@ -277,10 +277,11 @@ impl<'s> Checker<'s, '_> {
             if let Some(problem) = problem {
                 item = item.help(problem.help);
             }
-        } else if let (DeValue::String(text), true) = (value.get_ref(), wanted.contains("number")) {
-            if text.trim().parse::<f64>().is_ok() {
-                item = item.help(format!("write it without quotes: {}", text.trim()));
-            }
+        } else if let DeValue::String(text) = value.get_ref()
+            && wanted.contains("number")
+            && text.trim().parse::<f64>().is_ok()
+        {
+            item = item.help(format!("write it without quotes: {}", text.trim()));
         }
         if item.help.is_empty() {
             item = item.help(format!("write {wanted}"));

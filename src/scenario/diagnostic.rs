@@ -9,6 +9,9 @@ use std::ops::Range;
 /// A range of bytes in the scenario's text.
 pub type Place = Range<usize>;
 
+/// The most messages that are rendered: whoever has more will mend these first.
+const SHOWN: usize = 100;
+
 /// How grave a diagnostic is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
@@ -100,7 +103,11 @@ impl Diagnostics {
     pub fn render(&self, colour: bool) -> String {
         let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
         let renderer = renderer.decor_style(DecorStyle::Ascii).term_width(110);
-        let mut shown: Vec<String> = self.items.iter().map(|item| self.show(item, &renderer)).collect();
+        let mut shown: Vec<String> =
+            self.items.iter().take(SHOWN).map(|item| self.show(item, &renderer)).collect();
+        if self.items.len() > SHOWN {
+            shown.push(format!("and {} more messages", self.items.len() - SHOWN));
+        }
         let errors = self.errors();
         if errors > 1 {
             shown.push(format!("{errors} mistakes in {}", self.file));
@@ -117,15 +124,29 @@ impl Diagnostics {
         let mut group = match &item.place {
             None => title.element(annotate_snippets::Origin::path(self.file.as_str())),
             Some(place) => {
-                let mut snippet = Snippet::source(self.text.as_str()).path(self.file.as_str());
-                let mut primary = AnnotationKind::Primary.span(self.visible(place));
+                // Only the lines between the first and the last place: the renderer reads all it is given.
+                let places =
+                    || item.context.iter().map(|other| &other.0).chain([place]).map(|p| self.visible(p));
+                let first = places().map(|place| place.start).min().unwrap_or(0);
+                let last = places().map(|place| place.end).max().unwrap_or(0);
+                let from = self.text[..first].rfind('\n').map_or(0, |at| at + 1);
+                let to = self.text[last..].find('\n').map_or(self.text.len(), |at| last + at);
+                let line = 1 + self.text[..from].matches('\n').count();
+                let inside = |place: &Place| {
+                    let place = self.visible(place);
+                    place.start - from..place.end - from
+                };
+                let mut snippet = Snippet::source(self.text[from..to].trim_end_matches('\r'))
+                    .path(self.file.as_str())
+                    .line_start(line);
+                let mut primary = AnnotationKind::Primary.span(inside(place));
                 if !item.label.is_empty() {
                     primary = primary.label(item.label.as_str());
                 }
                 snippet = snippet.annotation(primary);
                 for (place, words) in &item.context {
-                    snippet = snippet
-                        .annotation(AnnotationKind::Context.span(self.visible(place)).label(words.as_str()));
+                    snippet =
+                        snippet.annotation(AnnotationKind::Context.span(inside(place)).label(words.as_str()));
                 }
                 title.element(snippet)
             }

@@ -53,13 +53,14 @@ impl<'t> Document<'t> {
     }
 
     /// The document as a typed value.
-    pub fn read<T: DeserializeOwned>(&self) -> Result<T, Diagnostic> {
+    pub fn read<T: DeserializeOwned>(&self) -> Result<T, Box<Diagnostic>> {
         let span = self.root.span();
         let DeValue::Table(table) = self.root.get_ref().clone() else {
-            return Err(Diagnostic::error(span, "a scenario is a table"));
+            return Err(Box::new(Diagnostic::error(span, "a scenario is a table")));
         };
-        T::deserialize(Deserializer::from(Spanned::new(span, table)))
-            .map_err(|error| Diagnostic::error(error.span().unwrap_or(0..0), error.message().to_owned()))
+        T::deserialize(Deserializer::from(Spanned::new(span, table))).map_err(|error| {
+            Box::new(Diagnostic::error(error.span().unwrap_or(0..0), error.message().to_owned()))
+        })
     }
 
     /// Where the value (or the key) at `path` stands; where there is none, what is nearest above it.

@@ -77,13 +77,13 @@ pub struct PoolFacts {
 impl Plan {
     /// The plan with every default, as JSON: what `--show-plan` prints.
     pub fn to_json(&self) -> String {
-        serde_json::to_string_pretty(self).unwrap_or_default()
+        serde_json::to_string_pretty(self).expect("a plan is plain data, which JSON can hold")
     }
 
     /// A hash of what the plan means. Comments, formatting, the order of keys, names of files, the scenario's name and
     /// description do not change it. The order of regions, policies, classes and so on does: ties go by it.
     pub fn content_hash(&self) -> u64 {
-        let mut value = serde_json::to_value(self).unwrap_or_default();
+        let mut value = serde_json::to_value(self).expect("a plan is plain data, which JSON can hold");
         if let Value::Object(plan) = &mut value {
             for part in ["name", "description", "facts"] {
                 plan.remove(part);
@@ -111,7 +111,9 @@ fn hash(value: &Value, digest: &mut Digest) {
         Value::Array(items) => {
             digest.word(5);
             digest.word(items.len() as u64);
-            items.iter().for_each(|item| hash(item, digest));
+            for item in items {
+                hash(item, digest);
+            }
         }
         Value::Object(entries) => {
             let mut keys: Vec<&String> = entries.keys().filter(|key| *key != "path").collect();

@@ -127,7 +127,7 @@ pub struct RawDims {
 pub struct RawRegion {
     /// A cloud region of the catalogue ("aws:us-east-1"), or coordinates. Left out, `network.rtt` must state every pair.
     pub location: Option<RawLocation>,
-    /// Legal areas the region lies in, such as ["eu", "eea"]. Default: the catalogue's for its location.
+    /// Legal areas the region lies in, such as `["eu", "eea"]`. Default: the catalogue's for its location.
     pub jurisdiction: Option<Vec<String>>,
     /// Pools of equal replicas. A region without pools has a gateway alone.
     pub pools: Named<RawPool>,

@@ -13,10 +13,18 @@ use super::nearest::suggest;
 use super::plan::{Facts, Plan};
 use super::raw::RawScenario;
 use crate::id::{Id, IdVec};
+use crate::network::RegionSet;
 use crate::time::{MAX_TIME, SimTime, Span};
 use crate::units::Duration;
 use crate::world::{ClassParams, SloParams, WorldParams};
 use std::path::{Path, PathBuf};
+
+/// The tables of named entries.
+const TABLES: [&str; 7] = ["slo", "models", "regions", "origins", "residency", "workloads", "policies"];
+
+fn most_entries(table: &str) -> usize {
+    if table == "regions" { RegionSet::MAX_REGIONS } else { 1_000 }
+}
 
 /// What resolving needs to see, and what it has found.
 pub(super) struct Resolver<'a> {
@@ -30,7 +38,7 @@ pub(super) struct Resolver<'a> {
     pub found: Vec<Diagnostic>,
 }
 
-impl<'a> Resolver<'a> {
+impl Resolver<'_> {
     fn place(&self, path: &[&str], at: At) -> Place {
         self.document.place(path, at)
     }
@@ -95,6 +103,23 @@ impl<'a> Resolver<'a> {
                 self.push(item);
             }
         }
+    }
+
+    /// Tables too large to be meant would take long to check.
+    fn check_sizes(&mut self) {
+        for table in TABLES {
+            let (most, count) = (most_entries(table), self.names(&[table]).len());
+            if count > most {
+                let item = self
+                    .error_at_key(&[table], format!("`{table}` has at most {most} entries"))
+                    .label(format!("this one has {count}"))
+                    .help("leave some out, or merge them");
+                self.push(item);
+            }
+        }
+    }
+    fn too_large(&self) -> bool {
+        TABLES.iter().any(|table| self.names(&[table]).len() > most_entries(table))
     }
 
     fn classes(&mut self) -> IdVec<crate::id::ClassId, ClassParams> {
@@ -171,6 +196,10 @@ pub(super) fn resolve(
     found: Vec<Diagnostic>,
 ) -> Result<Plan, Vec<Diagnostic>> {
     let mut this = Resolver { document, raw, folder, found };
+    this.check_sizes();
+    if this.errors() && this.too_large() {
+        return Err(this.found);
+    }
     let mut facts = Facts { rtt_source: raw.network.rtt_source.clone(), ..Facts::default() };
     let classes = this.classes();
     let (regions, region_facts) = this.regions();

@@ -85,9 +85,9 @@ pub(super) fn add(table: &mut Value, name: &str, key: Value, required: bool) {
     {
         properties.insert(name.into(), key);
     }
-    if required {
-        if let Value::Array(names) = table.entry("required").or_insert_with(|| Value::Array(Vec::new())) {
-            names.push(name.into());
-        }
+    if required
+        && let Value::Array(names) = table.entry("required").or_insert_with(|| Value::Array(Vec::new()))
+    {
+        names.push(name.into());
     }
 }

@@ -8,7 +8,7 @@ use crate::engine::Schedule;
 use crate::id::{GatewayId, Id, RegionId};
 use crate::network::RegionSet;
 use crate::observe::{Leg, Load, Observation, Observer, Outcome};
-use crate::routing::{Decision, PromptBlocks, RequestView, TargetId};
+use crate::routing::{Decision, IndexSource, PromptBlocks, RequestView, TargetId};
 use crate::time::SimTime;
 
 /// What came of asking for a place.
@@ -37,9 +37,26 @@ impl<O: Observer> World<'_, O> {
         std::iter::once(gateway).collect::<RegionSet>().and(rule.process_in)
     }
 
+    /// Brings replicas up to date whose load or cache the request's gateway reads. Nothing where it reads neither.
+    fn bring_up_to_date(&mut self, now: SimTime, slot: u32) {
+        let gateway = &self.gateways[self.slots.get(slot).gateway];
+        let stages = || gateway.stages.iter().chain(&gateway.global);
+        let follows = stages().any(|stage| stage.needs().index == Some(IndexSource::Oracle));
+        if !follows && !stages().any(|stage| stage.needs().load) {
+            return;
+        }
+        for replica in self.sites.ids() {
+            self.sites[replica].replica.advance_to(now);
+            if follows {
+                self.follow_cache(replica);
+            }
+        }
+    }
+
     /// Decides about a request and sends it, holds it, or ends it.
     pub(super) fn dispatch(&mut self, now: SimTime, slot: u32, schedule: &mut Schedule<Event>) {
         let allowed = self.allowed(slot);
+        self.bring_up_to_date(now, slot);
         match self.choose(slot, allowed) {
             Place::Found(global, stage, target) => {
                 self.send(now, slot, global, stage, target, allowed, schedule)

@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::kvcache::{BlockCache, Lru};
+use crate::replica::Admission;
 
 type Engine = super::Engine<BlockCache<Lru>>;
 use crate::timing::Line;
@@ -38,7 +39,7 @@ fn params() -> EngineParams {
     }
 }
 fn engine(params: EngineParams) -> Engine {
-    Engine::new(params, Box::new(Constant { per_token_ps: 0 }))
+    Engine::new(params, Box::new(Constant { per_token_ps: 0 }), Stepping::Stepwise)
 }
 /// A job whose first `shared` blocks are those of `key`, and the rest its own.
 fn job(id: u32, prompt: u32, output: u32, key: u64, shared: u32) -> Job {
@@ -175,8 +176,11 @@ fn a_request_that_cannot_fit_ends_refused_and_blocks_nobody() {
     let (out, _) = drain(&mut engine, u64::MAX);
     assert_eq!(ended(&out, 2).1.output, 61);
     // Longer than the model's context, though the cache would hold it.
-    let mut roomy =
-        Engine::new(EngineParams { max_model_len: 150, ..params() }, Box::new(Constant { per_token_ps: 0 }));
+    let mut roomy = Engine::new(
+        EngineParams { max_model_len: 150, ..params() },
+        Box::new(Constant { per_token_ps: 0 }),
+        Stepping::Stepwise,
+    );
     let mut out = Vec::new();
     roomy.deliver(SimTime(0), job(0, 100, 51, 1, 0), &mut out);
     assert!(matches!(out[..], [Output::Ended { outcome: Outcome::TooLarge, .. }]));
@@ -227,6 +231,7 @@ fn priority_admits_and_preempts_by_priority() {
     let mut engine = Engine::new(
         EngineParams { kv_blocks: 13, scheduler, ..params() },
         Box::new(Constant { per_token_ps: 0 }),
+        Stepping::Stepwise,
     );
     let mut out = Vec::new();
     engine.deliver(SimTime(0), Job { priority: 5, ..job(0, 80, 40, 1, 0) }, &mut out);
@@ -285,7 +290,7 @@ fn a_session_reuses_the_blocks_of_its_last_answer() {
 fn picoseconds_add_up_and_are_rounded_up_once() {
     // 1 ms and 0.1 ps... a step of 100 tokens at 7 ps each ends at 1,000,000,700 ps; nine decode steps add
     // 1,000,000,007 ps each: 10,000,000,763 ps, which is 10,000,001 ns rounded up once.
-    let mut engine = Engine::new(params(), Box::new(Constant { per_token_ps: 7 }));
+    let mut engine = Engine::new(params(), Box::new(Constant { per_token_ps: 7 }), Stepping::Stepwise);
     let mut out = Vec::new();
     engine.deliver(SimTime(0), job(0, 100, 10, 1, 0), &mut out);
     let (out, _) = drain(&mut engine, u64::MAX);

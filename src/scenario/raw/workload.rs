@@ -43,7 +43,7 @@ pub struct RawTrace {
     /// Spread requests over the cells of a coarse clock (Mooncake: 3 seconds). Default: true.
     pub dejitter: Option<bool>,
     /// How many times faster than recorded requests arrive. Default: 1.
-    #[schemars(extend("exclusiveMinimum" = 0, "maximum" = 1e6))]
+    #[schemars(range(min = 0.001, max = 1000))]
     pub speed: Option<f64>,
     /// Only the first so many requests of the file. Default: all.
     #[schemars(range(min = 1))]
@@ -161,7 +161,10 @@ impl JsonSchema for RawTokens {
     }
     fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
         let mut drawn = super::super::schema::inlined::<Dist>(generator);
-        for (name, meaning) in [("min", "The least. Default: 1."), ("max", "The most. Default: 1048576.")] {
+        for (name, meaning) in [
+            ("min", "The least. Default: 1."),
+            ("max", "The most. Default: the distribution's own end, else 32768."),
+        ] {
             let bound = serde_json::json!({
                 "type": "integer", "format": "uint32", "minimum": 1, "maximum": 16_777_216, "description": meaning
             });

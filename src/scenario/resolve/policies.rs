@@ -160,7 +160,6 @@ impl Resolver<'_> {
 
     /// The data classes that arrive, each with the origin or workload that brings it.
     fn arriving(
-        &self,
         origins: &IdVec<OriginId, OriginParams>,
         workloads: &IdVec<SourceId, WorkloadParams>,
     ) -> Vec<(DataClassId, Vec<String>, String)> {
@@ -190,7 +189,7 @@ impl Resolver<'_> {
         data_classes: &IdVec<DataClassId, ResidencyParams>,
         workloads: &IdVec<SourceId, WorkloadParams>,
     ) {
-        for (class, path, who) in self.arriving(origins, workloads) {
+        for (class, path, who) in Self::arriving(origins, workloads) {
             let Some(rule) = data_classes.get(class) else { continue };
             let (key, verb) = if !rule.decrypt_in.contains(at) {
                 ("decrypt_in", "read")
@@ -251,6 +250,6 @@ impl Resolver<'_> {
                 }
             }
         }
-        items.into_iter().for_each(|item| self.push(item));
+        self.found.extend(items);
     }
 }

@@ -118,30 +118,26 @@ impl Resolver<'_> {
                 return None;
             }
             (Some(preset), None) => {
-                match catalog::model(preset) {
-                    Some(model) => {
-                        if model.experimental {
-                            let place = self.place(&["models", name, "preset"], super::At::Value);
-                            self.push(
-                                Diagnostic::notice(
-                                    place,
-                                    "step times of mixtures of experts are experimental",
-                                )
-                                .label("no set of constants fits all measurements of such models"),
-                            );
-                        }
-                        model.dims
-                    }
-                    None => {
-                        let item = self
+                let Some(model) = catalog::model(preset) else {
+                    let known = catalog::models().iter().map(|model| model.name);
+                    let item = self
                         .error(&["models", name, "preset"], "`preset` must be a model of the catalogue")
                         .label(format!("the catalogue has no `{preset}`"))
-                        .help(suggest(preset, "the models are", catalog::models().iter().map(|model| model.name)))
-                        .help("`regionsim catalog models` lists them; `dims` describes any other dense model");
-                        self.push(item);
-                        return None;
-                    }
+                        .help(suggest(preset, "the models are", known))
+                        .help(
+                            "`regionsim catalog models` lists them; `dims` describes any other dense model",
+                        );
+                    self.push(item);
+                    return None;
+                };
+                if model.experimental {
+                    let place = self.place(&["models", name, "preset"], super::At::Value);
+                    self.push(
+                        Diagnostic::notice(place, "step times of mixtures of experts are experimental")
+                            .label("no set of constants fits all measurements of such models"),
+                    );
                 }
+                model.dims
             }
             (None, Some(dims)) => {
                 if dims.heads % dims.kv_heads != 0 {

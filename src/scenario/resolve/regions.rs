@@ -4,7 +4,7 @@ use super::Resolver;
 use crate::catalog;
 use crate::id::{IdVec, RegionId};
 use crate::network::matrix::{self, Coordinates, MatrixProblem, Override, PairSource, Place};
-use crate::network::{JitterParams, NetworkParams, RegionSet};
+use crate::network::{JitterParams, NetworkParams};
 use crate::scenario::document::At;
 use crate::scenario::nearest::suggest;
 use crate::scenario::plan::RegionFacts;
@@ -17,13 +17,6 @@ impl Resolver<'_> {
     pub(super) fn regions(&mut self) -> (IdVec<RegionId, RegionParams>, Vec<RegionFacts>) {
         self.check_names(&["regions"]);
         let names = self.names(&["regions"]);
-        if names.len() > RegionSet::MAX_REGIONS {
-            let item = self
-                .error_at_key(&["regions"], "a scenario has at most 128 regions")
-                .label(format!("this one has {}", names.len()))
-                .help("leave regions out, or merge neighbours");
-            self.push(item);
-        }
         let mut facts = Vec::new();
         for name in &names {
             let raw = self.raw.regions.get(name);
@@ -136,32 +129,27 @@ impl Resolver<'_> {
             to: String,
             rtt_ms: f64,
         }
-        let problem = match std::fs::read_to_string(self.file(path)) {
-            Err(error) => format!("cannot read it: {error}"),
-            Ok(text) => {
+        let rows = std::fs::read_to_string(self.file(path))
+            .map_err(|error| format!("cannot read it: {error}"))
+            .and_then(|text| {
                 let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.as_bytes());
-                let rows: Result<Vec<Row>, csv::Error> = reader.deserialize().collect();
-                match rows {
-                    Err(error) => error.to_string(),
-                    Ok(rows) => match rows.iter().find(|row| !(0.0..=1e7).contains(&row.rtt_ms)) {
-                        Some(row) => {
-                            format!(
-                                "`{}` to `{}` is {} ms; write 0 to 10000000",
-                                row.from, row.to, row.rtt_ms
-                            )
-                        }
-                        None => {
-                            let mine = |row: Row| Override {
-                                from: row.from,
-                                to: row.to,
-                                rtt: Span::from_ms_f64(row.rtt_ms),
-                                both_ways: false,
-                            };
-                            return rows.into_iter().map(mine).collect();
-                        }
-                    },
+                reader.deserialize().collect::<Result<Vec<Row>, _>>().map_err(|error| error.to_string())
+            })
+            .and_then(|rows| match rows.iter().find(|row| !(0.0..=1e7).contains(&row.rtt_ms)) {
+                Some(Row { from, to, rtt_ms }) => {
+                    Err(format!("`{from}` to `{to}` is {rtt_ms} ms; write 0 to 10000000"))
                 }
+                None => Ok(rows),
+            });
+        let problem = match rows {
+            Ok(rows) => {
+                let stated = |row: Row| {
+                    let rtt = Span::from_ms_f64(row.rtt_ms);
+                    Override { from: row.from, to: row.to, rtt, both_ways: false }
+                };
+                return rows.into_iter().map(stated).collect();
             }
+            Err(problem) => problem,
         };
         let item = self
             .error(

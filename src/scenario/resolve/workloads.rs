@@ -15,8 +15,8 @@ use crate::workload::{
 use crate::world::{ClassParams, OriginParams, ResidencyParams};
 use std::sync::Arc;
 
-/// The default of a length's `max`.
-const MAX_TOKENS: u32 = 1_048_576;
+/// The default of a length's `max` where the distribution has no end (our choice: contexts of usual models hold it).
+const MAX_TOKENS: u32 = 32_768;
 
 impl Resolver<'_> {
     /// The workloads, and about how long arrivals go on.
@@ -141,10 +141,14 @@ impl Resolver<'_> {
             kind,
         };
         for problem in crate::workload::check(&workload, table, block_tokens) {
+            // Said already, where origins are read.
+            if problem.field.starts_with("origins") && problem.field != "origins.tenant_affinity" {
+                continue;
+            }
             let mut path = vec!["workloads", name];
-            path.extend(problem.field.split('.'));
+            path.extend(problem.field.trim_start_matches("origins.").split('.'));
             let item = self
-                .error(&path, format!("`{}` must be right: {}", problem.field, problem.rule))
+                .error(&path, format!("`{}` of workload `{name}`: {}", problem.field, problem.rule))
                 .label(format!("it is {}", problem.value))
                 .help(problem.next);
             self.push(item);
@@ -183,23 +187,34 @@ impl Resolver<'_> {
                         } else {
                             format!("it has {count} mistakes")
                         });
-                for problem in &problems.findings {
-                    item = item.note(problem.to_string());
+                for finding in &problems.findings {
+                    item = item.note(match finding.line {
+                        0 => format!("{}: {finding}", raw.path),
+                        line => format!("{}:{line}: {finding}", raw.path),
+                    });
                 }
                 if problems.more > 0 {
                     item = item.note(format!("and {} more", problems.more));
                 }
-                self.push(item.help("`regionsim trace head FILE` shows how a file is read"));
+                self.push(item.help(format!(
+                    "correct the file, or name another with `--set workloads.{name}.trace.path=FILE`"
+                )));
                 return None;
             }
         };
+        for notice in trace.notices() {
+            let place = self.place(&["workloads", name, "trace", "path"], At::Value);
+            self.push(Diagnostic::notice(place, notice.clone()));
+        }
+        let speed = raw.speed.unwrap_or(1.0);
+        let length = Span::from_secs_f64(trace.summary().span_ns as f64 / 1e9 / speed);
         let params = TraceParams {
             trace: Arc::new(trace),
-            speed: raw.speed.unwrap_or(1.0),
+            speed,
             limit: raw.limit,
             raw_times: !raw.dejitter.unwrap_or(true),
         };
-        Some((WorkloadKind::Trace(params), None))
+        Some((WorkloadKind::Trace(params), Some(length)))
     }
 
     fn synthetic(&mut self, name: &str, raw: &RawSynthetic) -> Option<(WorkloadKind, Option<Span>)> {
@@ -239,16 +254,11 @@ impl Resolver<'_> {
             sessions_per_s: rate,
             until,
             tenants: raw.tenants.unwrap_or(default.tenants),
-            system: self.shared(&path, "system", raw.system.as_ref()),
-            documents: self.shared(&path, "documents", raw.documents.as_ref()),
-            message: self.tokens(&path, "message", raw.message.as_ref(), default.message),
-            later_message: self.tokens(
-                &path,
-                "later_message",
-                raw.later_message.as_ref(),
-                default.later_message,
-            ),
-            output: self.tokens(&path, "output", raw.output.as_ref(), default.output),
+            system: shared(raw.system.as_ref()),
+            documents: shared(raw.documents.as_ref()),
+            message: tokens(raw.message.as_ref(), default.message),
+            later_message: tokens(raw.later_message.as_ref(), default.later_message),
+            output: tokens(raw.output.as_ref(), default.output),
             turns,
             think_s: raw.think_s.clone().unwrap_or(default.think_s),
             max_context_tokens: raw.max_context_tokens.unwrap_or(default.max_context_tokens),
@@ -260,31 +270,31 @@ impl Resolver<'_> {
         };
         Some((WorkloadKind::Synthetic(params), Some(length)))
     }
+}
 
-    fn shared(&mut self, path: &[&str], key: &str, raw: Option<&RawShared>) -> Option<SharedPrefix> {
-        let raw = raw?;
-        let mut inner = path.to_vec();
-        inner.push(key);
-        let tokens = self.tokens(&inner, "tokens", Some(&raw.tokens), Tokens::fixed(1));
-        Some(SharedPrefix { count: raw.count, tokens, zipf: raw.zipf })
-    }
+fn shared(raw: Option<&RawShared>) -> Option<SharedPrefix> {
+    raw.map(|raw| SharedPrefix {
+        count: raw.count,
+        tokens: tokens(Some(&raw.tokens), Tokens::fixed(1)),
+        zipf: raw.zipf,
+    })
+}
 
-    fn tokens(&mut self, path: &[&str], key: &str, raw: Option<&RawTokens>, default: Tokens) -> Tokens {
-        let (dist, min, max): (&Dist, _, _) = match raw {
-            None => return default,
-            Some(RawTokens::Fixed(tokens)) => return Tokens::fixed(*tokens),
-            Some(RawTokens::Drawn { dist, min, max }) => (dist, min.unwrap_or(1), max.unwrap_or(MAX_TOKENS)),
-        };
-        if min > max {
-            let mut whole = path.to_vec();
-            whole.extend([key, "min"]);
-            let item = self
-                .error(&whole, format!("`{}.{key}.min` must be at most `max`", path.join(".")))
-                .label(format!("{min} is more than {max}"))
-                .help("lower `min`, or raise `max`");
-            self.push(item);
+fn tokens(raw: Option<&RawTokens>, default: Tokens) -> Tokens {
+    match raw {
+        None => default,
+        Some(RawTokens::Fixed(tokens)) => Tokens::fixed(*tokens),
+        Some(RawTokens::Drawn { dist, min, max }) => {
+            let end = match dist {
+                Dist::Constant { value } => *value,
+                Dist::Uniform { max, .. } => *max,
+                Dist::Zipf { n, .. } => f64::from(*n),
+                Dist::Quantiles { table } => table.last().map_or(0.0, |point| point.1),
+                _ => f64::from(MAX_TOKENS),
+            };
+            // A cast saturates; the generator's own check refuses what is out of range.
+            Tokens { dist: dist.clone(), min: min.unwrap_or(1), max: max.unwrap_or(end.ceil() as u32) }
         }
-        Tokens { dist: dist.clone(), min, max }
     }
 }
 

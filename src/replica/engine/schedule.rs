@@ -1,0 +1,167 @@
+//! Which sequences a step takes, and what shortage does.
+
+use super::Engine;
+use crate::kvcache::KvCache;
+use crate::replica::params::{Admission, Scheduler};
+use crate::time::SimTime;
+
+impl<C: KvCache> Engine<C> {
+    /// Schedules running sequences in order; returns whether any was preempted.
+    pub(super) fn schedule_running(&mut self, now: SimTime, budget: &mut u32) -> bool {
+        let mut preempted = false;
+        let mut position = self.lockstep.count();
+        while position < self.running.len() && *budget > 0 {
+            let slot = self.running[position];
+            let chunk = self.chunk(slot, *budget);
+            if chunk == 0 {
+                position += 1;
+                continue;
+            }
+            let mut scheduled = true;
+            while !self.take_blocks(now, slot, chunk) {
+                preempted = true;
+                let (victim, was_scheduled) = self.preempt();
+                if let Some(chunk) = was_scheduled {
+                    *budget += chunk;
+                    position -= 1;
+                }
+                if victim == slot {
+                    scheduled = false;
+                    break;
+                }
+            }
+            if !scheduled {
+                break;
+            }
+            self.schedule(now, slot, chunk);
+            *budget -= chunk;
+            position += 1;
+        }
+        preempted
+    }
+
+    /// How many tokens of a sequence the next step may take.
+    pub(super) fn chunk(&self, slot: u32, budget: u32) -> u32 {
+        let outstanding = self.sequences[slot as usize].outstanding();
+        let threshold = self.params.long_prefill_token_threshold;
+        let capped = if threshold > 0 { outstanding.min(threshold) } else { outstanding };
+        capped.min(budget)
+    }
+
+    fn take_blocks(&mut self, now: SimTime, slot: u32, chunk: u32) -> bool {
+        let sequence = &mut self.sequences[slot as usize];
+        let blocks = (sequence.computed + chunk).div_ceil(self.params.block_tokens);
+        self.cache.grow(now, &mut sequence.table, blocks)
+    }
+
+    /// Takes `chunk` tokens of a sequence into the step; its blocks are there.
+    fn schedule(&mut self, now: SimTime, slot: u32, chunk: u32) {
+        let sequence = &mut self.sequences[slot as usize];
+        sequence.chunk = chunk;
+        sequence.computed += chunk;
+        self.context_tokens += u64::from(chunk);
+        let full = sequence.computed / self.params.block_tokens;
+        self.cache.publish(now, &mut sequence.table, &sequence.chain, full);
+        self.batch.push(slot);
+    }
+
+    /// Sends one running sequence back to the head of the queue. Returns it, and its chunk if it was already part
+    /// of the step being built.
+    fn preempt(&mut self) -> (u32, Option<u32>) {
+        let position = match self.params.scheduler {
+            Scheduler::Fcfs => self.running.len() - 1,
+            Scheduler::Priority => {
+                let worst = |&position: &usize| {
+                    let sequence = &self.sequences[self.running[position] as usize];
+                    (sequence.priority, sequence.arrival)
+                };
+                (0..self.running.len()).max_by_key(worst).expect("the one that asks is running")
+            }
+        };
+        let slot = self.running.remove(position);
+        let was_scheduled = self.batch.iter().position(|&other| other == slot).map(|place| {
+            self.batch.remove(place);
+            self.sequences[slot as usize].chunk
+        });
+        let sequence = &mut self.sequences[slot as usize];
+        self.cache.release(&mut sequence.table);
+        self.context_tokens -= u64::from(sequence.computed);
+        sequence.computed = 0;
+        sequence.chunk = 0;
+        sequence.tokens.preemptions += 1;
+        self.work.preemptions += 1;
+        self.waiting_tokens += u64::from(sequence.prompt);
+        match self.params.scheduler {
+            Scheduler::Fcfs => self.waiting.push_front(slot),
+            Scheduler::Priority => self.enqueue(slot),
+        }
+        (slot, was_scheduled)
+    }
+
+    /// Admits waiting sequences in order until one does not fit.
+    pub(super) fn schedule_waiting(&mut self, now: SimTime, budget: &mut u32) {
+        while *budget > 0 && self.running.len() < self.params.max_num_seqs as usize {
+            let Some(&slot) = self.waiting.front() else { break };
+            let sequence = &self.sequences[slot as usize];
+            let block_tokens = self.params.block_tokens;
+            // The last token is always computed: its logits are wanted.
+            let limit = (sequence.known() - 1) / block_tokens;
+            let (matched, idle) = self.cache.matched(&sequence.chain, limit);
+            let found = matched * block_tokens;
+            let wanted = sequence.known() - found;
+            let threshold = self.params.long_prefill_token_threshold;
+            let capped = if threshold > 0 { wanted.min(threshold) } else { wanted };
+            if !self.params.chunked_prefill && capped > *budget {
+                break;
+            }
+            let chunk = capped.min(*budget);
+            if !self.fits(slot, matched, idle, chunk) {
+                break;
+            }
+            self.waiting.pop_front();
+            let sequence = &mut self.sequences[slot as usize];
+            self.waiting_tokens -= u64::from(sequence.prompt);
+            self.cache.attach(&mut sequence.table, &sequence.chain, matched);
+            if sequence.tokens.preemptions == 0 {
+                self.work.prompt_tokens += u64::from(sequence.prompt);
+            }
+            self.work.cached_tokens += u64::from(sequence.account_found(found));
+            sequence.computed = found;
+            sequence.order = self.admissions;
+            self.admissions += 1;
+            self.context_tokens += u64::from(found);
+            self.running.push(slot);
+            let taken = self.take_blocks(now, slot, chunk);
+            assert!(taken, "what was counted as free can be had");
+            self.schedule(now, slot, chunk);
+            *budget -= chunk;
+        }
+    }
+
+    /// Whether what `admission` asks of a waiting sequence fits the free blocks. `matched` of its blocks are here,
+    /// `idle` of them held by nobody; its first chunk has `chunk` tokens.
+    pub(super) fn fits(&self, slot: u32, matched: u32, idle: u32, chunk: u32) -> bool {
+        let sequence = &self.sequences[slot as usize];
+        let block_tokens = self.params.block_tokens;
+        let must_fit = match self.params.admission {
+            Admission::FullIsl => sequence.known(),
+            Admission::FirstChunk => matched * block_tokens + chunk,
+            Admission::IslPlusOsl => sequence.prompt + sequence.output - 1,
+        };
+        let spare = if self.running.is_empty() { 0 } else { self.params.watermark_blocks };
+        let promised =
+            if self.params.admission == Admission::IslPlusOsl { self.promised_blocks() } else { 0 };
+        let needed = must_fit.div_ceil(block_tokens) - matched + idle + spare + promised;
+        needed <= self.cache.free_blocks()
+    }
+
+    /// Blocks that running sequences will still take until their end.
+    fn promised_blocks(&self) -> u32 {
+        let still_to_take = |&slot: &u32| {
+            let sequence = &self.sequences[slot as usize];
+            let total = (sequence.prompt + sequence.output - 1).div_ceil(self.params.block_tokens);
+            total.saturating_sub(C::held(&sequence.table))
+        };
+        self.running.iter().map(still_to_take).sum()
+    }
+}

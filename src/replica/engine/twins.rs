@@ -1,0 +1,223 @@
+//! The fast engine against the stepwise one: the same jobs at the same times give the same outputs, work, loads at
+//! any moment, and cache changes. Counters say how often the interesting cases were met.
+
+use super::*;
+use crate::kvcache::{BlockCache, Lru};
+use crate::replica::Admission;
+use crate::timing::Line;
+use crate::workload::{Chain, Run};
+use proptest::prelude::*;
+
+type Engine = super::Engine<BlockCache<Lru>>;
+
+/// A base, a price for each token and each context token, and a knot beyond which context costs more.
+#[derive(Clone, Copy, Debug)]
+struct Bent {
+    base_ps: i64,
+    token_ps: i64,
+    context_ps: i64,
+    knot: u64,
+}
+impl StepTime for Bent {
+    fn line(&self, shape: &BatchShape) -> Line {
+        let base_ps = self.base_ps + self.token_ps * i64::from(shape.tokens);
+        if shape.context_tokens <= self.knot {
+            return Line { base_ps, slope_ps: self.context_ps, until_context: self.knot };
+        }
+        let base_ps = base_ps - self.context_ps * self.knot as i64;
+        Line { base_ps, slope_ps: 2 * self.context_ps, until_context: u64::MAX }
+    }
+}
+
+/// What is done to both engines.
+#[derive(Clone, Debug)]
+enum Act {
+    Deliver(Job),
+    Look,
+    /// The same, at the very instant the step under way ends.
+    DeliverAtEnd(Job),
+}
+
+#[derive(Default, Debug)]
+struct Met {
+    stretches_with_evictions: u64,
+    preemptions: u64,
+    arrivals_at_a_steps_end: u64,
+    cut_stretches: u64,
+    looks_inside: u64,
+}
+
+struct Pair {
+    fast: Engine,
+    plain: Engine,
+    out: [Vec<Output>; 2],
+    met: Met,
+}
+
+impl Pair {
+    fn new(params: &EngineParams, timing: Bent) -> Pair {
+        let engine = |stepping| Engine::new(params.clone(), Box::new(timing), stepping);
+        let (mut fast, mut plain) = (engine(Stepping::Fast), engine(Stepping::Stepwise));
+        fast.cache.log_mut().subscribe();
+        plain.cache.log_mut().subscribe();
+        Pair { fast, plain, out: Default::default(), met: Met::default() }
+    }
+    /// Wakes both engines in their own rhythm for all that happens before `now`.
+    fn run_before(&mut self, now: SimTime) {
+        let [fast_out, plain_out] = &mut self.out;
+        while let Some(at) = self.fast.wake_at().filter(|&at| at < now) {
+            let evicted = self.fast.cache.evicted();
+            let stretch = self.fast.stretch.is_some();
+            self.fast.finish_stretch();
+            self.met.stretches_with_evictions += u64::from(stretch && self.fast.cache.evicted() > evicted);
+            self.fast.wake(at, fast_out);
+            self.fast.check();
+        }
+        self.fast.advance_to(now);
+        while let Some(at) = self.plain.wake_at().filter(|&at| at < now) {
+            self.plain.wake(at, plain_out);
+        }
+        self.plain.check();
+        self.fast.check();
+    }
+    fn compare(&self) {
+        assert_eq!(self.out[0], self.out[1]);
+        assert_eq!(self.fast.load(), self.plain.load());
+        assert_eq!(self.fast.work(), self.plain.work());
+        assert_eq!(self.fast.cache.log().changes(), self.plain.cache.log().changes());
+        assert_eq!(self.fast.cache.log().digest(), self.plain.cache.log().digest());
+    }
+    fn deliver(&mut self, now: SimTime, job: &Job) {
+        let stretch = self.fast.stretch.is_some();
+        self.fast.deliver(now, job.clone(), &mut self.out[0]);
+        self.met.cut_stretches += u64::from(stretch && self.fast.stretch.is_none());
+        self.plain.deliver(now, job.clone(), &mut self.out[1]);
+    }
+    fn act(&mut self, gap_ns: u64, act: &Act) {
+        let now = match act {
+            Act::DeliverAtEnd(_) => self.plain.wake_at(),
+            _ => None,
+        };
+        let now = now.unwrap_or(SimTime(self.plain.step_end_ps.unwrap_or(0) / PS_PER_NS + gap_ns));
+        self.run_before(now);
+        match act {
+            Act::Deliver(job) => self.deliver(now, job),
+            Act::DeliverAtEnd(job) => {
+                let ends_now = self.plain.step_end_ps.is_some_and(|ps| visible(ps) == now);
+                self.met.arrivals_at_a_steps_end += u64::from(ends_now);
+                self.deliver(now, job);
+            }
+            Act::Look => self.met.looks_inside += u64::from(self.fast.stretch.is_some()),
+        }
+        self.compare();
+    }
+}
+
+fn job() -> impl Strategy<Value = Job> {
+    (1u32..200, 1u32..400, 0u64..4, 0u32..8, 0u64..1000, 0u8..3).prop_map(
+        |(prompt_tokens, output_tokens, key, shared, own, priority)| {
+            let mut chain = Chain::new();
+            let blocks = (prompt_tokens + output_tokens) / 16;
+            chain.push(Run { key, start: 0, len: shared.min(blocks) });
+            // Its own, or, now and then, a session whose answer another request knows. Equal ids mean equal prefixes:
+            // the key tells what stands before.
+            let own = if own < 200 { 0 } else { own };
+            let key = 1_000 + own * 1_000 + key * 10 + u64::from(shared);
+            chain.push(Run { key, start: 0, len: blocks.saturating_sub(shared) });
+            Job { prompt_tokens, output_tokens, priority, chain, ..Job::default() }
+        },
+    )
+}
+
+fn acts() -> impl Strategy<Value = Vec<(u64, Act)>> {
+    let act = prop_oneof![
+        4 => job().prop_map(Act::Deliver),
+        3 => Just(Act::Look),
+        2 => job().prop_map(Act::DeliverAtEnd),
+    ];
+    let gap = prop_oneof![Just(0u64), 1u64..2_000, 1u64..100_000];
+    prop::collection::vec((gap, act), 1..40)
+}
+
+fn params() -> impl Strategy<Value = EngineParams> {
+    let admission =
+        prop::sample::select(vec![Admission::FullIsl, Admission::FirstChunk, Admission::IslPlusOsl]);
+    let switches = (any::<bool>(), prop::bool::weighted(0.9), prop::bool::weighted(0.8));
+    let sizes = (20u32..90, 1u32..10, prop::sample::select(vec![4u32, 16, 40, 300]), 0u32..3);
+    (sizes, admission, switches, prop::sample::select(vec![0u32, 24])).prop_map(
+        |((kv_blocks, max_num_seqs, budget, watermark_blocks), admission, switches, threshold)| {
+            let (priority, prefix_cache, chunked_prefill) = switches;
+            EngineParams {
+                kv_blocks,
+                block_tokens: 16,
+                max_num_batched_tokens: budget,
+                max_num_seqs,
+                long_prefill_token_threshold: threshold,
+                max_model_len: 100_000,
+                scheduler: if priority { Scheduler::Priority } else { Scheduler::Fcfs },
+                admission,
+                watermark_blocks,
+                prefix_cache,
+                chunked_prefill,
+            }
+        },
+    )
+}
+
+fn timing() -> impl Strategy<Value = Bent> {
+    (prop::sample::select(vec![1i64, 900, 1_000_000, 20_000_700]), 0i64..5_000, 0i64..300, 1u64..4_000)
+        .prop_map(|(base_ps, token_ps, context_ps, knot)| Bent { base_ps, token_ps, context_ps, knot })
+}
+
+fn check(params: &EngineParams, timing: Bent, acts: &[(u64, Act)]) -> Met {
+    let mut pair = Pair::new(params, timing);
+    let mut number = 0;
+    for (gap, act) in acts {
+        let mut act = act.clone();
+        if let Act::Deliver(job) | Act::DeliverAtEnd(job) = &mut act {
+            job.id = JobId(number);
+            number += 1;
+        }
+        pair.act(*gap, &act);
+    }
+    pair.run_before(SimTime(u64::MAX / PS_PER_NS));
+    pair.compare();
+    let ended = pair.out[0].iter().filter(|output| matches!(output, Output::Ended { .. })).count();
+    assert_eq!(ended as u32, number);
+    pair.met.preemptions = pair.fast.work().preemptions;
+    pair.met
+}
+
+proptest! {
+    #[test]
+    fn the_fast_engine_equals_the_stepwise_one(params in params(), timing in timing(), acts in acts()) {
+        check(&params, timing, &acts);
+    }
+}
+
+/// The cases that a fast engine can get wrong are met, and often.
+#[test]
+fn the_property_meets_what_it_is_about() {
+    use proptest::strategy::ValueTree;
+    use proptest::test_runner::{Config, TestRng, TestRunner};
+    let rng = TestRng::deterministic_rng(proptest::test_runner::RngAlgorithm::ChaCha);
+    let mut runner = TestRunner::new_with_rng(Config::default(), rng);
+    let mut met = Met::default();
+    for _ in 0..600 {
+        let (params, timing, acts) = (params(), timing(), acts()).new_tree(&mut runner).unwrap().current();
+        let case = check(&params, timing, &acts);
+        met.stretches_with_evictions += case.stretches_with_evictions;
+        met.preemptions += case.preemptions;
+        met.arrivals_at_a_steps_end += case.arrivals_at_a_steps_end;
+        met.cut_stretches += case.cut_stretches;
+        met.looks_inside += case.looks_inside;
+    }
+    let least = [
+        met.stretches_with_evictions,
+        met.preemptions,
+        met.arrivals_at_a_steps_end,
+        met.cut_stretches,
+        met.looks_inside,
+    ];
+    assert!(least.iter().all(|&count| count >= 200), "{met:?}");
+}

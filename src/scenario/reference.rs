@@ -1,0 +1,178 @@
+//! The tables of docs/SCENARIO.md, made from the schema, so that they cannot tell of keys that do not exist. Knows
+//! the schema; must not know values.
+
+use super::check::describe;
+use super::schema::scenario_schema;
+use serde_json::Value;
+use std::fmt::Write as _;
+
+/// Heading and definition of each table, in reading order.
+const TABLES: [(&str, &str); 26] = [
+    ("The file", ""),
+    ("`[slo.CLASS]`", "Slo"),
+    ("`[models.NAME]`", "Model"),
+    ("`[models.NAME.dims]`", "Dims"),
+    ("`[regions.NAME]`", "Region"),
+    ("`location = { … }`", "Coordinates"),
+    ("`pools.NAME = { … }` in a region", "Pool"),
+    ("`[engine]`, and `engine = { … }` in a pool", "Engine"),
+    ("`server.fifo` and `server.ps` in a pool", "Queue"),
+    ("`timing = { … }` in a pool", "Timing"),
+    ("`timing.linear`", "Linear"),
+    ("`timing.table`", "StepTable"),
+    ("`ingress = { … }` in a pool", "Ingress"),
+    ("`[origins.NAME]`", "Origin"),
+    ("`last_mile = { … }`", "LogNormal"),
+    ("`[residency.CLASS]`", "Residency"),
+    ("`[network]`", "Network"),
+    ("`jitter = { … }`", "Spikes"),
+    ("`[workloads.NAME]`", "Workload"),
+    ("`[workloads.NAME.trace]`", "Trace"),
+    ("`[workloads.NAME.synthetic]`", "Synthetic"),
+    ("`system` and `documents`", "Shared"),
+    ("Lengths in tokens", "Tokens"),
+    ("Distributions", "Dist"),
+    ("`arrivals`", "Arrivals"),
+    ("`[policies.NAME]`", "Policy"),
+];
+
+/// The tables as Markdown.
+pub fn reference() -> String {
+    let root = scenario_schema();
+    let mut text = String::new();
+    for (heading, name) in TABLES {
+        let schema = if name.is_empty() { root } else { &root["$defs"][name] };
+        let _ = write!(text, "\n## {heading}\n\n{}\n", prose(schema));
+        match schema.get("properties").and_then(Value::as_object) {
+            Some(properties) => {
+                text.push_str("\n| key | value | meaning | default |\n|---|---|---|---|\n");
+                let required: Vec<&str> = schema["required"]
+                    .as_array()
+                    .map(|names| names.iter().filter_map(Value::as_str).collect())
+                    .unwrap_or_default();
+                for (key, property) in properties {
+                    let (meaning, default) = split(&prose(property));
+                    let default = default.unwrap_or_else(|| {
+                        if required.contains(&key.as_str()) { "needed".into() } else { "none".to_owned() }
+                    });
+                    let _ = writeln!(text, "| `{key}` | {} | {meaning} | {default} |", kind(root, property));
+                }
+            }
+            None => variants(&mut text, schema),
+        }
+    }
+    text
+}
+
+/// The alternatives of a choice.
+fn variants(text: &mut String, schema: &Value) {
+    let Some(choices) = schema.get("oneOf").or_else(|| schema.get("anyOf")).and_then(Value::as_array) else {
+        return;
+    };
+    text.push('\n');
+    for choice in choices {
+        if choice.get("oneOf").is_some() {
+            text.push_str("- a table with one of the distributions below, and optionally `min` (default 1) and `max` (default: the distribution's own end, else 32768)\n");
+        } else if let Some(word) = choice.get("const").and_then(Value::as_str) {
+            let _ = writeln!(text, "- `\"{word}\"`: {}", prose(choice));
+        } else if let Some(words) = choice.get("enum").and_then(Value::as_array) {
+            let words: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
+            let _ = writeln!(text, "- {}", words.join(", "));
+        } else if let Some(name) = choice["required"][0].as_str() {
+            let table = &choice["properties"][name];
+            let inner: Vec<String> = table["properties"]
+                .as_object()
+                .map(|keys| {
+                    keys.iter()
+                        .map(|(key, value)| {
+                            format!("`{key}` ({})", prose(value).trim_end_matches('.').to_lowercase())
+                        })
+                        .collect()
+                })
+                .unwrap_or_default();
+            let _ = writeln!(text, "- `{name}`: {} Keys: {}.", prose(choice), inner.join(", "));
+        } else {
+            let _ = writeln!(text, "- {}: {}", describe(choice), prose(choice));
+        }
+    }
+}
+
+fn prose(schema: &Value) -> String {
+    schema.get("description").and_then(Value::as_str).unwrap_or("").replace('\n', " ").replace('|', "\\|")
+}
+
+/// Meaning and default of a documentation text.
+fn split(prose: &str) -> (String, Option<String>) {
+    match prose.split_once("Default: ") {
+        Some((meaning, default)) => {
+            (meaning.trim().to_owned(), Some(default.trim_end_matches('.').replace('"', "`")))
+        }
+        None => (prose.to_owned(), None),
+    }
+}
+
+/// A value's kind in a word or two, with a link where it is a table of its own.
+fn kind(root: &Value, property: &Value) -> String {
+    let reference =
+        property.get("$ref").and_then(Value::as_str).and_then(|name| name.strip_prefix("#/$defs/"));
+    if let Some(name) = reference {
+        let target = &root["$defs"][name];
+        return match TABLES.iter().find(|table| table.1 == name) {
+            Some((heading, _)) => format!("see {heading}"),
+            None if name == "PolicySpec" || name == "Central" => "see docs/policies".into(),
+            None => choice_words(root, target),
+        };
+    }
+    if let Some(entries) = property.get("additionalProperties").filter(|entries| entries.is_object()) {
+        return match entries.get("$ref") {
+            Some(_) => "tables by name".into(),
+            None => format!("{} by name", short(&describe(entries))),
+        };
+    }
+    short(&describe(property))
+}
+
+/// A description without its examples: those stand once, at the head of the page.
+fn short(words: &str) -> String {
+    let words = words.replace('|', "\\|");
+    for (long, brief) in [
+        ("a duration", "duration"),
+        ("a bandwidth", "bandwidth"),
+        ("a share", "share"),
+        ("a size", "size"),
+        ("an array", "array of text"),
+        ("text in quotes", "text"),
+    ] {
+        if let Some(rest) = words.strip_prefix(long) {
+            let after = if rest.contains(" or a table") {
+                rest.find(" or a table").map(|at| &rest[at..])
+            } else {
+                None
+            };
+            return format!("{brief}{}", after.unwrap_or(""));
+        }
+    }
+    words
+        .replace(" from 0 to 18446744073709551615", "")
+        .replace(" from 0 to 4294967295", "")
+        .replace("from 1 to 18446744073709551615", "from 1")
+}
+
+fn choice_words(root: &Value, target: &Value) -> String {
+    let Some(choices) = target.get("oneOf").or_else(|| target.get("anyOf")).and_then(Value::as_array) else {
+        return describe(target);
+    };
+    let words: Vec<String> = choices
+        .iter()
+        .map(|choice| match choice.get("$ref").and_then(Value::as_str) {
+            Some(name) => choice_words(root, &root["$defs"][name.trim_start_matches("#/$defs/")]),
+            None => match choice["required"][0].as_str() {
+                Some(name) if choice["required"].as_array().is_some_and(|names| names.len() == 1) => {
+                    format!("`{name}`")
+                }
+                _ => describe(choice),
+            },
+        })
+        .collect();
+    words.join(" or ")
+}

@@ -1,0 +1,200 @@
+//! `regionsim run` as a user meets it: the same bytes for any number of threads, files that are whole, codes and
+//! messages.
+
+use assert_cmd::Command;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::Output;
+
+const SCENARIO: &str = r#"
+name = "small"
+seed = 5
+warmup = "10s"
+
+[slo.interactive]
+ttft = "800ms"
+itl = "60ms"
+
+[models.chat]
+preset = "llama-3.1-8b"
+
+[regions.us]
+location = "aws:us-east-1"
+pools.main = { model = "chat", gpu = "h100-sxm", replicas = 2 }
+
+[regions.eu]
+location = "aws:eu-central-1"
+pools.main = { model = "chat", gpu = "h100-sxm", replicas = 1 }
+
+[origins.america]
+near = "us"
+[origins.europe]
+near = "eu"
+
+[workloads.main.synthetic]
+sessions_per_s = 2.0
+requests = 400
+
+[policies.nearest]
+global.nearest = {}
+replica.least_request = {}
+
+[policies.chwbl]
+replica.chwbl = {}
+"#;
+
+/// Runs in `folder`, where `small.toml` is.
+fn run(folder: &Path, args: &[&str]) -> Output {
+    fs::write(folder.join("small.toml"), SCENARIO).unwrap();
+    let mut command = Command::cargo_bin("regionsim").unwrap();
+    command.current_dir(folder).env("NO_COLOR", "1").args(["run", "small.toml"]).args(args).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// Every file below `folder` with its bytes.
+fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![folder.to_path_buf()];
+    while let Some(next) = folders.pop() {
+        for entry in fs::read_dir(next).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let name = path.strip_prefix(folder).unwrap().display().to_string();
+                found.insert(name, fs::read(&path).unwrap());
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn files_and_output_are_the_same_for_any_number_of_threads() {
+    let folder = tempfile::tempdir().unwrap();
+    let one = run(folder.path(), &["--threads", "1", "--seeds", "2", "--plots"]);
+    let written = files(&folder.path().join("reports/small"));
+    fs::remove_dir_all(folder.path().join("reports")).unwrap();
+    let two = run(folder.path(), &["--threads", "2", "--seeds", "2", "--plots"]);
+    assert_eq!(one.status.code(), Some(0), "{}", text(&one.stderr));
+    assert_eq!(text(&one.stdout), text(&two.stdout));
+    assert_eq!(text(&one.stderr), text(&two.stderr));
+    assert!(written == files(&folder.path().join("reports/small")), "every file has the same bytes");
+    let names: Vec<&str> = written.keys().map(String::as_str).collect();
+    assert_eq!(
+        names,
+        [
+            "chwbl/seed-5/requests.csv",
+            "chwbl/seed-5/series.csv",
+            "chwbl/seed-6/requests.csv",
+            "chwbl/seed-6/series.csv",
+            "manifest.json",
+            "nearest/seed-5/requests.csv",
+            "nearest/seed-5/series.csv",
+            "nearest/seed-6/requests.csv",
+            "nearest/seed-6/series.csv",
+            "summary.json",
+            "ttft-cdf.svg",
+        ]
+    );
+    let manifest: serde_json::Value = serde_json::from_slice(&written["manifest.json"]).unwrap();
+    let listed: Vec<&str> =
+        manifest["files"].as_array().unwrap().iter().filter_map(|name| name.as_str()).collect();
+    assert_eq!(listed, names.into_iter().filter(|name| *name != "manifest.json").collect::<Vec<_>>());
+    let requests = text(&written["nearest/seed-5/requests.csv"]);
+    assert_eq!(requests.lines().count(), 401, "a head and a row for every request");
+}
+
+#[test]
+fn the_table_has_a_row_for_every_policy_and_json_replaces_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let table = text(&run(folder.path(), &["--no-files", "-q"]).stdout);
+    assert!(table.starts_with("small: 400 requests in "), "{table}");
+    for policy in ["nearest ", "chwbl "] {
+        assert_eq!(table.lines().filter(|line| line.starts_with(policy)).count(), 2, "{table}");
+    }
+    assert!(!folder.path().join("reports").exists());
+
+    let json = run(folder.path(), &["--no-files", "--json", "--policy", "chwbl"]);
+    let summary: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!(summary["schema_version"], 1);
+    assert_eq!(summary["policies"].as_array().unwrap().len(), 1);
+    let cell = &summary["policies"][0]["cells"][0];
+    assert_eq!(cell["conservation"]["holds"], true);
+    assert_eq!(cell["conservation"]["total"]["arrivals"], 400);
+}
+
+#[test]
+fn twice_agrees_and_gives_the_same_table() {
+    let folder = tempfile::tempdir().unwrap();
+    let (once, twice) = (run(folder.path(), &["--no-files"]), run(folder.path(), &["--no-files", "--twice"]));
+    assert_eq!(twice.status.code(), Some(0), "{}", text(&twice.stderr));
+    assert_eq!(text(&once.stdout), text(&twice.stdout));
+}
+
+#[test]
+fn an_override_changes_the_world_and_is_kept_in_the_manifest() {
+    let folder = tempfile::tempdir().unwrap();
+    let set = "regions.eu.pools.main.replicas=3";
+    assert_eq!(run(folder.path(), &["--set", set]).status.code(), Some(0));
+    let written = files(&folder.path().join("reports/small"));
+    let summary: serde_json::Value = serde_json::from_slice(&written["summary.json"]).unwrap();
+    assert_eq!(summary["policies"][0]["cells"][0]["replicas"].as_array().unwrap().len(), 5);
+    let manifest: serde_json::Value = serde_json::from_slice(&written["manifest.json"]).unwrap();
+    assert_eq!(manifest["overrides"], serde_json::json!([set]));
+}
+
+#[test]
+fn mistakes_end_in_code_2_and_leave_stdout_and_disk_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    for (args, words) in [
+        (vec!["--policy", "nearset"], "it has nearest, chwbl"),
+        (vec!["--set", "seed=\"x\""], "small.toml:3"),
+        (vec!["--set", "regions.us.location=aws:us-esat-1"], "us-east-1"),
+    ] {
+        let output = run(folder.path(), &args);
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        assert!(output.stdout.is_empty());
+        assert!(text(&output.stderr).contains(words), "{}", text(&output.stderr));
+        assert!(!folder.path().join("reports").exists());
+    }
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_fails_before_the_work_in_code_3() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = run(folder.path(), &["--out", "small.toml/inside"]);
+    assert_eq!(output.status.code(), Some(3));
+    assert!(text(&output.stderr).contains("cannot write `small.toml/inside`"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn a_generated_workload_replays_as_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let direct = run(folder.path(), &["--no-files", "--json"]);
+    let generate = ["trace", "generate", "small.toml", "--out", "main.jsonl.zst"];
+    let mut command = Command::cargo_bin("regionsim").unwrap();
+    command.current_dir(folder.path()).args(generate).assert().code(0);
+    let replay = SCENARIO.replace(
+        "[workloads.main.synthetic]\nsessions_per_s = 2.0\nrequests = 400\n",
+        "[workloads.main.trace]\npath = \"main.jsonl.zst\"\n",
+    );
+    fs::write(folder.path().join("replay.toml"), replay).unwrap();
+    let mut command = Command::cargo_bin("regionsim").unwrap();
+    let replayed = command
+        .current_dir(folder.path())
+        .args(["run", "replay.toml", "--no-files", "--json"])
+        .output()
+        .unwrap();
+    let measures = |output: &Output| {
+        let summary: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        // The queue is averaged over samples, whose default spacing follows the workload's stated length.
+        let measures = summary["policies"][0]["measures"].as_array().unwrap().clone();
+        measures.into_iter().filter(|measure| measure["name"] != "waiting.mean").collect::<Vec<_>>()
+    };
+    assert_eq!(measures(&direct), measures(&replayed));
+}
