@@ -146,7 +146,7 @@ fn below(stream: &mut Stream, limit: u32) -> u32 {
 fn random_chain(stream: &mut Stream, sessions: &mut [u32], hostile: bool) -> Chain {
     let mut chain = Chain::new();
     if hostile {
-        for _ in 0..1 + below(stream, 4) {
+        for _ in 0..=below(stream, 4) {
             let (key, start) = (u64::from(below(stream, 5)), below(stream, 6));
             chain.push(Run { key, start, len: 1 + below(stream, 7) });
         }
@@ -222,13 +222,17 @@ fn live(seed: u64, steps: u32) -> Seen {
 #[test]
 fn both_caches_live_the_same_lives() {
     let mut seen = Seen::default();
-    (0..10_000).for_each(|seed| seen += live(seed, 120));
+    for seed in 0..10_000 {
+        seen += live(seed, 120);
+    }
     seen.all_at_least(5_000);
 }
 
 fn chain(parts: &[(u64, u32, u32)]) -> Chain {
     let mut chain = Chain::new();
-    parts.iter().for_each(|&(key, start, len)| chain.push(Run { key, start, len }));
+    for &(key, start, len) in parts {
+        chain.push(Run { key, start, len });
+    }
     chain
 }
 
