@@ -519,7 +519,7 @@ fn check(recipe: &Recipe) -> Result<(), TestCaseError> {
 fn check_twins(recipe: &Recipe) -> Result<(), TestCaseError> {
     let (world, policy) = build(recipe);
     let run = |stepping| {
-        let world = World::with_stepping(&world, &policy, recipe.seed, stepping, Diary::default());
+        let world = World::with_method(&world, &policy, recipe.seed, stepping.into(), Diary::default());
         world.expect("a sound world").run(|_, _| true)
     };
     let ((fast, diary), (plain, other)) = (run(Stepping::Fast), run(Stepping::Stepwise));
