@@ -140,7 +140,7 @@ impl Book {
             put(page, ttft.0);
         }
         if let Some(ttft) = entry.server_ttft {
-            put(page, ttft.0);
+            put(page, zigzag(ttft.0, entry.ttft.unwrap_or_default().0));
         }
     }
     /// How many rows there are.
@@ -216,7 +216,8 @@ impl<'b, P: Iterator<Item = &'b [u8]>> Iterator for Entries<'b, P> {
         if flags & TTFT > 0 {
             entry.ttft = Some(if flags & SUM > 0 { entry.legs.total() } else { Span(take()) });
         }
-        entry.server_ttft = (flags & SERVER_TTFT > 0).then(|| Span(take()));
+        let near = entry.ttft.unwrap_or_default().0;
+        entry.server_ttft = (flags & SERVER_TTFT > 0).then(|| Span(unzigzag(take(), near)));
         self.page = bytes;
         Some(entry)
     }
