@@ -20,7 +20,7 @@ use crate::engine::{self, Ended, Schedule};
 use crate::id::{GatewayId, IdVec, OriginId, PoolId, RegionId, ReplicaId, SourceId};
 use crate::network::{Network, NetworkError};
 use crate::observe::{Load, Observation, Observer, Outcome, ReplicaSample, Work};
-use crate::replica::{Output, Replica, Stepping};
+use crate::replica::{Method, Output, Replica};
 use crate::rng::Key;
 use crate::routing::{IndexSource, Stage, TargetId};
 use crate::time::{SimTime, Span};
@@ -65,7 +65,6 @@ pub struct World<'p, O> {
     inflows: IdVec<SourceId, Inflow>,
     slots: Slots,
     outputs: Vec<Output>,
-    eligible: Vec<TargetId>,
     digest: OutcomeDigest,
     observer: O,
 }
@@ -112,18 +111,18 @@ impl<'p, O: Observer> World<'p, O> {
         seed: u64,
         observer: O,
     ) -> Result<World<'p, O>, WorldError> {
-        World::with_stepping(params, policy, seed, Stepping::default(), observer)
+        World::with_method(params, policy, seed, Method::default(), observer)
     }
 
-    /// The same, with a say in how engines go through their steps. Results do not depend on it.
+    /// The same, with a say in how engines compute. Results do not depend on it.
     ///
     /// # Errors
     /// As [`World::new`].
-    pub fn with_stepping(
+    pub fn with_method(
         params: &'p WorldParams,
         policy: &'p PolicyParams,
         seed: u64,
-        stepping: Stepping,
+        method: Method,
         observer: O,
     ) -> Result<World<'p, O>, WorldError> {
         let key = Key::root(seed);
@@ -135,7 +134,7 @@ impl<'p, O: Observer> World<'p, O> {
                 sites.push(Site {
                     pool,
                     region: pool_params.region,
-                    replica: Replica::new(&pool_params.server, timing, stepping),
+                    replica: Replica::new(&pool_params.server, timing, method),
                     ingress: pool_params.ingress,
                     wake: 0,
                     wake_at: None,
@@ -169,7 +168,6 @@ impl<'p, O: Observer> World<'p, O> {
             entry,
             slots: Slots::default(),
             outputs: Vec::new(),
-            eligible: Vec::new(),
             digest: OutcomeDigest::default(),
             observer,
         })
