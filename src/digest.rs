@@ -63,11 +63,67 @@ impl SequenceDigest {
         self.state = self.state.wrapping_mul(power).wrapping_add(run);
         self.count += count;
     }
+    /// Takes the words `first`, `first + step`, `first + 2·step` …, as many as `powers` is of.
+    #[inline]
+    pub fn line(&mut self, first: u64, step: u64, powers: &Powers) {
+        let last = first.wrapping_add(step.wrapping_mul(powers.count.wrapping_sub(1)));
+        let run = last.wrapping_mul(powers.sum).wrapping_sub(step.wrapping_mul(powers.weighted));
+        self.run(run, powers.power, powers.count);
+    }
     /// The 64 bits so far, with the number of words mixed in.
     pub fn value(self) -> u64 {
         mix64(self.state ^ mix64(self.count))
     }
 }
+
+/// What a run of `count` words needs of the base `P`, modulo 2^64.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Powers {
+    count: u64,
+    /// `P^count`.
+    power: u64,
+    /// `Σ P^i` for `i < count`.
+    sum: u64,
+    /// `Σ i·P^i` for `i < count`.
+    weighted: u64,
+}
+
+impl Powers {
+    const NONE: Powers = Powers { count: 0, power: 1, sum: 0, weighted: 0 };
+    const ONE: Powers = Powers { count: 1, power: SEQUENCE_BASE, sum: 1, weighted: 0 };
+
+    /// `self` words and then `more`: the sums over `i < n + m` split at `n`.
+    const fn and(self, more: Powers) -> Powers {
+        let shifted = more.weighted.wrapping_add(self.count.wrapping_mul(more.sum));
+        Powers {
+            count: self.count + more.count,
+            power: self.power.wrapping_mul(more.power),
+            sum: self.sum.wrapping_add(self.power.wrapping_mul(more.sum)),
+            weighted: self.weighted.wrapping_add(self.power.wrapping_mul(shifted)),
+        }
+    }
+    /// Those of `count` words, put together from those of powers of two: O(log count).
+    #[inline]
+    pub fn of(count: u32) -> Powers {
+        let (mut powers, mut left) = (Powers::NONE, count);
+        while left > 0 {
+            powers = powers.and(DOUBLINGS[left.trailing_zeros() as usize]);
+            left &= left - 1;
+        }
+        powers
+    }
+}
+
+/// The powers of 1, 2, 4 … words.
+const DOUBLINGS: [Powers; 32] = {
+    let mut table = [Powers::ONE; 32];
+    let mut k = 1;
+    while k < 32 {
+        table[k] = table[k - 1].and(table[k - 1]);
+        k += 1;
+    }
+    table
+};
 
 #[cfg(test)]
 mod tests {
@@ -86,6 +142,19 @@ mod tests {
         whole.run(run.state, power, 4);
         words[6..].iter().for_each(|&word| whole.word(word));
         assert_eq!(whole, singly);
+    }
+
+    #[test]
+    fn a_line_equals_its_words_taken_singly() {
+        for count in (0..70).chain([2_047, 4_096]) {
+            let (mut line, mut singly) = (SequenceDigest::default(), SequenceDigest::default());
+            line.word(7);
+            singly.word(7);
+            let (first, step) = (mix64(1), mix64(2));
+            line.line(first, step, &Powers::of(count));
+            (0..u64::from(count)).for_each(|i| singly.word(first.wrapping_add(step.wrapping_mul(i))));
+            assert_eq!(line, singly, "{count} words");
+        }
     }
 
     #[test]

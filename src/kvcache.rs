@@ -3,17 +3,20 @@
 //! only, visible when scheduled, freed tail first, a hash dropped only when its block is needed
 //! (docs/model/kvcache.md).
 //!
-//! [`BlockCache`] works on single blocks and is the plain form that faster ones are compared with.
+//! [`BlockCache`] works on single blocks and is the plain form that [`ExtentCache`], which works on runs of blocks,
+//! is compared with; they answer alike and have the same change log.
 //! [`InstantCache`] is a cache alone, without requests in flight: what a trace's reuse is measured with.
 
 pub mod block_cache;
 pub mod cache;
 pub mod eviction;
+pub mod extent_cache;
 pub mod instant;
 pub mod log;
 
 pub use block_cache::{BlockCache, BlockTable};
 pub use cache::KvCache;
 pub use eviction::{Eviction, Lru};
+pub use extent_cache::{ExtentCache, ExtentTable};
 pub use instant::{InstantCache, TouchOrder};
 pub use log::{Change, ChangeLog};

@@ -13,10 +13,12 @@ mod sequence;
 
 pub use engine::Engine;
 pub use fifo::Fifo;
-pub use params::{Admission, EngineParams, QueueParams, Scheduler, ServerParams, Stepping};
+pub use params::{
+    Admission, CacheMethod, EngineParams, Method, QueueParams, Scheduler, ServerParams, Stepping,
+};
 pub use ps::ProcessorSharing;
 
-use crate::kvcache::{BlockCache, ChangeLog, Lru};
+use crate::kvcache::{BlockCache, ChangeLog, ExtentCache, Lru};
 use crate::observe::{Load, Outcome, Work};
 use crate::time::{SimTime, Span};
 use crate::timing::StepTime;
@@ -97,8 +99,10 @@ pub struct StepRecord {
 /// A replica.
 #[derive(Debug)]
 pub enum Replica {
-    /// A continuous-batching engine.
-    Engine(Box<Engine<BlockCache<Lru>>>),
+    /// A continuous-batching engine with a cache of runs of blocks.
+    Engine(Box<Engine<ExtentCache>>),
+    /// A continuous-batching engine with a cache of single blocks.
+    PlainEngine(Box<Engine<BlockCache<Lru>>>),
     /// First in, first out.
     Fifo(Fifo),
     /// Processor sharing.
@@ -110,27 +114,36 @@ impl Replica {
     ///
     /// # Panics
     /// When an engine comes without a timing.
-    pub fn new(params: &ServerParams, timing: Option<Box<dyn StepTime>>, stepping: Stepping) -> Replica {
+    pub fn new(params: &ServerParams, timing: Option<Box<dyn StepTime>>, method: Method) -> Replica {
         match params {
-            ServerParams::Engine(engine) => Replica::Engine(Box::new(Engine::new(
-                engine.clone(),
-                timing.expect("an engine has a step-time model"),
-                stepping,
-            ))),
+            ServerParams::Engine(engine) => {
+                let timing = timing.expect("an engine has a step-time model");
+                match method.cache {
+                    CacheMethod::Extents => {
+                        Replica::Engine(Box::new(Engine::new(engine.clone(), timing, method.stepping)))
+                    }
+                    CacheMethod::Blocks => {
+                        Replica::PlainEngine(Box::new(Engine::new(engine.clone(), timing, method.stepping)))
+                    }
+                }
+            }
             ServerParams::Fifo(queue) => Replica::Fifo(Fifo::new(queue.clone())),
             ServerParams::Ps(queue) => Replica::Ps(ProcessorSharing::new(queue.clone())),
         }
     }
     /// Brings the replica to `now`, exclusive: a step that ends at `now` has not ended yet.
     pub fn advance_to(&mut self, now: SimTime) {
-        if let Replica::Engine(engine) = self {
-            engine.advance_to(now);
+        match self {
+            Replica::Engine(engine) => engine.advance_to(now),
+            Replica::PlainEngine(engine) => engine.advance_to(now),
+            Replica::Fifo(_) | Replica::Ps(_) => {}
         }
     }
     /// A job arrives. What it leads to at once (a refusal) is added to `out`.
     pub fn deliver(&mut self, now: SimTime, job: Job, out: &mut Vec<Output>) {
         match self {
             Replica::Engine(engine) => engine.deliver(now, job, out),
+            Replica::PlainEngine(engine) => engine.deliver(now, job, out),
             Replica::Fifo(fifo) => fifo.deliver(now, job, out),
             Replica::Ps(ps) => ps.deliver(now, job, out),
         }
@@ -139,6 +152,7 @@ impl Replica {
     pub fn wake_at(&self) -> Option<SimTime> {
         match self {
             Replica::Engine(engine) => engine.wake_at(),
+            Replica::PlainEngine(engine) => engine.wake_at(),
             Replica::Fifo(fifo) => fifo.wake_at(),
             Replica::Ps(ps) => ps.wake_at(),
         }
@@ -147,6 +161,7 @@ impl Replica {
     pub fn wake(&mut self, now: SimTime, out: &mut Vec<Output>) -> Option<StepRecord> {
         match self {
             Replica::Engine(engine) => engine.wake(now, out),
+            Replica::PlainEngine(engine) => engine.wake(now, out),
             Replica::Fifo(fifo) => {
                 fifo.wake(now, out);
                 None
@@ -161,6 +176,7 @@ impl Replica {
     pub fn load(&self) -> Load {
         match self {
             Replica::Engine(engine) => engine.load(),
+            Replica::PlainEngine(engine) => engine.load(),
             Replica::Fifo(fifo) => fifo.load(),
             Replica::Ps(ps) => ps.load(),
         }
@@ -169,6 +185,7 @@ impl Replica {
     pub fn work(&self) -> Work {
         match self {
             Replica::Engine(engine) => engine.work(),
+            Replica::PlainEngine(engine) => engine.work(),
             Replica::Fifo(fifo) => fifo.work(),
             Replica::Ps(ps) => ps.work(),
         }
@@ -177,6 +194,7 @@ impl Replica {
     pub fn tokens(&self, job: JobId) -> Tokens {
         match self {
             Replica::Engine(engine) => engine.tokens(job),
+            Replica::PlainEngine(engine) => engine.tokens(job),
             Replica::Fifo(_) | Replica::Ps(_) => Tokens::default(),
         }
     }
@@ -184,6 +202,7 @@ impl Replica {
     pub fn cache_log(&mut self) -> Option<&mut ChangeLog> {
         match self {
             Replica::Engine(engine) => Some(engine.cache_log()),
+            Replica::PlainEngine(engine) => Some(engine.cache_log()),
             Replica::Fifo(_) | Replica::Ps(_) => None,
         }
     }

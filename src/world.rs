@@ -20,7 +20,7 @@ use crate::engine::{self, Ended, Schedule};
 use crate::id::{GatewayId, IdVec, OriginId, PoolId, RegionId, ReplicaId, SourceId};
 use crate::network::{Network, NetworkError};
 use crate::observe::{Load, Observation, Observer, Outcome, ReplicaSample, Work};
-use crate::replica::{Output, Replica, Stepping};
+use crate::replica::{Method, Output, Replica};
 use crate::rng::Key;
 use crate::routing::{IndexSource, Stage, TargetId};
 use crate::time::{SimTime, Span};
@@ -112,18 +112,18 @@ impl<'p, O: Observer> World<'p, O> {
         seed: u64,
         observer: O,
     ) -> Result<World<'p, O>, WorldError> {
-        World::with_stepping(params, policy, seed, Stepping::default(), observer)
+        World::with_method(params, policy, seed, Method::default(), observer)
     }
 
-    /// The same, with a say in how engines go through their steps. Results do not depend on it.
+    /// The same, with a say in how engines compute. Results do not depend on it.
     ///
     /// # Errors
     /// As [`World::new`].
-    pub fn with_stepping(
+    pub fn with_method(
         params: &'p WorldParams,
         policy: &'p PolicyParams,
         seed: u64,
-        stepping: Stepping,
+        method: Method,
         observer: O,
     ) -> Result<World<'p, O>, WorldError> {
         let key = Key::root(seed);
@@ -135,7 +135,7 @@ impl<'p, O: Observer> World<'p, O> {
                 sites.push(Site {
                     pool,
                     region: pool_params.region,
-                    replica: Replica::new(&pool_params.server, timing, stepping),
+                    replica: Replica::new(&pool_params.server, timing, method),
                     ingress: pool_params.ingress,
                     wake: 0,
                     wake_at: None,
@@ -218,6 +218,10 @@ impl<'p, O: Observer> World<'p, O> {
 
     /// Ends every request that is still under way.
     fn finish(&mut self, end: SimTime, told: SimTime) {
+        // The horizon counts: a step that ends at it has ended.
+        for site in self.sites.iter_mut() {
+            site.replica.advance_to(end + Span(1));
+        }
         for slot in self.slots.live() {
             let state = self.slots.get_mut(slot);
             let row = &mut state.row;
@@ -226,7 +230,7 @@ impl<'p, O: Observer> World<'p, O> {
             if row.first_token_at.is_some_and(|at| at > end) {
                 (row.first_token_at, row.server_ttft) = (None, None);
             }
-            if let Some(replica) = row.replica.filter(|_| state.delivered) {
+            if let Some(replica) = row.replica.filter(|_| state.in_replica) {
                 let tokens = self.sites[replica].replica.tokens(crate::replica::JobId(slot));
                 state.take_tokens(tokens);
             }

@@ -6,7 +6,7 @@
 
 mod common;
 
-use regionsim::kvcache::{BlockCache, BlockTable, InstantCache, KvCache, Lru, TouchOrder};
+use regionsim::kvcache::{BlockCache, ExtentCache, InstantCache, KvCache, Lru, TouchOrder};
 use regionsim::rng::mix64;
 use regionsim::time::SimTime;
 use regionsim::workload::{Chain, Run};
@@ -72,30 +72,69 @@ fn round_robin_over_more_caches_finds_less() {
     assert_eq!(shares, ["0.3664", "0.2706", "0.1918", "0.1363", "0.0991"]);
 }
 
-/// The engine's own pool, one request at a time, against the cache alone: prompts that fit are found alike.
+/// One request alone in an engine's pool. Returns the blocks found.
+fn serve<C: KvCache>(cache: &mut C, table: &mut C::Table, turn: usize, chain: &Chain) -> u32 {
+    let now = SimTime(turn as u64);
+    let (found, idle) = cache.matched(chain, chain.blocks());
+    assert_eq!(found, idle, "nothing is ever held");
+    cache.attach(table, chain, found);
+    assert!(cache.grow(now, table, chain.blocks()));
+    cache.publish(now, table, chain, chain.blocks());
+    cache.release(table);
+    found
+}
+
+/// The engine's own pools, one request at a time, against the cache alone: prompts that fit are found alike, and
+/// the pool of runs and the pool of single blocks change alike.
 #[test]
-fn the_paged_pool_equals_the_cache_alone() {
+fn the_paged_pools_equal_the_cache_alone() {
     let Some(rows) = conversation() else { return };
     for (blocks, expected) in [(1_000, "0.0445"), (5_859, "0.1361"), (30_000, "0.3257")] {
-        let mut cache = BlockCache::<Lru>::new(blocks, true);
+        let mut single = BlockCache::<Lru>::new(blocks, true);
+        let mut extents = ExtentCache::new(blocks, true);
+        let (mut single_table, mut extent_table) = Default::default();
         let mut alone = InstantCache::new(blocks, TouchOrder::TailFirst);
         let (mut hits, mut all) = (0u64, 0u64);
         for (turn, (_, ids)) in rows.iter().enumerate() {
             let mut chain = Chain::new();
             ids.iter().for_each(|&key| chain.push(Run { key, start: 0, len: 1 }));
-            let now = SimTime(turn as u64);
-            let (found, _) = cache.matched(&chain, chain.blocks());
-            let mut table = BlockTable::default();
-            cache.attach(&mut table, &chain, found);
-            assert!(cache.grow(now, &mut table, chain.blocks()));
-            cache.publish(now, &mut table, &chain, chain.blocks());
-            cache.release(&mut table);
+            let found = serve(&mut single, &mut single_table, turn, &chain);
             assert_eq!(found, alone.prompt(ids), "row {turn} at {blocks} blocks");
+            assert_eq!(serve(&mut extents, &mut extent_table, turn, &chain), found, "row {turn}");
+            assert_eq!(extents.evicted(), single.evicted(), "row {turn} at {blocks} blocks");
+            assert_eq!(extents.log().digest(), single.log().digest(), "row {turn} at {blocks} blocks");
             hits += u64::from(found);
             all += u64::from(chain.blocks());
         }
+        single.check(&mut std::iter::empty());
+        extents.check(&mut std::iter::empty());
         assert_eq!(rounded(hits as f64 / all as f64), expected);
     }
+}
+
+/// The same trace in blocks of 16 tokens, 32 to a trace block: runs of which the pool evicts parts.
+#[test]
+fn runs_of_smaller_blocks_change_alike_in_both_pools() {
+    let Some(rows) = conversation() else { return };
+    let mut single = BlockCache::<Lru>::new(26_312, true);
+    let mut extents = ExtentCache::new(26_312, true);
+    let (mut single_table, mut extent_table) = Default::default();
+    for (turn, (input, ids)) in rows.iter().enumerate() {
+        let mut chain = Chain::new();
+        let mut left = input / 16;
+        for &key in ids {
+            let len = left.min(32);
+            chain.push(Run { key, start: 0, len });
+            left -= len;
+        }
+        let found = serve(&mut single, &mut single_table, turn, &chain);
+        assert_eq!(serve(&mut extents, &mut extent_table, turn, &chain), found, "row {turn}");
+        assert_eq!(extents.log().digest(), single.log().digest(), "row {turn}");
+    }
+    assert!(single.evicted() > 1_000_000, "the pool is far too small for the trace");
+    assert_eq!(extents.evicted(), single.evicted());
+    single.check(&mut std::iter::empty());
+    extents.check(&mut std::iter::empty());
 }
 
 /// Mattson: an LRU of more blocks finds all that one of fewer finds, prompt by prompt; and what is found at each

@@ -228,7 +228,7 @@ fn two_choices_give_the_supermarket_tail() {
     let p2c: Vec<[f64; 5]> = (1..=REPLICATIONS).map(|seed| tails("p2c", seed)).collect();
     for (k, expected) in [(1, 0.9), (2, 0.729), (3, 0.478_297), (4, 0.205_891)] {
         let (mean, half) = interval(&p2c.iter().map(|tail| tail[k]).collect::<Vec<_>>());
-        assert!(half < 0.04, "p2c, {k} or more: ± {half} tells nothing");
+        assert!(half < 0.06, "p2c, {k} or more: ± {half} tells nothing");
         let off = (mean - expected).abs();
         assert!(off <= half + 0.005, "p2c, {k} or more: {mean} ± {half} against {expected}");
     }

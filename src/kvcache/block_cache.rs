@@ -3,9 +3,9 @@
 
 use super::cache::KvCache;
 use super::eviction::{Eviction, Lru};
-use super::log::{Change, ChangeLog};
+use super::log::ChangeLog;
 use crate::time::SimTime;
-use crate::workload::Chain;
+use crate::workload::{Chain, Run};
 use hashbrown::HashTable;
 
 const NONE: u32 = u32::MAX;
@@ -13,6 +13,8 @@ const NONE: u32 = u32::MAX;
 #[derive(Clone, Copy, Debug)]
 struct Node {
     id: u64,
+    /// The block as a run of one.
+    run: Run,
     refs: u32,
     /// The next block with the same id: two requests that compute the same block both keep theirs.
     twin: u32,
@@ -45,7 +47,7 @@ impl<E: Eviction + std::fmt::Debug + Send> BlockCache<E> {
     }
 
     fn drop_id(&mut self, now: SimTime, block: u32) {
-        let Node { id, published, twin, .. } = self.nodes[block as usize];
+        let Node { id, run, published, twin, .. } = self.nodes[block as usize];
         if !published {
             return;
         }
@@ -67,7 +69,7 @@ impl<E: Eviction + std::fmt::Debug + Send> BlockCache<E> {
         } else {
             let entry = self.index.find_entry(id, |&other| other == block);
             entry.expect("found above").remove();
-            self.log.note(Change { at: now, id, added: false });
+            self.log.note(now, run, false);
         }
     }
 }
@@ -79,7 +81,16 @@ impl<E: Eviction + std::fmt::Debug + Send> KvCache for BlockCache<E> {
         let mut idle = E::with_blocks(blocks);
         (0..blocks).for_each(|block| idle.push(block));
         BlockCache {
-            nodes: vec![Node { id: 0, refs: 0, twin: NONE, published: false }; blocks as usize],
+            nodes: vec![
+                Node {
+                    id: 0,
+                    run: Run { key: 0, start: 0, len: 1 },
+                    refs: 0,
+                    twin: NONE,
+                    published: false
+                };
+                blocks as usize
+            ],
             index: HashTable::with_capacity(blocks as usize),
             idle,
             sharing,
@@ -154,16 +165,18 @@ impl<E: Eviction + std::fmt::Debug + Send> KvCache for BlockCache<E> {
         }
         debug_assert!(blocks <= Self::held(table));
         let from = table.published;
-        for (offset, id) in chain.ids_range(from, blocks).enumerate() {
+        let single = |run: Run| (0..run.len).map(move |j| Run { start: run.start + j, len: 1, ..run });
+        for (offset, run) in chain.runs_range(from, blocks).flat_map(single).enumerate() {
             let block = table.blocks[from as usize + offset];
             let node = &mut self.nodes[block as usize];
             debug_assert!(!node.published);
-            (node.id, node.published, node.twin) = (id, true, NONE);
+            let id = run.id(0);
+            (node.id, node.run, node.published, node.twin) = (id, run, true, NONE);
             match self.find(id) {
                 None => {
                     let nodes = &self.nodes;
                     self.index.insert_unique(id, block, |&other| nodes[other as usize].id);
-                    self.log.note(Change { at: now, id, added: true });
+                    self.log.note(now, run, true);
                 }
                 Some(mut first) => {
                     while self.nodes[first as usize].twin != NONE {
@@ -215,7 +228,6 @@ impl<E: Eviction + std::fmt::Debug + Send> KvCache for BlockCache<E> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::workload::Run;
 
     fn chain(parts: &[(u64, u32)]) -> Chain {
         let mut chain = Chain::new();

@@ -26,6 +26,37 @@ pub enum Stepping {
     Fast,
 }
 
+/// How a KV cache is kept. Both give the same results; the second is the proof of the first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CacheMethod {
+    /// Runs of blocks that are only ever shared together.
+    #[default]
+    Extents,
+    /// Single blocks.
+    Blocks,
+}
+
+/// How an engine computes: its steps and its cache. Results do not depend on it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Method {
+    /// Steps.
+    pub stepping: Stepping,
+    /// Cache.
+    pub cache: CacheMethod,
+}
+
+impl From<Stepping> for Method {
+    /// The fast engine with runs of blocks, or the plain one with single blocks.
+    fn from(stepping: Stepping) -> Method {
+        let cache = match stepping {
+            Stepping::Fast => CacheMethod::Extents,
+            Stepping::Stepwise => CacheMethod::Blocks,
+        };
+        Method { stepping, cache }
+    }
+}
+
 /// In which order waiting requests are admitted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]

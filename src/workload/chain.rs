@@ -75,12 +75,16 @@ impl Chain {
     }
     /// The ids of blocks `from..to`, in order; runs before `from` cost one comparison each.
     pub fn ids_range(&self, from: u32, to: u32) -> impl Iterator<Item = u64> + '_ {
+        self.runs_range(from, to).flat_map(|run| (0..run.len).map(move |j| run.id(j)))
+    }
+    /// The runs of blocks `from..to`, cut to them; runs before `from` cost one comparison each.
+    pub fn runs_range(&self, from: u32, to: u32) -> impl Iterator<Item = Run> + '_ {
         let mut first = 0;
-        self.runs.iter().flat_map(move |run| {
+        self.runs.iter().filter_map(move |run| {
             let begin = from.saturating_sub(first).min(run.len);
             let end = to.saturating_sub(first).min(run.len);
             first += run.len;
-            (begin..end).map(|j| run.id(j))
+            (begin < end).then(|| Run { key: run.key, start: run.start + begin, len: end - begin })
         })
     }
     /// The id of block `index`, O(runs).

@@ -44,12 +44,19 @@ impl TraceFinding {
         rule: impl Into<String>,
         next: impl Into<String>,
     ) -> TraceFinding {
-        let mut value = value.to_string();
-        if value.chars().count() > SHOWN {
-            value = value.chars().take(SHOWN).collect::<String>() + "…";
-        }
-        TraceFinding { line, field: field.to_owned(), value, rule: rule.into(), next: next.into() }
+        let (field, value) = (shown(field), shown(&value.to_string()));
+        TraceFinding { line, field, value, rule: rule.into(), next: next.into() }
     }
+}
+
+/// The beginning of what stands in a file, without control characters: they would steer the reader's terminal.
+fn shown(text: &str) -> String {
+    let plain = |c: char| if c.is_control() { '\u{fffd}' } else { c };
+    let mut shown: String = text.chars().take(SHOWN).map(plain).collect();
+    if text.chars().nth(SHOWN).is_some() {
+        shown.push('…');
+    }
+    shown
 }
 
 impl fmt::Display for TraceFinding {

@@ -131,7 +131,7 @@ impl<O: Observer> World<'_, O> {
 
     fn deliver(&mut self, now: SimTime, slot: u32, schedule: &mut Schedule<Event>) {
         let state = self.slots.get_mut(slot);
-        state.delivered = true;
+        state.in_replica = true;
         let request = &state.request;
         let job = Job {
             id: JobId(slot),
@@ -225,6 +225,7 @@ impl<O: Observer> World<'_, O> {
             Output::Ended { job, at, outcome, tokens } => {
                 let state = self.slots.get_mut(job.0);
                 state.take_tokens(tokens);
+                state.in_replica = false;
                 state.row.outcome = outcome;
                 schedule.at(at + state.attempt.hop_back, Event::EndSeen { slot: job.0, id: state.row.id });
             }

@@ -36,7 +36,8 @@ pub(super) struct State {
     pub(super) decided_at: SimTime,
     /// The way back from the gateway to the client.
     pub(super) client_back: Span,
-    pub(super) delivered: bool,
+    /// Whether its replica has it: delivered, and not ended there.
+    pub(super) in_replica: bool,
     live: bool,
 }
 
@@ -70,7 +71,7 @@ impl Slots {
         let state = &mut self.states[slot as usize];
         state.row = RequestRow { id, legs: Legs::default(), ..RequestRow::default() };
         state.attempt = Attempt::default();
-        state.delivered = false;
+        state.in_replica = false;
         state.live = true;
         slot
     }

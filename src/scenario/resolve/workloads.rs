@@ -196,7 +196,9 @@ impl Resolver<'_> {
                 if problems.more > 0 {
                     item = item.note(format!("and {} more", problems.more));
                 }
-                self.push(item.help("`regionsim trace head FILE` shows how a file is read"));
+                self.push(item.help(format!(
+                    "correct the file, or name another with `--set workloads.{name}.trace.path=FILE`"
+                )));
                 return None;
             }
         };

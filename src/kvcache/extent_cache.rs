@@ -1,0 +1,304 @@
+//! The cache of runs of blocks. It answers exactly as the cache of single blocks does, evicts the same blocks in
+//! the same order and has the same change log, and costs one operation for each segment that a request touches:
+//! blocks of one run that were stored together, and are held and given back together.
+//!
+//! A block that was computed but not published has no name; blocks without names are counted and nothing more.
+
+mod check;
+mod segments;
+
+use super::cache::KvCache;
+use super::log::ChangeLog;
+use crate::time::SimTime;
+use crate::workload::{Chain, Run};
+use segments::{NONE, Segment, Segments};
+
+/// Blocks that a sequence holds: a segment, and what it was cut from it since.
+#[derive(Clone, Copy, Debug)]
+struct Span {
+    segment: u32,
+    len: u32,
+}
+
+/// The blocks that one sequence holds, in order: published ones, then ones without a name.
+#[derive(Clone, Debug, Default)]
+pub struct ExtentTable {
+    spans: Vec<Span>,
+    held: u32,
+    published: u32,
+    /// The chain's run that the next block to publish is part of, and the number of that run's first block within
+    /// the chain.
+    run: u32,
+    run_first: u32,
+}
+
+/// A pool of KV blocks with a prefix index of segments.
+#[derive(Debug)]
+pub struct ExtentCache {
+    segments: Segments,
+    blocks: u32,
+    sharing: bool,
+    log: ChangeLog,
+    evicted: u64,
+    /// Segments of the span at hand.
+    pieces: Vec<u32>,
+    #[cfg(test)]
+    seen: tests::Seen,
+}
+
+impl ExtentCache {
+    /// Evicts the last `count` blocks of an idle segment.
+    fn evict(&mut self, now: SimTime, segment: u32, count: u32) {
+        let whole = *self.segments.get(segment);
+        self.segments.shrink(segment, count);
+        if whole.entry == NONE {
+            return;
+        }
+        self.evicted += u64::from(count);
+        #[cfg(test)]
+        self.seen.eviction(&whole, count);
+        if !whole.twin {
+            self.drop_primary(now, whole.entry, whole.end() - count, whole.end());
+        }
+        if count == whole.len {
+            self.segments.forget_if_empty(whole.entry);
+        }
+    }
+
+    /// Blocks `low..high` of a run have lost the one that answered for them: of each the next twin takes its place,
+    /// and those that have none are gone, the last first.
+    fn drop_primary(&mut self, now: SimTime, entry: u32, low: u32, high: u32) {
+        let key = self.segments.entries[entry as usize].key;
+        let mut high = high;
+        while high > low {
+            // The first twin published that holds the last block answers down to where another that was published
+            // before it does, or to its own start.
+            let mut from = low;
+            let mut twin = self.segments.entries[entry as usize].twins.first;
+            while twin != NONE {
+                let node = self.segments.get(twin);
+                if node.end() >= high && node.start < high {
+                    from = from.max(node.start);
+                    break;
+                }
+                if node.end() < high {
+                    from = from.max(node.end());
+                }
+                twin = node.after;
+            }
+            if twin == NONE {
+                self.log.note(now, Run { key, start: from, len: high - from }, false);
+            } else {
+                #[cfg(test)]
+                self.seen.promotion();
+                if self.segments.get(twin).end() > high {
+                    self.segments.split(twin, high);
+                }
+                if self.segments.get(twin).start < from {
+                    twin = self.segments.split(twin, from);
+                }
+                self.segments.promote(twin);
+            }
+            high = from;
+        }
+    }
+
+    /// Publishes a run of the table's next blocks.
+    fn publish_run(&mut self, now: SimTime, table: &mut ExtentTable, run: Run) {
+        let entry = self.segments.find_or_add(run.key);
+        let (mut at, end) = (run.start, run.start + run.len);
+        let mut next = self.segments.primary_from(entry, at);
+        while at < end {
+            let twin = next != NONE && self.segments.get(next).start <= at;
+            let upto = match next {
+                NONE => end,
+                next if twin => end.min(self.segments.get(next).end()),
+                next => end.min(self.segments.get(next).start),
+            };
+            if twin {
+                next = self.segments.get(next).after;
+            } else {
+                self.log.note(now, Run { key: run.key, start: at, len: upto - at }, true);
+            }
+            self.extend(table, entry, at, upto - at, twin);
+            at = upto;
+        }
+    }
+
+    /// Adds published blocks to the table: to its last segment where that can be, else as a new one.
+    fn extend(&mut self, table: &mut ExtentTable, entry: u32, start: u32, len: u32, twin: bool) {
+        if let Some(span) = table.spans.last_mut() {
+            let (mut last, mut left) = (span.segment, span.len);
+            while left > self.segments.get(last).len {
+                left -= self.segments.get(last).len;
+                last = self.segments.get(last).rest;
+            }
+            let node = self.segments.get(last);
+            let in_turn = !twin || self.segments.entries[entry as usize].twins.last == last;
+            if node.entry == entry && node.end() == start && node.refs == 1 && node.twin == twin && in_turn {
+                self.segments.get_mut(last).len += len;
+                span.len += len;
+                return;
+            }
+        }
+        let segment = self.segments.publish(entry, start, len, twin);
+        table.spans.push(Span { segment, len });
+    }
+}
+
+impl KvCache for ExtentCache {
+    type Table = ExtentTable;
+
+    fn new(blocks: u32, sharing: bool) -> Self {
+        let mut segments = Segments::new();
+        if blocks > 0 {
+            segments.give_blank(blocks);
+        }
+        ExtentCache {
+            segments,
+            blocks,
+            sharing,
+            log: ChangeLog::default(),
+            evicted: 0,
+            pieces: Vec::new(),
+            #[cfg(test)]
+            seen: tests::Seen::default(),
+        }
+    }
+    fn total_blocks(&self) -> u32 {
+        self.blocks
+    }
+    #[inline]
+    fn free_blocks(&self) -> u32 {
+        self.segments.idle
+    }
+    fn evicted(&self) -> u64 {
+        self.evicted
+    }
+    fn log(&self) -> &ChangeLog {
+        &self.log
+    }
+    fn log_mut(&mut self) -> &mut ChangeLog {
+        &mut self.log
+    }
+
+    fn held(table: &ExtentTable) -> u32 {
+        table.held
+    }
+
+    fn matched(&self, chain: &Chain, limit: u32) -> (u32, u32) {
+        let (mut found, mut idle) = (0, 0);
+        if !self.sharing {
+            return (found, idle);
+        }
+        for run in chain.runs_range(0, limit) {
+            let Some(entry) = self.segments.find(run.key) else { break };
+            let (mut at, end) = (run.start, run.start + run.len);
+            let mut segment = self.segments.primary_from(entry, at);
+            while at < end {
+                if segment == NONE || self.segments.get(segment).start > at {
+                    return (found, idle);
+                }
+                let node = self.segments.get(segment);
+                let upto = node.end().min(end);
+                found += upto - at;
+                idle += if node.refs == 0 { upto - at } else { 0 };
+                (at, segment) = (upto, node.after);
+            }
+        }
+        (found, idle)
+    }
+
+    fn attach(&mut self, table: &mut ExtentTable, chain: &Chain, matched: u32) {
+        debug_assert!(table.held == 0);
+        for run in chain.runs_range(0, matched) {
+            let entry = self.segments.find(run.key).expect("a matched run is in the index");
+            let (mut at, end) = (run.start, run.start + run.len);
+            let mut segment = self.segments.primary_from(entry, at);
+            if self.segments.get(segment).start < at {
+                segment = self.segments.split(segment, at);
+            }
+            while at < end {
+                if self.segments.get(segment).end() > end {
+                    #[cfg(test)]
+                    self.seen.cut_by_a_hit(self.segments.get(segment));
+                    self.segments.split(segment, end);
+                }
+                self.segments.take(segment);
+                let Segment { len, after, .. } = *self.segments.get(segment);
+                table.spans.push(Span { segment, len });
+                (at, segment) = (at + len, after);
+            }
+        }
+        (table.held, table.published) = (matched, matched);
+    }
+
+    fn grow(&mut self, now: SimTime, table: &mut ExtentTable, blocks: u32) -> bool {
+        let mut wanted = blocks.saturating_sub(table.held);
+        if wanted > self.segments.idle {
+            return false;
+        }
+        table.held += wanted;
+        while wanted > 0 {
+            let first = self.segments.order.first;
+            let count = self.segments.get(first).len.min(wanted);
+            self.evict(now, first, count);
+            wanted -= count;
+        }
+        true
+    }
+
+    fn publish(&mut self, now: SimTime, table: &mut ExtentTable, chain: &Chain, blocks: u32) {
+        let blocks = blocks.min(chain.blocks());
+        if !self.sharing || blocks <= table.published {
+            return;
+        }
+        debug_assert!(blocks <= table.held);
+        while let Some(run) = chain.runs().get(table.run as usize) {
+            let from = table.published - table.run_first;
+            let upto = run.len.min(blocks - table.run_first);
+            if from < upto {
+                let run = Run { key: run.key, start: run.start + from, len: upto - from };
+                self.publish_run(now, table, run);
+                table.published += upto - from;
+            }
+            if table.published == blocks && upto < run.len {
+                break;
+            }
+            table.run += 1;
+            table.run_first += run.len;
+            if table.published == blocks {
+                break;
+            }
+        }
+    }
+
+    fn release(&mut self, table: &mut ExtentTable) {
+        if table.held > table.published {
+            self.segments.give_blank(table.held - table.published);
+        }
+        #[cfg(test)]
+        self.seen.release(table);
+        while let Some(Span { mut segment, mut len }) = table.spans.pop() {
+            self.pieces.clear();
+            while len > 0 {
+                self.pieces.push(segment);
+                len -= self.segments.get(segment).len;
+                segment = self.segments.get(segment).rest;
+            }
+            #[cfg(test)]
+            self.seen.cut_release(self.pieces.len());
+            while let Some(piece) = self.pieces.pop() {
+                self.segments.give(piece);
+            }
+        }
+        (table.held, table.published, table.run, table.run_first) = (0, 0, 0, 0);
+    }
+
+    fn check(&self, tables: &mut dyn Iterator<Item = &ExtentTable>) {
+        self.check_all(tables);
+    }
+}
+
+#[cfg(test)]
+mod tests;
