@@ -39,6 +39,12 @@ const BEFORE: [&str; 22] = [
 const AFTER: [&str; 7] =
     ["sent_at_ns", "first_token_at_ns", "ended_at_ns", "ttft_ns", "server_ttft_ns", "tpot_ns", "e2e_ns"];
 
+/// The columns, in order.
+pub fn columns() -> Vec<String> {
+    let legs = Leg::ALL.iter().map(|leg| format!("{}_ns", leg.name()));
+    BEFORE.iter().map(ToString::to_string).chain(legs).chain(AFTER.map(String::from)).collect()
+}
+
 /// Writes requests.csv.
 pub struct RequestsCsv<W: Write> {
     writer: csv::Writer<W>,
@@ -51,9 +57,7 @@ impl<W: Write> RequestsCsv<W> {
     /// Writes the head.
     pub fn new(out: W, labels: Arc<Labels>, slos: Vec<SloParams>) -> io::Result<Self> {
         let mut writer = csv::Writer::from_writer(out);
-        let legs = Leg::ALL.iter().map(|leg| format!("{}_ns", leg.name()));
-        let head: Vec<String> = BEFORE.iter().map(ToString::to_string).chain(legs).collect();
-        writer.write_record(head.iter().map(String::as_str).chain(AFTER))?;
+        writer.write_record(columns())?;
         Ok(RequestsCsv { writer, labels, slos, error: None })
     }
     /// Ends the file: the writer, or the first error.
