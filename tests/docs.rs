@@ -211,7 +211,8 @@ fn checked(page: &Path, text: &str, desk: &mut Desk) -> (String, usize, Vec<Stri
         let end = at + lines[at..].iter().position(|line| line.trim() == "```").expect("an end of the block");
         let block = &lines[at..end];
         let file = block.first().and_then(|line| line.strip_prefix("# ")).filter(|name| {
-            name.ends_with(".toml") && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+            Path::new(name).extension().is_some_and(|end| end == "toml")
+                && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
         });
         if let (true, Some(name)) = (language.starts_with("toml"), file) {
             desk.save(name, &(block.join("\n") + "\n"));
