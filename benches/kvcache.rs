@@ -1,5 +1,6 @@
-//! What one request costs a KV cache, by the length of its prompt: looked up, taken, extended by one turn,
-//! published and given back. The fortieth turn of a session, with 12 other sessions between two turns.
+//! What one request costs a KV cache, by the length of its prompt: looked up, taken, grown, published and given
+//! back. `found`: the fortieth turn of a session, 12 other sessions between two turns, all of it found but its last
+//! block. `evicting`: the first turn of a new session in a full pool, which evicts as much as it stores.
 
 use divan::{Bencher, black_box, counter::ItemsCount};
 use regionsim::kvcache::{BlockCache, ExtentCache, KvCache, Lru};
@@ -32,7 +33,7 @@ fn serve<C: KvCache>(cache: &mut C, table: &mut C::Table, now: &mut u64, chain: 
     found
 }
 
-/// Each request adds one block, found but the newest. `room` is how many of the sessions fit, in percent.
+/// `room` is how many of the sessions fit, in percent.
 fn last_turns<C: KvCache>(bencher: Bencher<'_, '_>, blocks: u32, room: u32) {
     let capacity = (SESSIONS as u32 * (blocks + 1_000) / 100) * room;
     let mut cache = C::new(capacity, true);

@@ -152,7 +152,9 @@ mod tests {
             singly.word(7);
             let (first, step) = (mix64(1), mix64(2));
             line.line(first, step, &Powers::of(count));
-            (0..u64::from(count)).for_each(|i| singly.word(first.wrapping_add(step.wrapping_mul(i))));
+            for i in 0..u64::from(count) {
+                singly.word(first.wrapping_add(step.wrapping_mul(i)));
+            }
             assert_eq!(line, singly, "{count} words");
         }
     }

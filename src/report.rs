@@ -4,6 +4,7 @@
 
 pub mod atomic;
 pub mod grid;
+mod groups;
 pub mod manifest;
 pub mod measures;
 pub mod parquet;

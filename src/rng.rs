@@ -46,7 +46,12 @@ impl Key {
     }
     /// The branch of a named entity or purpose.
     pub const fn named(self, name: &str) -> Key {
-        Key(mix2(self.0, hash_name(name)))
+        self.branch(hash_name(name))
+    }
+    /// The branch of a name by its [`hash_name`]: for names that are known when the program is built.
+    #[inline]
+    pub const fn branch(self, name: u64) -> Key {
+        Key(mix2(self.0, name))
     }
     /// The branch of a numbered entity.
     pub const fn at(self, number: u64) -> Key {

@@ -3,6 +3,7 @@
 //! One policy a file; the registry names them. Both tiers are the same stage over different targets.
 
 pub mod affinity;
+pub mod eligible;
 pub mod index;
 pub mod params;
 pub mod pick;
@@ -11,15 +12,20 @@ pub mod policy;
 pub mod registry;
 pub mod ring;
 #[cfg(test)]
+mod scanning;
+#[cfg(test)]
 mod scene;
 pub mod spec;
 pub mod stage;
+pub mod tally;
 pub mod view;
 
+pub use eligible::Eligible;
 pub use index::PrefixIndex;
 pub use params::{ParamInfo, ParamProblem};
 pub use policy::{Decision, IndexSource, Needs, Policy, Refusal};
 pub use registry::{PolicyEntry, REGISTRY, Tier};
 pub use spec::{BuildContext, PolicySpec};
-pub use stage::{Stage, Ticket};
+pub use stage::{EligibleId, Stage, Ticket};
+pub use tally::Tally;
 pub use view::{FleetView, Own, PromptBlocks, RequestView, Target, TargetId};

@@ -1,7 +1,8 @@
 //! One cell: a scenario, a policy and a seed, run once. Knows what observers must keep of a run and what a finished
-//! run is; must not know how results look (report) or what a verdict is (gate). Keeps every request row of the cell
-//! until it is summarised: percentiles are exact because nothing is binned.
+//! run is; must not know how results look (report) or what a verdict is (gate). Keeps of every request what percentiles need,
+//! and no whole rows: percentiles are exact because nothing is binned.
 
+pub mod book;
 pub mod cell;
 pub mod conservation;
 pub mod prepared;
@@ -12,6 +13,7 @@ pub mod totals;
 pub mod twice;
 pub mod warning;
 
+pub use book::{Book, Entry};
 pub use cell::{CellInput, labels, run_cell, run_cell_twice};
 pub use conservation::{Conservation, ConservationReport, Violation};
 pub use prepared::Prepared;

@@ -32,12 +32,38 @@ pub fn quantiles(samples: &mut [f64], ps: &[f64]) -> Vec<Option<f64>> {
 
 /// The `p`-quantile of samples already in ascending order.
 pub fn sorted_quantile(sorted: &[f64], p: f64) -> Option<f64> {
-    let last = sorted.len().checked_sub(1)?;
+    linear(sorted.len(), p, |rank| sorted[rank])
+}
+
+/// The same of whole numbers.
+pub fn sorted_quantile_of(sorted: &[u64], p: f64) -> Option<f64> {
+    linear(sorted.len(), p, |rank| sorted[rank] as f64)
+}
+
+/// The quantiles of whole numbers at rising `ps`, by selection instead of sorting: each narrows what is left for the
+/// next. The samples are reordered.
+pub fn ascending_quantiles<const N: usize>(samples: &mut [u64], ps: [f64; N]) -> [Option<f64>; N] {
+    debug_assert!(ps.is_sorted());
+    // All before `from` are at most as large as all after it.
+    let mut from = 0;
+    ps.map(|p| {
+        linear(samples.len(), p, |rank| {
+            from = from.min(rank);
+            let (_, &mut value, _) = samples[from..].select_nth_unstable(rank - from);
+            from = rank;
+            value as f64
+        })
+    })
+}
+
+/// The value at position `(n - 1) p` of `n` samples, `at` being asked for one or two ranks, the lower first.
+fn linear(n: usize, p: f64, mut at: impl FnMut(usize) -> f64) -> Option<f64> {
+    let last = n.checked_sub(1)?;
     let h = last as f64 * p.clamp(0.0, 1.0);
     let below = (h.floor() as usize).min(last);
     let rest = h - below as f64;
-    let low = sorted[below];
-    Some(if rest == 0.0 { low } else { low + rest * (sorted[(below + 1).min(last)] - low) })
+    let low = at(below);
+    Some(if rest == 0.0 { low } else { low + rest * (at((below + 1).min(last)) - low) })
 }
 
 /// Whether enough of `n` samples lie beyond the `p`-quantile, on its thinner side.
@@ -138,6 +164,17 @@ mod tests {
         fn selecting_equals_sorting(mut samples in prop::collection::vec(-1e6..1e6f64, 1..200), p in 0.0..=1.0f64) {
             let selected = quantile(&mut samples, p);
             prop_assert_eq!(quantiles(&mut samples, &[p])[0], selected);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn selecting_one_after_the_other_equals_sorting(mut samples in prop::collection::vec(0..50u64, 0..200)) {
+            let ps = [0.0, 0.5, 0.9, 0.95, 0.99, 0.999, 1.0];
+            let mut sorted = samples.clone();
+            sorted.sort_unstable();
+            let expected = ps.map(|p| sorted_quantile_of(&sorted, p));
+            prop_assert_eq!(ascending_quantiles(&mut samples, ps), expected);
         }
     }
 

@@ -65,7 +65,6 @@ pub struct World<'p, O> {
     inflows: IdVec<SourceId, Inflow>,
     slots: Slots,
     outputs: Vec<Output>,
-    eligible: Vec<TargetId>,
     digest: OutcomeDigest,
     observer: O,
 }
@@ -169,7 +168,6 @@ impl<'p, O: Observer> World<'p, O> {
             entry,
             slots: Slots::default(),
             outputs: Vec::new(),
-            eligible: Vec::new(),
             digest: OutcomeDigest::default(),
             observer,
         })

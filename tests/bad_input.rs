@@ -37,7 +37,9 @@ fn regionsim(folder: &Path, args: &[&str]) -> Output {
 fn in_folder(scenario: &str, trace: Option<&[u8]>) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("s.toml"), scenario).unwrap();
-    trace.into_iter().for_each(|bytes| fs::write(folder.path().join("t.jsonl"), bytes).unwrap());
+    if let Some(bytes) = trace {
+        fs::write(folder.path().join("t.jsonl"), bytes).unwrap();
+    }
     folder
 }
 

@@ -103,10 +103,12 @@ fn every_law_holds_under_every_policy_with_everything_in_the_world() {
         let result = run_cell(&input(&world, &policy, 3), None, ()).unwrap();
         assert_eq!(result.conservation.first, [], "{name}");
         assert!(result.conservation.total.arrived >= 1_000, "{name}: {:?}", result.conservation.total);
-        assert!(result.rows.windows(2).all(|pair| pair[0].id < pair[1].id));
-        for row in result.rows.iter().filter(|row| row.outcome == Outcome::Completed) {
+        let mut ids: Vec<u32> = result.book.entries().map(|row| row.id.0).collect();
+        ids.sort_unstable();
+        assert!(ids.into_iter().eq(0..result.book.len() as u32), "{name}: every request has one row");
+        for row in result.book.entries().filter(|row| row.outcome == Outcome::Completed) {
             let sum: u64 = Leg::ALL.iter().map(|&leg| row.legs.get(leg).0).sum();
-            assert_eq!(row.ttft(), Some(Span(sum)), "{name}: {row:?}");
+            assert_eq!(row.ttft, Some(Span(sum)), "{name}: {row:?}");
         }
         preemptions += result.replicas.iter().map(|replica| replica.whole.preemptions).sum::<u64>();
         too_large += result.conservation.total.of(Outcome::TooLarge);
@@ -129,7 +131,7 @@ fn the_warm_up_is_cut_from_what_is_measured_and_from_nothing_else() {
     let policy = world::policy("chwbl");
     let result = run_cell(&input(&world, &policy, 3), None, ()).unwrap();
     let cell = summarise_cell(&result);
-    let early = result.rows.iter().filter(|row| row.sent_at < SimTime::from_secs_f64(20.0)).count() as u64;
+    let early = result.book.entries().filter(|row| row.sent_at < SimTime::from_secs_f64(20.0)).count() as u64;
     assert!(early > 50);
     assert_eq!(cell.all.arrivals + early, cell.conservation.total.arrivals);
     let parts = |groups: &[regionsim::report::summary::NamedGroup]| {

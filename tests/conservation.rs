@@ -16,7 +16,9 @@ use regionsim::engine::Ended;
 use regionsim::id::{ClassId, DataClassId, Id, OriginId, PoolId, RegionId, ReplicaId, SourceId};
 use regionsim::network::{Connection, JitterParams, LastMileParams, RegionSet};
 use regionsim::observe::{Leg, Observation, Observer, Outcome, ReplicaSample, RequestRow};
-use regionsim::replica::{Admission, EngineParams, QueueParams, Scheduler, ServerParams, Stepping};
+use regionsim::replica::{
+    Admission, CacheMethod, EngineParams, Method, QueueParams, Scheduler, ServerParams, Stepping,
+};
 use regionsim::routing::{IndexSource, PolicySpec, REGISTRY};
 use regionsim::run::Conservation;
 use regionsim::time::{SimTime, Span};
@@ -515,25 +517,39 @@ fn check(recipe: &Recipe) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// Stepped one by one or in stretches: the same rows, samples and caches.
+/// The four ways to compute, stepwise or fast, single blocks or runs: the same rows, samples and caches.
 fn check_twins(recipe: &Recipe) -> Result<(), TestCaseError> {
     let (world, policy) = build(recipe);
-    let run = |stepping| {
-        let world = World::with_method(&world, &policy, recipe.seed, stepping.into(), Diary::default());
+    let run = |stepping, cache| {
+        let method = Method { stepping, cache };
+        let world = World::with_method(&world, &policy, recipe.seed, method, Diary::default());
         world.expect("a sound world").run(|_, _| true)
     };
-    let ((fast, diary), (plain, other)) = (run(Stepping::Fast), run(Stepping::Stepwise));
-    prop_assert_eq!(diary.ended.len(), other.ended.len());
-    for ((_, fast), (_, plain)) in diary.ended.iter().zip(&other.ended) {
-        prop_assert_eq!(fast, plain);
+    let (plain, other) = run(Stepping::Stepwise, CacheMethod::Blocks);
+    for (stepping, cache) in [
+        (Stepping::Fast, CacheMethod::Extents),
+        (Stepping::Fast, CacheMethod::Blocks),
+        (Stepping::Stepwise, CacheMethod::Extents),
+    ] {
+        let (fast, diary) = run(stepping, cache);
+        prop_assert_eq!(diary.ended.len(), other.ended.len());
+        for ((_, fast), (_, plain)) in diary.ended.iter().zip(&other.ended) {
+            prop_assert_eq!(fast, plain);
+        }
+        for (fast, plain) in diary.samples.iter().zip(&other.samples) {
+            prop_assert_eq!(fast, plain);
+        }
+        prop_assert_eq!(&fast.replicas, &plain.replicas);
+        prop_assert_eq!(fast.outcome_digest, plain.outcome_digest);
+        prop_assert_eq!((fast.ended, fast.end), (plain.ended, plain.end));
     }
-    for (fast, plain) in diary.samples.iter().zip(&other.samples) {
-        prop_assert_eq!(fast, plain);
-    }
-    prop_assert_eq!(&fast.replicas, &plain.replicas);
-    prop_assert_eq!(fast.outcome_digest, plain.outcome_digest);
-    prop_assert_eq!((fast.ended, fast.end), (plain.ended, plain.end));
     check_all(&world, &policy, &plain, &other)
+}
+
+/// So many cases, or as many as `PROPTEST_CASES` says.
+fn cases(usual: u32) -> ProptestConfig {
+    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(usual);
+    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
 }
 
 proptest! {
@@ -542,8 +558,12 @@ proptest! {
     fn nothing_is_lost_in_any_world(recipe in recipe()) {
         check(&recipe)?;
     }
+}
+
+proptest! {
+    #![proptest_config(cases(2_000))]
     #[test]
-    fn the_two_ways_to_step_are_one(recipe in recipe()) {
+    fn the_four_ways_to_compute_are_one(recipe in recipe()) {
         check_twins(&recipe)?;
     }
 }

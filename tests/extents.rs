@@ -3,6 +3,7 @@
 
 use regionsim::kvcache::{BlockCache, ExtentCache, KvCache, Lru};
 use regionsim::observe::Work;
+use regionsim::replica::params::Stepping;
 use regionsim::replica::{Admission, Engine, EngineParams, Job, JobId, Output, Scheduler, StepRecord};
 use regionsim::rng::{Key, Stream, mix2};
 use regionsim::time::SimTime;
@@ -86,7 +87,7 @@ type Lived = (Vec<(Vec<Output>, Option<StepRecord>)>, Vec<u64>, Work);
 
 fn live<C: KvCache>(seed: u64) -> Lived {
     let mut stream = Key::root(seed).named("engines").stream();
-    let mut engine = Engine::<C>::new(random_params(&mut stream), Box::new(Steps));
+    let mut engine = Engine::<C>::new(random_params(&mut stream), Box::new(Steps), Stepping::Stepwise);
     let mut sessions = [0; 3];
     let (mut steps, mut digests) = (Vec::new(), Vec::new());
     let (mut next_id, mut now) = (0, 0u64);

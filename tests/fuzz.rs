@@ -3,6 +3,8 @@
 //! message without words. `FUZZ_SEED` starts from another seed; a failure names the seed and the number of its case,
 //! and leaves the input in the folder for temporary files.
 
+#![allow(clippy::print_stderr, clippy::disallowed_methods, clippy::format_push_string)]
+
 use regionsim::rng::{Key, Stream};
 use regionsim::scenario::parse;
 use regionsim::workload::{CompiledTrace, ReadOptions, TraceFormat, read_trace};

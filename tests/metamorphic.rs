@@ -10,7 +10,7 @@ mod world;
 
 use regions::{all_policies, chat, engine, exact, linear, moved, pool, replica_names, three, tiers};
 use regionsim::dist::Dist;
-use regionsim::id::{Id, OriginId, PoolId, RegionId, ReplicaId, SourceId};
+use regionsim::id::{DataClassId, Id, OriginId, PoolId, RegionId, ReplicaId, SourceId};
 use regionsim::network::{Connection, LastMileParams, RegionSet};
 use regionsim::observe::{Leg, Outcome, RequestRow};
 use regionsim::replica::ServerParams;
@@ -87,7 +87,7 @@ fn with_far_region(world: &WorldParams, place: u32, replicas: u32) -> WorldParam
     let before = pools.iter().filter(|pool| pool.region.0 < place).count();
     pools.insert(before, pool("far/main", place, replicas));
     wider.pools = pools.into();
-    let known = &mut wider.data_classes[regionsim::id::DataClassId(1)];
+    let known = &mut wider.data_classes[DataClassId(1)];
     known.process_in = set(known.process_in);
     let far = Span::from_ms(2);
     for row in &mut wider.network.rtt {
@@ -120,7 +120,11 @@ fn a_region_that_nothing_can_reach_changes_no_other_number() {
             same(&format!("{} with a region at {place}", policy.name), &alone, &keep.rows);
             let idle = summary.replicas.iter().filter(|sample| sample.region == RegionId(place));
             assert_eq!(idle.clone().count() as u32, replicas);
-            assert!(idle.clone().all(|sample| sample.work == Default::default()), "{}", policy.name);
+            assert!(
+                idle.clone().all(|sample| sample.work == regionsim::observe::Work::default()),
+                "{}",
+                policy.name
+            );
         }
     }
 }
@@ -128,7 +132,7 @@ fn a_region_that_nothing_can_reach_changes_no_other_number() {
 #[test]
 fn a_region_without_replicas_changes_nothing_even_for_those_who_might_go_there() {
     let mut world = three(200);
-    world.origins.iter_mut().for_each(|origin| origin.data_class = Default::default());
+    world.origins.iter_mut().for_each(|origin| origin.data_class = DataClassId(0));
     let wider = with_far_region(&world, 3, 0);
     for policy in all_policies() {
         let (summary, keep) = run(&wider, &policy, 3);

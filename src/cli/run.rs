@@ -3,19 +3,19 @@
 use super::exit::{Exit, Failure};
 use super::load::load;
 use super::progress::Progress;
-use super::{Outcome, print, terminal};
+use super::{Outcome, no_such, print, terminal};
+use crate::observe::RequestRow;
 use crate::report::atomic::AtomicFile;
 use crate::report::manifest::Manifest;
 use crate::report::requests_csv::RequestsCsv;
 use crate::report::{CellSummary, Summary, parquet, plots, series_csv, summarise, summarise_cell, table};
 use crate::run::{CapacityLine, Prepared, RowWriter, Warning, labels, run_cell, run_cell_twice};
-use crate::world::PolicyParams;
+use crate::world::{PolicyParams, SloParams};
 use anyhow::anyhow;
 use rayon::prelude::*;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Run a scenario: every policy on the same world, one table.
@@ -159,9 +159,8 @@ pub fn run(args: &Args) -> Outcome {
 /// The policies to run, in the order of the scenario.
 fn chosen<'p>(all: &'p [PolicyParams], names: &[String]) -> Result<Vec<&'p PolicyParams>, Failure> {
     if let Some(unknown) = names.iter().find(|name| all.iter().all(|policy| policy.name != **name)) {
-        let known: Vec<&str> = all.iter().map(|policy| policy.name.as_str()).collect();
-        let error = anyhow!("the scenario has no policy `{unknown}`; it has {}", known.join(", "));
-        return Err(Failure::usage(error));
+        let known = all.iter().map(|policy| policy.name.as_str());
+        return Err(no_such("the scenario has no policy", unknown, known));
     }
     Ok(all.iter().filter(|policy| names.is_empty() || names.contains(&policy.name)).collect())
 }
@@ -180,10 +179,14 @@ fn one(cell: &Cell<'_>, loaded: &Prepared, args: &Args, progress: &Progress) -> 
         |name: &str| cell.folder.as_ref().map(|folder| AtomicFile::create(&folder.join(name))).transpose();
     let (requests, series) = (open("requests.csv")?, open("series.csv")?);
     let frames = if args.parquet { open("requests.parquet")? } else { None };
-    let labels = Arc::new(labels(input.world, input.policy, input.gpus));
-    let slos = || input.world.classes.iter().map(|class| class.slo.clone()).collect();
-    let mut requests = requests.map(|file| RequestsCsv::new(file, labels, slos())).transpose()?;
-    let writer = requests.as_mut().map(|csv| csv as &mut dyn RowWriter);
+    let labels = labels(input.world, input.policy, input.gpus);
+    let slos: Vec<SloParams> = input.world.classes.iter().map(|class| class.slo.clone()).collect();
+    let requests = requests.map(|file| RequestsCsv::new(file, &labels, slos.clone())).transpose()?;
+    // A Parquet file is by columns: only for it every row is kept to the end.
+    let mut writers: (Option<RequestsCsv<AtomicFile>>, Option<Vec<RequestRow>>) =
+        (requests, frames.is_some().then(Vec::new));
+    let any = writers.0.is_some() || writers.1.is_some();
+    let writer = any.then_some(&mut writers as &mut dyn RowWriter);
     let result = if args.twice {
         let (result, difference) = run_cell_twice(&input, writer, progress.watcher())?;
         if let Some(difference) = difference {
@@ -196,6 +199,7 @@ fn one(cell: &Cell<'_>, loaded: &Prepared, args: &Args, progress: &Progress) -> 
     } else {
         run_cell(&input, writer, progress.watcher())?
     };
+    let (requests, rows) = writers;
     if let Some(csv) = requests {
         csv.finish()?.commit()?;
     }
@@ -203,8 +207,8 @@ fn one(cell: &Cell<'_>, loaded: &Prepared, args: &Args, progress: &Progress) -> 
         series_csv::write(&mut file, &result.labels, &result.series)?;
         file.commit()?;
     }
-    if let Some(mut file) = frames {
-        parquet::write(&mut file, &result)?;
+    if let (Some(mut file), Some(rows)) = (frames, rows) {
+        parquet::write(&mut file, rows, &labels, &slos)?;
         file.commit()?;
     }
     Ok(summarise_cell(&result))

@@ -254,21 +254,17 @@ impl KvCache for ExtentCache {
             return;
         }
         debug_assert!(blocks <= table.held);
-        while let Some(run) = chain.runs().get(table.run as usize) {
+        while table.published < blocks {
+            let run = chain.runs()[table.run as usize];
             let from = table.published - table.run_first;
             let upto = run.len.min(blocks - table.run_first);
             if from < upto {
-                let run = Run { key: run.key, start: run.start + from, len: upto - from };
-                self.publish_run(now, table, run);
-                table.published += upto - from;
-            }
-            if table.published == blocks && upto < run.len {
-                break;
-            }
-            table.run += 1;
-            table.run_first += run.len;
-            if table.published == blocks {
-                break;
+                let part = Run { key: run.key, start: run.start + from, len: upto - from };
+                self.publish_run(now, table, part);
+                table.published += part.len;
+            } else {
+                table.run += 1;
+                table.run_first += run.len;
             }
         }
     }

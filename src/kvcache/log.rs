@@ -62,9 +62,10 @@ impl ChangeLog {
         }
         if self.subscribed {
             let change = |j| Change { at, id: run.id(j), added };
-            match added {
-                true => self.kept.extend((0..run.len).map(change)),
-                false => self.kept.extend((0..run.len).rev().map(change)),
+            if added {
+                self.kept.extend((0..run.len).map(change));
+            } else {
+                self.kept.extend((0..run.len).rev().map(change));
             }
         }
     }
@@ -89,7 +90,9 @@ mod tests {
     fn log(notes: &[(u64, Run, bool)]) -> ChangeLog {
         let mut log = ChangeLog::default();
         log.subscribe();
-        notes.iter().for_each(|&(at, run, added)| log.note(SimTime(at), run, added));
+        for &(at, run, added) in notes {
+            log.note(SimTime(at), run, added);
+        }
         log
     }
     fn run(key: u64, start: u32, len: u32) -> Run {

@@ -13,7 +13,8 @@ fn normal(key: Key) -> f64 {
 
 /// A sample with this median: `median × e^(sigma × normal)`.
 fn log_normal(median: Span, sigma: f64, key: Key) -> Span {
-    if sigma == 0.0 {
+    // Nothing times anything is nothing.
+    if sigma == 0.0 || median == Span::ZERO {
         return median;
     }
     Span((median.0 as f64 * libm::exp(sigma * normal(key))).round() as u64)

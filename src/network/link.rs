@@ -108,6 +108,19 @@ impl Network {
     pub fn back(&self, from: RegionId, to: RegionId, bytes: u64, key: Key) -> Span {
         split(self.round_trip(from, to, key)).1 + self.serialisation(bytes)
     }
+    /// [`Network::forward`] and [`Network::back`] of one key, from one draw.
+    #[inline]
+    pub fn both_ways(
+        &self,
+        from: RegionId,
+        to: RegionId,
+        bytes_out: u64,
+        bytes_back: u64,
+        key: Key,
+    ) -> (Span, Span) {
+        let (out, back) = split(self.round_trip(from, to, key));
+        (out + self.serialisation(bytes_out), back + self.serialisation(bytes_back))
+    }
     /// The time the bytes of one message need on one flow, rounded up.
     #[inline]
     pub fn serialisation(&self, bytes: u64) -> Span {

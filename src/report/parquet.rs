@@ -1,7 +1,9 @@
 //! requests.parquet: the columns of requests.csv as a Parquet file. Needs the feature `frames`; the lean build says
 //! so instead.
 
-use crate::run::RunResult;
+use crate::observe::RequestRow;
+use crate::run::Labels;
+use crate::world::SloParams;
 use std::io::Write;
 
 /// A Parquet file could not be written.
@@ -23,16 +25,22 @@ pub fn available() -> Result<(), ParquetError> {
     if cfg!(feature = "frames") { Ok(()) } else { Err(ParquetError::NotBuilt) }
 }
 
-/// Writes the rows of a cell by id.
+/// Writes rows by id, whatever order they come in.
 #[cfg(not(feature = "frames"))]
-pub fn write(_: impl Write, _: &RunResult) -> Result<(), ParquetError> {
+pub fn write(_: impl Write, _: Vec<RequestRow>, _: &Labels, _: &[SloParams]) -> Result<(), ParquetError> {
     Err(ParquetError::NotBuilt)
 }
 
-/// Writes the rows of a cell by id.
+/// Writes rows by id, whatever order they come in.
 #[cfg(feature = "frames")]
-pub fn write(out: impl Write, result: &RunResult) -> Result<(), ParquetError> {
-    frames::write(out, result).map_err(|error| ParquetError::Failed(error.to_string()))
+pub fn write(
+    out: impl Write,
+    mut rows: Vec<RequestRow>,
+    labels: &Labels,
+    slos: &[SloParams],
+) -> Result<(), ParquetError> {
+    rows.sort_unstable_by_key(|row| row.id);
+    frames::write(out, &rows, labels, slos).map_err(|error| ParquetError::Failed(error.to_string()))
 }
 
 #[cfg(feature = "frames")]
@@ -40,7 +48,8 @@ mod frames {
     use crate::id::Id;
     use crate::observe::{Leg, RequestRow};
     use crate::run::result::name_of;
-    use crate::run::{RunResult, met};
+    use crate::run::{Entry, Labels, met};
+    use crate::world::SloParams;
     use polars::prelude::{Column, DataFrame, NamedFrom, PolarsResult, Series};
     use polars_io::prelude::{ParquetCompression, ParquetWriter};
     use std::io::Write;
@@ -61,10 +70,15 @@ mod frames {
         Column::from(Series::new(name.into(), values))
     }
 
-    pub(super) fn write(out: impl Write, result: &RunResult) -> PolarsResult<()> {
-        let (rows, labels) = (result.rows.as_slice(), &result.labels);
-        let meets: Vec<bool> =
-            rows.iter().map(|row| result.slos.get(row.class).is_none_or(|slo| met(slo, row))).collect();
+    pub(super) fn write(
+        out: impl Write,
+        rows: &[RequestRow],
+        labels: &Labels,
+        slos: &[SloParams],
+    ) -> PolarsResult<()> {
+        let meets =
+            |row: &RequestRow| slos.get(row.class.index()).is_none_or(|slo| met(slo, &Entry::of(row)));
+        let meets: Vec<bool> = rows.iter().map(meets).collect();
         let mut columns = vec![
             numbers("id", rows, |row| u64::from(row.id.0)),
             numbers("key", rows, |row| row.key),
@@ -120,7 +134,9 @@ mod lean_tests {
     fn a_build_without_frames_says_so() {
         let message = super::available().expect_err("this build has none").to_string();
         assert!(message.contains("--features frames") && message.contains("requests.csv"), "{message}");
-        super::write(Vec::new(), &sample::cell("a", 1, 1)).expect_err("this build has none");
+        let cell = sample::cell("a", 1, 1);
+        let written = super::write(Vec::new(), sample::rows(1), &cell.labels, cell.slos.as_slice());
+        written.expect_err("this build has none");
     }
 }
 
@@ -132,9 +148,10 @@ mod tests {
     use polars_io::SerReader;
     use polars_io::prelude::ParquetReader;
 
-    fn written(result: &RunResult) -> Vec<u8> {
+    fn written(rows: Vec<RequestRow>) -> Vec<u8> {
+        let cell = sample::cell("a", 1, 1);
         let mut bytes = Vec::new();
-        write(&mut bytes, result).unwrap();
+        write(&mut bytes, rows, &cell.labels, cell.slos.as_slice()).unwrap();
         bytes
     }
     fn read(bytes: Vec<u8>) -> DataFrame {
@@ -144,8 +161,8 @@ mod tests {
     #[test]
     fn the_file_is_parquet_and_equal_cells_give_equal_bytes() {
         available().unwrap();
-        let cell = sample::cell("a", 1, 1);
-        let (first, second) = (written(&cell), written(&cell));
+        let backwards = sample::rows(1).into_iter().rev().collect();
+        let (first, second) = (written(sample::rows(1)), written(backwards));
         assert_eq!(&first[..4], b"PAR1");
         assert_eq!(&first[first.len() - 4..], b"PAR1");
         assert_eq!(first, second);
@@ -153,7 +170,7 @@ mod tests {
 
     #[test]
     fn what_is_read_back_is_what_was_written() {
-        let frame = read(written(&sample::cell("a", 1, 1)));
+        let frame = read(written(sample::rows(1)));
         assert_eq!(frame.height(), 100);
         let at = |name: &str, row: usize| frame.column(name).unwrap().get(row).unwrap().into_static();
         // Request 9 waits for its first token for 10 ms, half of it in the queue; two more tokens come 10 ms apart.
@@ -185,14 +202,13 @@ mod tests {
 
     #[test]
     fn the_columns_are_those_of_requests_csv() {
-        let frame = read(written(&sample::cell("a", 1, 1)));
+        let frame = read(written(sample::rows(1)));
         let columns: Vec<String> = frame.get_column_names().iter().map(ToString::to_string).collect();
         assert_eq!(columns, requests_csv::columns());
     }
 
     #[test]
     fn a_cell_without_requests_is_a_file_without_rows() {
-        let cell = RunResult { rows: Vec::new(), ..sample::cell("a", 1, 1) };
-        assert_eq!(read(written(&cell)).height(), 0);
+        assert_eq!(read(written(Vec::new())).height(), 0);
     }
 }

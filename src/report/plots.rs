@@ -87,7 +87,7 @@ mod tests {
     #[test]
     fn a_plot_names_its_axes_with_units_and_its_lines() {
         let mut nothing = sample::cell("none", 1, 1);
-        nothing.rows.clear();
+        nothing.book = crate::run::Book::default();
         let policies = [("nearest", vec![sample::cell("nearest", 1, 1)]), ("none", vec![nothing])];
         let svg = ttft_cdf(&sample::summary(&policies)).unwrap();
         for text in ["TTFT, milliseconds", "share of completed requests", "nearest", "<polyline"] {

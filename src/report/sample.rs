@@ -15,7 +15,7 @@ use std::sync::Arc;
 /// TTFTs are 1, 2, … 100 times `step_ms`, half of them a queue; three output tokens, 10 ms apart; request i is
 /// sent at i × 100 ms; the last ten are shed. Even requests are from `americas`, odd ones from `europe`; all are
 /// served in `us`.
-pub(crate) fn cell(policy: &str, seed: u64, step_ms: u64) -> RunResult {
+pub(crate) fn rows(step_ms: u64) -> Vec<RequestRow> {
     let mut rows = Vec::new();
     for i in 0..100u64 {
         let ttft = Span::from_ms((i + 1) * step_ms);
@@ -44,6 +44,12 @@ pub(crate) fn cell(policy: &str, seed: u64, step_ms: u64) -> RunResult {
             ..Default::default()
         });
     }
+    rows
+}
+
+/// These rows as a cell.
+pub(crate) fn cell(policy: &str, seed: u64, step_ms: u64) -> RunResult {
+    let rows = rows(step_ms);
     let region = |name: &str| name.to_string();
     let labels = Labels {
         regions: IdVec::from(vec![region("us"), region("eu")]),
@@ -103,7 +109,7 @@ pub(crate) fn cell(policy: &str, seed: u64, step_ms: u64) -> RunResult {
         warmup: Span::ZERO,
         ended_at,
         outcome_digest: 0xfeed_0000_0000_0000 | seed,
-        rows,
+        book: rows.iter().collect(),
         series: series.finish(2, ended_at),
         series_window: Span::from_secs(10),
         replicas: IdVec::from(vec![ReplicaTotals {

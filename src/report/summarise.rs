@@ -1,18 +1,17 @@
 //! From a finished cell to its summary. Only arithmetic on rows: what is counted, over what, is said in `summary`.
 
+use super::groups::{self, Sizes};
 use super::measures;
 use super::summary::{
-    Basis, CellSummary, ConservationSummary, Cost, Distribution, Group, LegSummary, NamedGroup,
-    OutcomeCounts, Percentile, PolicySummary, PoolCost, RegionCost, ReplicaSummary, SCHEMA_VERSION,
-    Saturation, Summary, WarningSummary,
+    Basis, CellSummary, ConservationSummary, Cost, Group, OutcomeCounts, PolicySummary, PoolCost, RegionCost,
+    ReplicaSummary, SCHEMA_VERSION, Saturation, Summary, WarningSummary,
 };
-use crate::id::{Id, IdVec};
-use crate::observe::{Leg, Outcome, RequestRow};
+use crate::id::Id;
+use crate::observe::Outcome;
 use crate::run::conservation::Counts;
-use crate::run::{CapacityLine, Provenance, RunResult, Warning, met};
+use crate::run::{CapacityLine, Entry, Provenance, RunResult, Warning};
 use crate::stats;
-use crate::time::{PS_PER_NS, SimTime, Span};
-use crate::world::SloParams;
+use crate::time::{PS_PER_NS, SimTime};
 use std::collections::BTreeMap;
 
 /// The percentiles of every distribution.
@@ -26,100 +25,12 @@ pub(super) fn rounded(value: f64) -> f64 {
     (value * 1e6).round() / 1e6
 }
 
-fn ratio(part: u64, whole: u64) -> Option<f64> {
+pub(super) fn ratio(part: u64, whole: u64) -> Option<f64> {
     (whole > 0).then(|| rounded(part as f64 / whole as f64))
 }
 
-fn ms(ns: f64) -> f64 {
+pub(super) fn ms(ns: f64) -> f64 {
     rounded(ns / 1e6)
-}
-
-fn distribution(spans: impl Iterator<Item = Span>) -> Distribution {
-    let mut ns: Vec<u64> = spans.map(|span| span.0).collect();
-    ns.sort_unstable();
-    let n = ns.len() as u64;
-    let sum: u128 = ns.iter().map(|&ns| u128::from(ns)).sum();
-    let sorted: Vec<f64> = ns.iter().map(|&ns| ns as f64).collect();
-    let percentiles = PERCENTILES.iter().filter_map(|&p| {
-        let value = stats::sorted_quantile(&sorted, p / 100.0)?;
-        Some(Percentile { p, ms: ms(value), n, reliable: stats::reliable(n, p / 100.0) })
-    });
-    Distribution {
-        n,
-        mean_ms: (n > 0).then(|| ms(sum as f64 / n as f64)),
-        max_ms: sorted.last().map(|&max| ms(max)),
-        percentiles: percentiles.collect(),
-    }
-}
-
-fn group<'a>(
-    rows: impl Iterator<Item = &'a RequestRow> + Clone,
-    slos: &IdVec<crate::id::ClassId, SloParams>,
-) -> Group {
-    let completed = rows.clone().filter(|row| row.outcome == Outcome::Completed);
-    let sum = |of: fn(&RequestRow) -> u32| completed.clone().map(|row| u64::from(of(row))).sum::<u64>();
-    let arrivals = rows.clone().count() as u64;
-    let met_slo = rows.filter(|row| slos.get(row.class).is_none_or(|slo| met(slo, row))).count() as u64;
-    let (prompt_tokens, cached_tokens) = (sum(|row| row.prompt_tokens), sum(|row| row.cached_tokens));
-    Group {
-        arrivals,
-        completed: completed.clone().count() as u64,
-        met_slo,
-        attainment: ratio(met_slo, arrivals),
-        ttft: distribution(completed.clone().filter_map(RequestRow::ttft)),
-        server_ttft: distribution(completed.clone().filter_map(|row| row.server_ttft)),
-        tpot: distribution(completed.clone().filter_map(RequestRow::tpot)),
-        e2e: distribution(completed.clone().filter_map(RequestRow::e2e)),
-        prompt_tokens,
-        cached_tokens,
-        hit_rate: ratio(cached_tokens, prompt_tokens),
-        output_tokens: sum(|row| row.output_tokens),
-    }
-}
-
-/// Groups by a key; every named id has its group, also where it is empty.
-fn groups(
-    result: &RunResult,
-    names: &[String],
-    key: impl Fn(&RequestRow) -> Option<usize>,
-) -> Vec<NamedGroup> {
-    let mut parts: Vec<Vec<&RequestRow>> = vec![Vec::new(); names.len()];
-    for row in result.measured() {
-        if let Some(part) = key(row).and_then(|index| parts.get_mut(index)) {
-            part.push(row);
-        }
-    }
-    let named = names.iter().zip(&parts);
-    named
-        .map(|(name, rows)| NamedGroup {
-            name: name.clone(),
-            group: group(rows.iter().copied(), &result.slos),
-        })
-        .collect()
-}
-
-fn legs(completed: &[&RequestRow]) -> Vec<LegSummary> {
-    let n = completed.len();
-    if n == 0 {
-        return Vec::new();
-    }
-    let near = |p: f64| {
-        let at = |p: f64| ((n - 1) as f64 * p.clamp(0.0, 1.0)).round() as usize;
-        &completed[at(p - 0.005)..=at(p + 0.005)]
-    };
-    let mean = |rows: &[&RequestRow], leg: Leg| {
-        let sum: u128 = rows.iter().map(|row| u128::from(row.legs.get(leg).0)).sum();
-        ms(sum as f64 / rows.len() as f64)
-    };
-    Leg::ALL
-        .iter()
-        .map(|&leg| LegSummary {
-            leg: leg.name().to_string(),
-            mean_ms: mean(completed, leg),
-            near_p50_ms: mean(near(0.50), leg),
-            near_p99_ms: mean(near(0.99), leg),
-        })
-        .collect()
 }
 
 fn outcome_counts(name: &str, counts: &Counts) -> OutcomeCounts {
@@ -188,7 +99,7 @@ fn replicas(result: &RunResult) -> Vec<ReplicaSummary> {
 
 /// Requests waiting in each window before the last arrival, all regions together.
 fn waiting(result: &RunResult) -> Vec<f64> {
-    let last = result.rows.iter().map(|row| row.sent_at).max().unwrap_or_default();
+    let last = result.book.last_sent();
     let mut windows: BTreeMap<SimTime, u64> = BTreeMap::new();
     for row in result.series.iter().filter(|row| row.start + result.series_window <= last) {
         *windows.entry(row.start).or_default() += row.waiting;
@@ -240,13 +151,12 @@ fn cost(result: &RunResult, output_tokens: u64) -> Cost {
 }
 
 /// The warnings that the rows themselves give rise to.
-fn warnings(result: &RunResult, all: &Group, saturation: &Saturation) -> Vec<Warning> {
+fn warnings(result: &RunResult, all: &Group, unstarted: u64, saturation: &Saturation) -> Vec<Warning> {
     let mut warnings = result.warnings.clone();
     let total = &result.conservation.total;
     let arrivals = total.arrived;
-    let last_arrival = result.rows.iter().map(|row| row.sent_at).max().unwrap_or_default();
     if all.arrivals == 0 && arrivals > 0 {
-        let (warmup_s, last_arrival_s) = (result.warmup.as_secs_f64(), last_arrival.as_secs_f64());
+        let (warmup_s, last_arrival_s) = (result.warmup.as_secs_f64(), result.book.last_sent().as_secs_f64());
         warnings.push(Warning::WarmupTooLong { warmup_s, last_arrival_s });
     } else if !stats::reliable(all.ttft.n, 0.99) {
         let reliable = PERCENTILES.iter().rev().find(|&&p| stats::reliable(all.ttft.n, p / 100.0));
@@ -264,8 +174,6 @@ fn warnings(result: &RunResult, all: &Group, saturation: &Saturation) -> Vec<War
     if no_region > 0 {
         warnings.push(Warning::NoRegion { requests: no_region, arrivals });
     }
-    let stuck = |row: &&RequestRow| row.outcome == Outcome::InFlight && row.first_token_at.is_none();
-    let unstarted = result.rows.iter().filter(stuck).count() as u64;
     if unstarted * 100 > arrivals || queue_grows(&waiting(result), result.replicas.len()) {
         let busy = saturation.busy_max.unwrap_or_default();
         warnings.push(Warning::Saturated { in_flight: total.of(Outcome::InFlight), arrivals, busy });
@@ -288,29 +196,49 @@ fn queue_grows(waiting: &[f64], replicas: usize) -> bool {
 /// Summarises a finished cell.
 pub fn summarise_cell(result: &RunResult) -> CellSummary {
     let labels = &result.labels;
-    let all = group(result.measured(), &result.slos);
-    let mut completed: Vec<&RequestRow> =
-        result.measured().filter(|row| row.outcome == Outcome::Completed && row.ttft().is_some()).collect();
-    completed.sort_by_key(|row| (row.ttft(), row.id));
-
     let from = SimTime(result.warmup.0);
-    let ended = || result.rows.iter().filter(|row| row.outcome == Outcome::Completed && row.ended_at >= from);
+    let home = |entry: &Entry| labels.homes.get(entry.origin).copied().flatten();
+    let (classes, regions, origins) =
+        (labels.classes.as_slice(), labels.regions.as_slice(), labels.origins.as_slice());
+    let class = |entry: &Entry| Some(entry.class.index());
+    let region = |entry: &Entry| entry.region.map(Id::index);
+    let origin = |entry: &Entry| Some(entry.origin.index());
+    let mut sizes = [Sizes::of(classes), Sizes::of(regions), Sizes::of(origins)];
+    let (mut served, mut abroad) = (0, 0);
+    // Of all requests, also those sent during the warm-up: ended after it, their tokens; never begun.
+    let (mut ended, mut received, mut unstarted) = (0, 0, 0);
+    let mut tally = groups::all(result, |entry, counts| {
+        if entry.completed() && entry.ended_at >= from {
+            ended += 1;
+            received += u64::from(entry.output_tokens);
+        }
+        unstarted += u64::from(entry.outcome == Outcome::InFlight && entry.ttft.is_none());
+        if !counts {
+            return;
+        }
+        for (sizes, key) in sizes.iter_mut().zip([class(entry), region(entry), origin(entry)]) {
+            sizes.add(key);
+        }
+        if let (Some(region), Some(home)) = (entry.region, home(entry)) {
+            served += 1;
+            abroad += u64::from(region != home);
+        }
+    });
+    let all = tally.group();
+    let mut ttfts = std::mem::take(&mut tally.ttft);
+    drop(tally);
+    ttfts.sort_unstable();
     let seconds = result.measured_span().as_secs_f64();
     let rate = |count: u64| (seconds > 0.0).then(|| rounded(count as f64 / seconds));
-
-    let home = |row: &RequestRow| labels.homes.get(row.origin).copied().flatten();
-    let served = || result.measured().filter(|row| row.region.is_some() && home(row).is_some());
-    let abroad = served().filter(|row| row.region != home(row)).count() as u64;
 
     let replicas = replicas(result);
     let saturation = saturation(result, &replicas);
     let produced = result.replicas.iter().map(|totals| totals.whole.output_tokens).sum();
-    let warnings = warnings(result, &all, &saturation)
+    let warnings = warnings(result, &all, unstarted, &saturation)
         .into_iter()
         .map(|warning| WarningSummary { message: warning.to_string(), warning });
-    let ttfts: Vec<f64> = completed.iter().filter_map(|row| row.ttft()).map(|ttft| ttft.0 as f64).collect();
     let points = (0..=PLOT_POINTS)
-        .filter_map(|i| stats::sorted_quantile(&ttfts, i as f64 / PLOT_POINTS as f64).map(ms));
+        .filter_map(|i| stats::sorted_quantile_of(&ttfts, i as f64 / PLOT_POINTS as f64).map(ms));
 
     CellSummary {
         seed: result.seed,
@@ -319,13 +247,13 @@ pub fn summarise_cell(result: &RunResult) -> CellSummary {
         warmup_s: result.warmup.as_secs_f64(),
         end_s: result.ended_at.as_secs_f64(),
         cut_at_horizon: result.cut_at_horizon,
-        classes: groups(result, labels.classes.as_slice(), |row| Some(row.class.index())),
-        regions: groups(result, labels.regions.as_slice(), |row| row.region.map(Id::index)),
-        origins: groups(result, labels.origins.as_slice(), |row| Some(row.origin.index())),
-        ttft_legs: legs(&completed),
-        throughput_requests_s: rate(ended().count() as u64),
-        throughput_output_tokens_s: rate(ended().map(|row| u64::from(row.output_tokens)).sum()),
-        cross_region_share: ratio(abroad, served().count() as u64),
+        classes: sizes[0].groups(result, &all, classes, class),
+        regions: sizes[1].groups(result, &all, regions, region),
+        origins: sizes[2].groups(result, &all, origins, origin),
+        ttft_legs: groups::legs(result, &ttfts),
+        throughput_requests_s: rate(ended),
+        throughput_output_tokens_s: rate(received),
+        cross_region_share: ratio(abroad, served),
         cost: cost(result, produced),
         conservation: conservation(result),
         notices: result.notices.clone(),
@@ -365,6 +293,7 @@ pub fn summarise(
 mod tests {
     use super::super::sample;
     use super::*;
+    use crate::time::Span;
 
     #[test]
     fn the_sample_adds_up_by_hand() {

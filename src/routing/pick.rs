@@ -12,16 +12,21 @@ pub fn least<S: PartialOrd + Copy>(
     rng: &mut Stream,
     score: impl Fn(TargetId) -> S,
 ) -> TargetId {
-    let first = least_first(eligible, &score);
-    if tie == Tie::First {
-        return first;
+    let mut best = (eligible[0], score(eligible[0]));
+    let mut equals = 1;
+    for &target in &eligible[1..] {
+        let found = score(target);
+        if found < best.1 {
+            (best, equals) = ((target, found), 1);
+        } else if found == best.1 {
+            equals += 1;
+        }
     }
-    let lowest = score(first);
-    let equals = || eligible.iter().copied().filter(|&target| score(target) == lowest);
-    match equals().count() {
-        count @ 2.. => equals().nth(rng.below(count as u32) as usize).unwrap_or(first),
-        _ => first,
+    if tie == Tie::First || equals == 1 {
+        return best.0;
     }
+    let mut lowest = eligible.iter().copied().filter(|&target| score(target) == best.1);
+    lowest.nth(rng.below(equals) as usize).unwrap_or(best.0)
 }
 
 /// The first eligible target with the lowest score.
@@ -36,12 +41,15 @@ pub fn least_first<S: PartialOrd + Copy>(eligible: &[TargetId], score: impl Fn(T
     best.0
 }
 
-/// The fewest and the most requests that this gateway has under way at an eligible target.
-pub fn spread(fleet: &FleetView<'_>) -> (u32, u32) {
-    fleet.eligible.iter().fold((u32::MAX, 0), |(low, high), &target| {
-        let requests = fleet.own(target).requests;
-        (low.min(requests), high.max(requests))
-    })
+/// The eligible target with the fewest requests of this gateway under way, as [`least`] would find it, but from the
+/// tally.
+pub fn idlest(fleet: &FleetView<'_>, tie: Tie, rng: &mut Stream) -> TargetId {
+    match fleet.tally.equals() {
+        equals @ 2.. if tie == Tie::Random => {
+            fleet.eligible.list()[fleet.tally.nth_fewest(rng.below(equals)) as usize]
+        }
+        _ => fleet.tally.idlest(fleet.eligible),
+    }
 }
 
 #[cfg(test)]

@@ -40,6 +40,8 @@ pub enum IndexSource {
 pub struct Needs {
     /// The loads of all targets.
     pub load: bool,
+    /// Which eligible targets have the fewest requests of this gateway under way, and how many have the most.
+    pub fewest: bool,
     /// A prefix index.
     pub index: Option<IndexSource>,
 }

@@ -9,6 +9,10 @@ use crate::rng::{hash_name, mix2};
 #[derive(Clone, Debug)]
 pub struct Ring {
     points: Vec<(u64, TargetId)>,
+    /// By the leading bits of a hash: the first point that is not before the part of the circle they name. There are
+    /// about as many parts as points, so a search begins next to its end.
+    parts: Vec<u32>,
+    shift: u32,
 }
 
 impl Ring {
@@ -20,7 +24,15 @@ impl Ring {
             points.extend((0..vnodes).map(|vnode| (mix2(hash, vnode as u64), target)));
         }
         points.sort_unstable();
-        Ring { points }
+        // From 1 part to 2^31: a shift of 64 would be none.
+        let bits = points.len().next_power_of_two().ilog2().clamp(1, 31);
+        let shift = 64 - bits;
+        let mut parts = Vec::with_capacity(1 << bits);
+        for (index, point) in points.iter().enumerate() {
+            parts.resize((point.0 >> shift) as usize + 1, index as u32);
+        }
+        parts.resize(1 << bits, points.len() as u32);
+        Ring { points, parts, shift }
     }
     /// The target of `hash`: whose point is the first at or after it, around the end. `None` on an empty ring.
     pub fn owner(&self, hash: u64) -> Option<TargetId> {
@@ -28,8 +40,16 @@ impl Ring {
     }
     /// The targets of all points from `hash` on, once around; a target comes up once for each of its points.
     pub fn walk(&self, hash: u64) -> impl Iterator<Item = TargetId> + '_ {
-        let start = self.points.partition_point(|point| point.0 < hash);
+        let start = self.first_from(hash);
         self.points[start..].iter().chain(&self.points[..start]).map(|point| point.1)
+    }
+    /// The first point at or after `hash`, or their number where there is none.
+    fn first_from(&self, hash: u64) -> usize {
+        let mut at = self.parts[(hash >> self.shift) as usize] as usize;
+        while self.points.get(at).is_some_and(|point| point.0 < hash) {
+            at += 1;
+        }
+        at
     }
 }
 
@@ -85,6 +105,20 @@ mod tests {
             let expected = ((n - 1) as f64 / (n * vnodes + 1) as f64).sqrt();
             let found = variance.sqrt() / mean;
             assert!((0.8..1.2).contains(&(found / expected)), "V {vnodes}: {found} against {expected}");
+        }
+    }
+
+    #[test]
+    fn a_search_finds_what_bisection_finds() {
+        for (targets, vnodes) in [(0, 5), (1, 1), (1, 2), (1, 3), (2, 1), (3, 5), (7, 64), (40, 256)] {
+            let ring = ring(&(0..targets).collect::<Vec<_>>(), vnodes);
+            let on_points = ring
+                .points
+                .iter()
+                .flat_map(|&(point, _)| [point.wrapping_sub(1), point, point.wrapping_add(1)]);
+            for hash in on_points.chain([0, 1, u64::MAX / 2, u64::MAX]).chain((0..2_000).map(mix64)) {
+                assert_eq!(ring.first_from(hash), ring.points.partition_point(|point| point.0 < hash));
+            }
         }
     }
 

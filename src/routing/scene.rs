@@ -1,11 +1,12 @@
 //! A small fleet at one moment, for the tests of policies: what a policy may see, set by hand.
 
-use super::{Decision, FleetView, Own, Policy, PromptBlocks, RequestView, Target, TargetId};
+use super::{Decision, Eligible, FleetView, Own, Policy, PromptBlocks, RequestView, Tally, Target, TargetId};
 use crate::id::{ClassId, OriginId, RegionId, ReplicaId, RequestId, TenantId};
 use crate::observe::Load;
 use crate::rng::{Key, Stream};
 use crate::time::Span;
 use crate::workload::{Chain, Run};
+use std::cell::Cell;
 
 /// Targets with their views, and one request.
 pub struct Scene {
@@ -20,6 +21,7 @@ pub struct Scene {
     pub block_tokens: u32,
     chain: Chain,
     rng: Stream,
+    set: Cell<u32>,
 }
 
 impl Scene {
@@ -44,6 +46,7 @@ impl Scene {
             block_tokens: 16,
             chain: Chain::new(),
             rng: Key::root(11).stream(),
+            set: Cell::new(0),
         };
         scene.prompt(1);
         scene
@@ -97,7 +100,10 @@ impl Scene {
         terms.iter().find(|term| term.0 == name).unwrap_or_else(|| panic!("no {name} in {terms:?}")).1
     }
     fn with<T>(&self, eligible: &[u32], look: impl FnOnce(&RequestView<'_>, &FleetView<'_>) -> T) -> T {
-        let eligible: Vec<TargetId> = eligible.iter().copied().map(TargetId).collect();
+        let eligible = eligible.iter().copied().map(TargetId).collect();
+        self.set.set(self.set.get() + 1);
+        let eligible = Eligible::new(self.set.get(), eligible, &self.targets);
+        let tally = Tally::new(&eligible, &self.own, true);
         let request = RequestView {
             id: RequestId(self.id),
             session: self.session,
@@ -111,6 +117,8 @@ impl Scene {
             targets: &self.targets,
             eligible: &eligible,
             own: &self.own,
+            tally: &tally,
+            total: self.own.iter().map(|own| u64::from(own.requests)).sum(),
             load: &self.load,
             matched: &self.matched,
         };

@@ -4,7 +4,8 @@
 use super::index::BlockIndex;
 use super::spec::{BuildContext, PolicySpec};
 use super::{
-    Decision, FleetView, IndexSource, Needs, Own, Policy, PrefixIndex, RequestView, Target, TargetId,
+    Decision, Eligible, FleetView, IndexSource, Needs, Own, Policy, PrefixIndex, RequestView, Tally, Target,
+    TargetId,
 };
 use crate::id::RequestId;
 use crate::observe::Load;
@@ -23,12 +24,22 @@ pub struct Ticket {
     pub matched_blocks: u32,
 }
 
+/// A set of targets that a stage was told of: an index into its sets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EligibleId(u32);
+
 /// One tier of one gateway: targets, counters, views, and the policy that chooses.
 pub struct Stage {
     targets: Vec<Target>,
     policy: Box<dyn Policy>,
     needs: Needs,
     own: Vec<Own>,
+    /// Requests under way at all targets.
+    total: u64,
+    /// The sets that requests may be bound to, and how this gateway's requests are spread over each.
+    sets: Vec<(Eligible, Tally)>,
+    /// The number of the next set: none is given twice.
+    next_set: u32,
     load: Vec<Load>,
     index: Option<PrefixIndex>,
     /// Replicas of a region that hold a block, where there are several. Looked up, never iterated.
@@ -50,6 +61,9 @@ impl Stage {
             policy,
             needs,
             own: vec![Own::default(); count],
+            total: 0,
+            sets: Vec::new(),
+            next_set: 0,
             load: if needs.load { vec![Load::default(); count] } else { Vec::new() },
             index: needs.index.map(|source| PrefixIndex::new(source, count)),
             copies: FxHashMap::default(),
@@ -77,23 +91,42 @@ impl Stage {
             self.load[target.0 as usize] = load;
         }
     }
-    /// Chooses among `eligible`, which is in id order and not empty.
-    pub fn decide(&mut self, request: &RequestView<'_>, eligible: &[TargetId]) -> Decision {
-        assert!(!eligible.is_empty(), "a stage is asked only when some target is eligible");
+    /// Makes a set of targets known, in id order and not empty, that requests may be bound to. A list that is known is
+    /// not stored again.
+    pub fn eligible(&mut self, list: &[TargetId]) -> EligibleId {
+        let known = self.sets.iter().position(|(set, _)| set.list() == list);
+        EligibleId(known.unwrap_or_else(|| {
+            let set = Eligible::new(self.next_set, list.to_vec(), &self.targets);
+            self.next_set += 1;
+            let tally = Tally::new(&set, &self.own, self.needs.fewest);
+            self.sets.push((set, tally));
+            self.sets.len() - 1
+        }) as u32)
+    }
+    /// Forgets all sets of targets: their ids are void.
+    pub fn forget_eligible(&mut self) {
+        self.sets.clear();
+    }
+    /// The targets of a set, in id order.
+    pub fn among(&self, eligible: EligibleId) -> &[TargetId] {
+        self.sets[eligible.0 as usize].0.list()
+    }
+    /// Chooses among `eligible`.
+    pub fn decide(&mut self, request: &RequestView<'_>, eligible: EligibleId) -> Decision {
         self.look_up(request);
+        let (eligible, tally) = &self.sets[eligible.0 as usize];
         let fleet = FleetView {
             targets: &self.targets,
             eligible,
             own: &self.own,
+            tally,
+            total: self.total,
             load: &self.load,
             matched: &self.matched,
         };
         let decision = self.policy.route(request, &fleet, &mut self.rng);
         if let Decision::To(target) = decision {
-            assert!(
-                eligible.binary_search(&target).is_ok(),
-                "the policy chose {target:?}, which is not eligible"
-            );
+            assert!(eligible.contains(target), "the policy chose {target:?}, which is not eligible");
         }
         decision
     }
@@ -108,8 +141,8 @@ impl Stage {
             index.insert(&request.prompt, matched_blocks, target);
         }
         self.matched_for = None;
+        self.count(target, |requests| requests + 1);
         let own = &mut self.own[target.0 as usize];
-        own.requests += 1;
         own.prompt_tokens += request.prompt_tokens as u64;
         own.queued_requests += 1;
         own.queued_tokens += request.prompt_tokens as u64;
@@ -133,8 +166,8 @@ impl Stage {
         if !had_first_token {
             self.release_queued(ticket);
         }
+        self.count(ticket.target, |requests| requests - 1);
         let own = &mut self.own[ticket.target.0 as usize];
-        own.requests -= 1;
         own.prompt_tokens -= ticket.prompt_tokens as u64;
         self.policy.finished(ticket.target);
     }
@@ -174,6 +207,18 @@ impl Stage {
             self.matched_for = Some(request.id);
         }
     }
+    /// Changes the requests under way at `target`, here and in every set that it is in.
+    fn count(&mut self, target: TargetId, change: impl Fn(u32) -> u32) {
+        let requests = &mut self.own[target.0 as usize].requests;
+        let before = *requests;
+        *requests = change(before);
+        self.total = self.total + u64::from(*requests) - u64::from(before);
+        for (set, tally) in &mut self.sets {
+            if let Some(place) = set.place(target) {
+                tally.change(place, before, *requests);
+            }
+        }
+    }
     fn release_queued(&mut self, ticket: &Ticket) {
         let own = &mut self.own[ticket.target.0 as usize];
         own.queued_requests -= 1;
@@ -183,13 +228,16 @@ impl Stage {
     pub fn explain(
         &self,
         request: &RequestView<'_>,
-        eligible: &[TargetId],
+        eligible: EligibleId,
         target: TargetId,
     ) -> Vec<(&'static str, f64)> {
+        let (eligible, tally) = &self.sets[eligible.0 as usize];
         let fleet = FleetView {
             targets: &self.targets,
             eligible,
             own: &self.own,
+            tally,
+            total: self.total,
             load: &self.load,
             matched: &self.matched,
         };
@@ -201,6 +249,7 @@ impl Stage {
 mod tests {
     use super::*;
     use crate::id::{ClassId, OriginId, RegionId, ReplicaId, TenantId};
+    use crate::routing::scanning::Scanning;
     use crate::routing::{PromptBlocks, REGISTRY};
     use crate::time::Span;
     use crate::workload::{Chain, Run};
@@ -239,6 +288,10 @@ mod tests {
         }
     }
     const BOTH: [TargetId; 2] = [TargetId(0), TargetId(1)];
+    fn decide(stage: &mut Stage, request: &RequestView<'_>, eligible: &[TargetId]) -> Decision {
+        let eligible = stage.eligible(eligible);
+        stage.decide(request, eligible)
+    }
 
     #[test]
     fn a_ticket_releases_what_its_request_took() {
@@ -270,11 +323,11 @@ mod tests {
         let (first, second) = (request(0, &chain), request(1, &chain));
         for (source, knows_when_sent) in [("sent", true), ("first_token", false)] {
             let mut stage = stage(&format!("prefix = {{ index = \"{source}\" }}"), 2);
-            assert_eq!(stage.decide(&first, &BOTH), Decision::To(TargetId(0)));
+            assert_eq!(decide(&mut stage, &first, &BOTH), Decision::To(TargetId(0)));
             // Sent against the policy's choice, as a retry may be: what counts is where it went.
             let ticket = stage.sent(&first, TargetId(1));
             assert_eq!(ticket.matched_blocks, 0);
-            let knows = |stage: &mut Stage| stage.decide(&second, &BOTH) == Decision::To(TargetId(1));
+            let knows = |stage: &mut Stage| decide(stage, &second, &BOTH) == Decision::To(TargetId(1));
             assert_eq!(knows(&mut stage), knows_when_sent);
             stage.first_token(&ticket, Some(&first));
             assert!(knows(&mut stage));
@@ -287,8 +340,8 @@ mod tests {
         let mut stage = stage("prefix = {}", 2);
         let (one, other) = (chain(1, 6), chain(2, 3));
         stage.sent(&request(0, &one), TargetId(0));
-        stage.decide(&request(1, &one), &BOTH);
-        stage.decide(&request(2, &other), &BOTH);
+        decide(&mut stage, &request(1, &one), &BOTH);
+        decide(&mut stage, &request(2, &other), &BOTH);
         assert_eq!(stage.sent(&request(1, &one), TargetId(0)).matched_blocks, 6);
         assert_eq!(stage.sent(&request(2, &other), TargetId(0)).matched_blocks, 0);
     }
@@ -300,7 +353,7 @@ mod tests {
         let chain = chain(1, 2);
         let request = request(0, &chain);
         let [head, tail] = [chain.id(0), chain.id(1)];
-        let home = |stage: &mut Stage| stage.decide(&request, &BOTH);
+        let home = |stage: &mut Stage| decide(stage, &request, &BOTH);
         // Its own decisions teach it nothing.
         stage.sent(&request, TargetId(1));
         stage.own[1] = Own::default();
@@ -325,11 +378,11 @@ mod tests {
         let mut reads = stage("least_load = {}", 2);
         assert!(reads.needs().load);
         reads.set_load(TargetId(0), load);
-        assert_eq!(reads.decide(&request(0, &chain), &BOTH), Decision::To(TargetId(1)));
+        assert_eq!(decide(&mut reads, &request(0, &chain), &BOTH), Decision::To(TargetId(1)));
         let mut does_not = stage("least_request = { tie = \"first\" }", 2);
         assert!(!does_not.needs().load);
         does_not.set_load(TargetId(0), load);
-        assert_eq!(does_not.decide(&request(0, &chain), &BOTH), Decision::To(TargetId(0)));
+        assert_eq!(decide(&mut does_not, &request(0, &chain), &BOTH), Decision::To(TargetId(0)));
     }
 
     #[test]
@@ -343,7 +396,7 @@ mod tests {
         }
         let mut stage = stage("random = {}", 2);
         stage.policy = Box::new(Stubborn);
-        stage.decide(&request(0, &chain(1, 1)), &[TargetId(1)]);
+        decide(&mut stage, &request(0, &chain(1, 1)), &[TargetId(1)]);
     }
 
     /// A policy of any name, with parameters that reach its branches.
@@ -399,9 +452,10 @@ mod tests {
                 if eligible.is_empty() {
                     eligible.push(TargetId(which as u32 % count));
                 }
-                let Decision::To(target) = stage.decide(&view, &eligible) else { panic!("none of these holds") };
+                let set = stage.eligible(&eligible);
+                let Decision::To(target) = stage.decide(&view, set) else { panic!("none of these holds") };
                 prop_assert!(eligible.contains(&target));
-                for (name, term) in stage.explain(&view, &eligible, target) {
+                for (name, term) in stage.explain(&view, set, target) {
                     prop_assert!(term.is_finite(), "{name} is {term}");
                 }
                 under_way.push((stage.sent(&view, target), false));
@@ -425,13 +479,74 @@ mod tests {
         }
     }
 
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(600))]
+        #[test]
+        fn every_policy_decides_and_draws_as_its_scanning_twin_does(
+            spec in specs(),
+            count in 1u32..90,
+            masks in prop::collection::vec(any::<u128>(), 1..4),
+            steps in prop::collection::vec((any::<u8>(), 0u64..9, 0u32..9, 0u8..7, any::<u16>()), 1..150),
+        ) {
+            let mut fast = Stage::new(&spec, targets(count, 1), Key::root(5));
+            let mut twin = Stage::new(&spec, targets(count, 1), Key::root(5));
+            twin.policy = Box::new(Scanning::new(&spec, fast.needs, &fast.targets));
+            twin.needs.fewest = false;
+            let sets: Vec<Vec<TargetId>> = (masks.into_iter().chain([u128::MAX]))
+                .map(|mask| (0..count).filter(|bit| mask >> bit & 1 == 1).map(TargetId).collect())
+                .filter(|set: &Vec<TargetId>| !set.is_empty())
+                .collect();
+            let mut under_way: Vec<(Ticket, bool)> = Vec::new();
+            for (number, (set, key, blocks, what, which)) in steps.into_iter().enumerate() {
+                let chain = chain(key, blocks);
+                let mut view = request(number as u32, &chain);
+                (view.session, view.tenant) = (key % 3, TenantId(blocks % 2));
+                let some = TargetId(which as u32 % count);
+                let at = which as usize % under_way.len().max(1);
+                match what {
+                    // Outages change what is eligible in the middle of a run.
+                    0 if which % 16 == 0 => [&mut fast, &mut twin].into_iter().for_each(Stage::forget_eligible),
+                    0 if !under_way.is_empty() => {
+                        let (ticket, answered) = under_way.swap_remove(at);
+                        [&mut fast, &mut twin].into_iter().for_each(|stage| stage.finished(&ticket, answered));
+                    }
+                    1 if !under_way.is_empty() && !under_way[at].1 => {
+                        under_way[at].1 = true;
+                        let ticket = under_way[at].0;
+                        [&mut fast, &mut twin].into_iter().for_each(|stage| stage.first_token(&ticket, Some(&view)));
+                    }
+                    2 => {
+                        let load = Load { running: blocks, context_tokens: which as u64 % 64, ..Load::default() };
+                        for stage in [&mut fast, &mut twin] {
+                            stage.set_load(some, load);
+                            if blocks > 0 {
+                                stage.cache_added(some, chain.id(0));
+                            }
+                        }
+                    }
+                    _ => {
+                        let set = &sets[set as usize % sets.len()];
+                        let decision = decide(&mut fast, &view, set);
+                        prop_assert_eq!(decision, decide(&mut twin, &view, set));
+                        prop_assert_eq!(fast.rng.clone().next_u64(), twin.rng.clone().next_u64());
+                        let Decision::To(target) = decision else { panic!("none of these holds") };
+                        let ticket = fast.sent(&view, target);
+                        prop_assert_eq!(ticket, twin.sent(&view, target));
+                        under_way.push((ticket, false));
+                    }
+                }
+                prop_assert_eq!(&fast.own, &twin.own);
+            }
+        }
+    }
+
     #[test]
     fn the_same_stage_decides_the_same_and_another_key_draws_otherwise() {
         let chain = chain(1, 1);
         let all: Vec<TargetId> = (0..64).map(TargetId).collect();
         let draws = |key: Key| {
             let mut stage = Stage::new(&PolicySpec::from_name("random").unwrap(), targets(64, 1), key);
-            (0..50).map(|id| stage.decide(&request(id, &chain), &all)).collect::<Vec<_>>()
+            (0..50).map(|id| decide(&mut stage, &request(id, &chain), &all)).collect::<Vec<_>>()
         };
         assert_eq!(draws(Key::root(1)), draws(Key::root(1)));
         assert_ne!(draws(Key::root(1)), draws(Key::root(2)));

@@ -1,6 +1,7 @@
 //! What a policy may see. These types are the rule "a policy sees only what has reached it": there is no field for
 //! anything else.
 
+use super::{Eligible, Tally};
 use crate::id::{ClassId, OriginId, RegionId, ReplicaId, RequestId, TenantId};
 use crate::observe::Load;
 use crate::time::Span;
@@ -110,10 +111,15 @@ pub struct Own {
 pub struct FleetView<'a> {
     /// All targets of the stage, by id.
     pub targets: &'a [Target],
-    /// Those that this request may be sent to (residency, alive), in id order. Never empty.
-    pub eligible: &'a [TargetId],
+    /// Those that this request may be sent to (residency, alive).
+    pub eligible: &'a Eligible,
     /// The gateway's own counters, by target.
     pub own: &'a [Own],
+    /// Its requests under way at the eligible targets, taken together: the sum, and the fewest and the most where the
+    /// policy declared [`super::Needs::fewest`].
+    pub tally: &'a Tally,
+    /// Its requests under way at all targets of the stage.
+    pub total: u64,
     /// The loads that reached this gateway, by target; empty unless the policy declared [`super::Needs::load`].
     pub load: &'a [Load],
     /// How many of the prompt's leading blocks each target holds as far as this gateway's index knows; empty

@@ -132,9 +132,9 @@ fn window(world: &WorldParams) -> Span {
 fn result<O>(input: &CellInput<'_>, summary: crate::world::Summary, sinks: Sinks<'_, O>) -> RunResult {
     let ((rows, series), (conservation, totals), _) = sinks;
     let labels = Arc::new(labels(input.world, input.policy, input.gpus));
-    let rows = rows.finish();
+    let book = rows.finish();
     // The last word may reach its client after the last event; a run ends when its last request has.
-    let ended_at = rows.iter().map(|row| row.ended_at).max().unwrap_or_default().max(summary.end);
+    let ended_at = book.last_end().max(summary.end);
     let engines = input.world.pools.iter().all(|pool| matches!(pool.server, ServerParams::Engine(_)));
     let works: Vec<Work> =
         if engines { summary.replicas.iter().map(|sample| sample.work).collect() } else { Vec::new() };
@@ -167,6 +167,6 @@ fn result<O>(input: &CellInput<'_>, summary: crate::world::Summary, sinks: Sinks
         notices: input.notices.to_vec(),
         warnings: input.warnings.to_vec(),
         labels,
-        rows,
+        book,
     }
 }

@@ -1,5 +1,6 @@
 //! Nothing is lost: the laws every run must keep, checked as it goes. Knows requests only by what observers are
-//! told; must not know the world. Each check costs a constant time per observation, so all run in release too.
+//! told; must not know the world. Each check costs a constant time per observation, so all run in release too, and
+//! what is kept does not grow with the number of requests that have ended.
 //!
 //! The laws: time never goes back; a request arrives once and ends once, where it was last sent; arrivals equal the
 //! sum of outcomes by origin, region, class and tenant; of a completed request, prompt = cached + fetched +
@@ -9,7 +10,7 @@ use crate::id::{Id, OriginId, RegionId, RequestId};
 use crate::observe::{Observation, Observer, Outcome, RequestRow, Work};
 use crate::time::{SimTime, Span};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 /// A law that does not hold.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -128,11 +129,69 @@ enum Life {
     Ended,
 }
 
+/// The lives of requests from `first` on; all before it have ended.
+#[derive(Debug, Default)]
+struct Lives {
+    first: usize,
+    lives: VecDeque<Life>,
+}
+
+impl Lives {
+    /// Puts a request into a state; the one before.
+    fn replace(&mut self, id: RequestId, life: Life) -> Life {
+        let Some(index) = id.index().checked_sub(self.first) else { return Life::Ended };
+        if self.lives.len() <= index {
+            self.lives.resize(index + 1, Life::Unknown);
+        }
+        let before = std::mem::replace(&mut self.lives[index], life);
+        while self.lives.front() == Some(&Life::Ended) {
+            self.lives.pop_front();
+            self.first += 1;
+        }
+        before
+    }
+}
+
+/// Counts by id: small ids in a table, others (tenants of a trace are any number) in a map.
+#[derive(Debug, Default)]
+struct Table {
+    small: Vec<Counts>,
+    large: BTreeMap<u32, Counts>,
+}
+
+impl Table {
+    /// How many ids are small.
+    const SMALL: u32 = 1 << 12;
+
+    #[inline]
+    fn of(&mut self, id: u32) -> &mut Counts {
+        if id >= Table::SMALL {
+            return self.large.entry(id).or_default();
+        }
+        let index = id as usize;
+        if self.small.len() <= index {
+            self.small.resize(index + 1, Counts::default());
+        }
+        &mut self.small[index]
+    }
+    /// Those of which anything was counted.
+    fn finish(self) -> BTreeMap<u32, Counts> {
+        let mut counts = self.large;
+        let small = (0..).zip(self.small).filter(|(_, counts)| *counts != Counts::default());
+        counts.extend(small);
+        counts
+    }
+}
+
 /// Checks the laws as it watches.
 #[derive(Debug, Default)]
 pub struct Conservation {
     now: SimTime,
-    lives: Vec<Life>,
+    lives: Lives,
+    origins: Table,
+    regions: Table,
+    classes: Table,
+    tenants: Table,
     report: ConservationReport,
 }
 
@@ -149,37 +208,29 @@ impl Conservation {
         }
     }
 
-    fn life(&mut self, id: RequestId) -> &mut Life {
-        if self.lives.len() <= id.index() {
-            self.lives.resize(id.index() + 1, Life::Unknown);
-        }
-        &mut self.lives[id.index()]
-    }
-
     fn arrived(&mut self, id: RequestId, origin: OriginId, class: u32, tenant: u32) {
-        if std::mem::replace(self.life(id), Life::Arrived) != Life::Unknown {
+        if self.lives.replace(id, Life::Arrived) != Life::Unknown {
             self.fail(Violation::Life { id, what: "arrived twice" });
         }
-        let report = &mut self.report;
-        report.total.arrived += 1;
-        report.origins.entry(origin.0).or_default().arrived += 1;
-        report.classes.entry(class).or_default().arrived += 1;
-        report.tenants.entry(tenant).or_default().arrived += 1;
+        self.report.total.arrived += 1;
+        self.origins.of(origin.0).arrived += 1;
+        self.classes.of(class).arrived += 1;
+        self.tenants.of(tenant).arrived += 1;
     }
 
     fn sent(&mut self, id: RequestId, region: RegionId) {
-        match std::mem::replace(self.life(id), Life::Sent(region)) {
+        match self.lives.replace(id, Life::Sent(region)) {
             Life::Arrived => {}
-            Life::Sent(before) => self.report.regions.entry(before.0).or_default().arrived -= 1,
+            Life::Sent(before) => self.regions.of(before.0).arrived -= 1,
             Life::Unknown => self.fail(Violation::Life { id, what: "was sent before it arrived" }),
             Life::Ended => self.fail(Violation::Life { id, what: "was sent after its end" }),
         }
-        self.report.regions.entry(region.0).or_default().arrived += 1;
+        self.regions.of(region.0).arrived += 1;
     }
 
     fn ended(&mut self, row: &RequestRow) {
         let id = row.id;
-        match std::mem::replace(self.life(id), Life::Ended) {
+        match self.lives.replace(id, Life::Ended) {
             Life::Arrived if row.region.is_some() => {
                 self.fail(Violation::Life { id, what: "ended in a region it was never sent to" });
             }
@@ -191,15 +242,14 @@ impl Conservation {
             Life::Ended => self.fail(Violation::Life { id, what: "ended twice" }),
         }
         let outcome = row.outcome as usize;
-        let report = &mut self.report;
-        report.total.outcomes[outcome] += 1;
-        report.origins.entry(row.origin.0).or_default().outcomes[outcome] += 1;
-        report.classes.entry(row.class.0).or_default().outcomes[outcome] += 1;
-        report.tenants.entry(row.tenant.0).or_default().outcomes[outcome] += 1;
+        self.report.total.outcomes[outcome] += 1;
+        self.origins.of(row.origin.0).outcomes[outcome] += 1;
+        self.classes.of(row.class.0).outcomes[outcome] += 1;
+        self.tenants.of(row.tenant.0).outcomes[outcome] += 1;
         if let Some(region) = row.region {
-            report.regions.entry(region.0).or_default().outcomes[outcome] += 1;
+            self.regions.of(region.0).outcomes[outcome] += 1;
         }
-        report.output_tokens += u64::from(row.output_tokens);
+        self.report.output_tokens += u64::from(row.output_tokens);
         self.check_row(row);
     }
 
@@ -247,6 +297,11 @@ impl Conservation {
     /// Closes the books: every arrival must have ended, in every group. `replicas` is what each replica did; plain
     /// queueing servers, which count no tokens, are left out by passing nothing.
     pub fn finish<'a>(mut self, replicas: impl IntoIterator<Item = &'a Work>) -> ConservationReport {
+        let table = |table: &mut Table| std::mem::take(table).finish();
+        self.report.origins = table(&mut self.origins);
+        self.report.regions = table(&mut self.regions);
+        self.report.classes = table(&mut self.classes);
+        self.report.tenants = table(&mut self.tenants);
         let report = &self.report;
         let mut lost = Vec::new();
         let mut check = |group: String, counts: &Counts| {

@@ -1,8 +1,8 @@
 //! What a finished cell is. Plain data, filled by the cell's runner and its sinks, read by reports and gates.
 
-use super::{ConservationReport, SeriesRow, Warning};
+use super::{Book, ConservationReport, Entry, SeriesRow, Warning};
 use crate::id::{ClassId, Id, IdVec, OriginId, PoolId, RegionId, ReplicaId};
-use crate::observe::{RequestRow, Work};
+use crate::observe::Work;
 use crate::time::{SimTime, Span};
 use crate::world::SloParams;
 use serde::{Deserialize, Serialize};
@@ -10,14 +10,14 @@ use std::sync::Arc;
 
 /// Whether a request got what its class was promised. Only a completed request can have; one with a single output
 /// token has no time between tokens and meets that part.
-pub fn met(slo: &SloParams, row: &RequestRow) -> bool {
+pub fn met(slo: &SloParams, entry: &Entry) -> bool {
     let within =
         |limit: Option<Span>, value: Option<Span>| limit.is_none_or(|limit| value.is_none_or(|v| v <= limit));
-    row.e2e().is_some()
-        && row.ttft().is_some()
-        && within(slo.ttft, row.ttft())
-        && within(slo.itl, row.tpot())
-        && within(slo.e2e, row.e2e())
+    entry.completed()
+        && entry.ttft.is_some()
+        && within(slo.ttft, entry.ttft)
+        && within(slo.itl, entry.tpot())
+        && within(slo.e2e, entry.e2e())
 }
 
 /// A pool, as reports name it.
@@ -168,8 +168,8 @@ pub struct RunResult {
     pub ended_at: SimTime,
     /// Whether the run was cut at its horizon with work left.
     pub cut_at_horizon: bool,
-    /// Every request's story, by id.
-    pub rows: Vec<RequestRow>,
+    /// Of every request what percentiles need.
+    pub book: Book,
     /// The time line by region.
     pub series: Vec<SeriesRow>,
     /// The length of its windows.
@@ -193,10 +193,13 @@ pub struct RunResult {
 }
 
 impl RunResult {
-    /// The rows that count: sent at or after the end of the warm-up.
-    pub fn measured(&self) -> impl Iterator<Item = &RequestRow> + Clone {
-        let from = SimTime(self.warmup.0);
-        self.rows.iter().filter(move |row| row.sent_at >= from)
+    /// Whether a request counts: sent at or after the end of the warm-up.
+    pub fn counts(&self, entry: &Entry) -> bool {
+        entry.sent_at.0 >= self.warmup.0
+    }
+    /// The requests that count.
+    pub fn measured(&self) -> impl Iterator<Item = Entry> + Clone + '_ {
+        self.book.entries().filter(|entry| self.counts(entry))
     }
     /// The time that counts: from the end of the warm-up to the end of the run.
     pub fn measured_span(&self) -> Span {
@@ -212,17 +215,17 @@ mod tests {
     #[test]
     fn only_a_completed_request_can_meet_its_slo_and_a_single_token_has_no_itl() {
         let slo = SloParams { ttft: Some(Span(100)), itl: Some(Span(10)), e2e: None };
-        let row = RequestRow {
+        let row = Entry {
             outcome: Outcome::Completed,
             output_tokens: 3,
-            first_token_at: Some(SimTime(100)),
+            ttft: Some(Span(100)),
             ended_at: SimTime(120),
             ..Default::default()
         };
         assert!(met(&slo, &row), "TTFT 100 of 100, TPOT (120 - 100) / 2 = 10 of 10");
-        assert!(!met(&slo, &RequestRow { ended_at: SimTime(122), ..row }), "TPOT 11");
-        assert!(met(&slo, &RequestRow { ended_at: SimTime(500), output_tokens: 1, ..row }));
-        assert!(!met(&slo, &RequestRow { outcome: Outcome::InFlight, ..row }));
-        assert!(!met(&slo, &RequestRow { first_token_at: Some(SimTime(101)), ..row }));
+        assert!(!met(&slo, &Entry { ended_at: SimTime(122), ..row }), "TPOT 11");
+        assert!(met(&slo, &Entry { ended_at: SimTime(500), output_tokens: 1, ..row }));
+        assert!(!met(&slo, &Entry { outcome: Outcome::InFlight, ..row }));
+        assert!(!met(&slo, &Entry { ttft: Some(Span(101)), ..row }));
     }
 }

@@ -1,5 +1,6 @@
-//! Keeps the story of every request, and streams it on where a file wants it.
+//! Takes every request's story as it ends: streams it on where a file wants it, and keeps what percentiles need.
 
+use super::book::{Book, Entry};
 use crate::observe::{Observation, Observer, RequestRow};
 use crate::time::SimTime;
 
@@ -9,27 +10,50 @@ pub trait RowWriter: Send {
     fn row(&mut self, row: &RequestRow);
 }
 
-/// Keeps every row; hands each to a writer as it comes, where there is one.
+/// Keeps whole rows, for those who need them all at once.
+impl RowWriter for Vec<RequestRow> {
+    fn row(&mut self, row: &RequestRow) {
+        self.push(*row);
+    }
+}
+impl<A: RowWriter, B: RowWriter> RowWriter for (A, B) {
+    fn row(&mut self, row: &RequestRow) {
+        self.0.row(row);
+        self.1.row(row);
+    }
+}
+impl<W: RowWriter> RowWriter for Option<W> {
+    fn row(&mut self, row: &RequestRow) {
+        if let Some(writer) = self {
+            writer.row(row);
+        }
+    }
+}
+impl<W: RowWriter> RowWriter for &mut W {
+    fn row(&mut self, row: &RequestRow) {
+        (**self).row(row);
+    }
+}
+
+/// Writes every row into the book; hands each to a writer as it comes, where there is one.
 #[derive(Default)]
 pub struct RowSink<'w> {
-    rows: Vec<RequestRow>,
+    book: Book,
     writer: Option<&'w mut dyn RowWriter>,
 }
 
 impl<'w> RowSink<'w> {
-    /// A sink that keeps rows only.
+    /// A sink that keeps the book only.
     pub fn new() -> Self {
         RowSink::default()
     }
     /// A sink that also streams.
     pub fn streaming(writer: &'w mut dyn RowWriter) -> Self {
-        RowSink { rows: Vec::new(), writer: Some(writer) }
+        RowSink { book: Book::default(), writer: Some(writer) }
     }
-    /// The rows by id.
-    pub fn finish(self) -> Vec<RequestRow> {
-        let mut rows = self.rows;
-        rows.sort_unstable_by_key(|row| row.id);
-        rows
+    /// The book.
+    pub fn finish(self) -> Book {
+        self.book
     }
 }
 
@@ -39,7 +63,7 @@ impl Observer for RowSink<'_> {
             if let Some(writer) = &mut self.writer {
                 writer.row(row);
             }
-            self.rows.push(**row);
+            self.book.push(&Entry::of(row));
         }
     }
 }
@@ -50,13 +74,18 @@ mod tests {
     use crate::id::RequestId;
 
     #[test]
-    fn rows_come_back_by_id() {
-        let mut sink = RowSink::new();
+    fn rows_are_streamed_and_kept_in_the_order_of_their_ends() {
+        let mut streamed: Vec<RequestRow> = Vec::new();
+        let mut sink = RowSink::streaming(&mut streamed);
         for id in [2, 0, 1] {
-            let row = RequestRow { id: RequestId(id), ..Default::default() };
+            let row = RequestRow { id: RequestId(id), key: 7, ..Default::default() };
             sink.observe(SimTime(5), &Observation::Ended(&row));
         }
-        let rows = sink.finish();
-        assert_eq!(rows.iter().map(|row| row.id.0).collect::<Vec<_>>(), [0, 1, 2]);
+        let kept: Vec<u32> = sink.finish().entries().map(|entry| entry.id.0).collect();
+        assert_eq!(kept, [2, 0, 1]);
+        assert_eq!(
+            streamed.iter().map(|row| (row.id.0, row.key)).collect::<Vec<_>>(),
+            [(2, 7), (0, 7), (1, 7)]
+        );
     }
 }

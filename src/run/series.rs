@@ -5,7 +5,7 @@ use crate::id::{Id, IdVec, RegionId, ReplicaId};
 use crate::observe::{Observation, Observer, Outcome, ReplicaSample, Work};
 use crate::stats;
 use crate::time::{PS_PER_NS, SimTime, Span};
-use std::collections::BTreeMap;
+use std::collections::VecDeque;
 
 /// One region in one window.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -55,22 +55,88 @@ struct Window {
     sampled_ns: u64,
 }
 
-/// Builds the time line.
+impl Window {
+    /// Its row; it is blank again, with its memory.
+    fn close(&mut self, start: SimTime, region: RegionId) -> SeriesRow {
+        let mut ttfts = std::mem::take(&mut self.ttfts_ns);
+        let ratio = |part: u64, whole: u64| (whole > 0).then(|| part as f64 / whole as f64);
+        let row = SeriesRow {
+            start,
+            region,
+            sent: self.sent,
+            completed: ttfts.len() as u64,
+            not_completed: self.not_completed,
+            ttft_p50_ns: stats::quantile(&mut ttfts, 0.50),
+            ttft_p99_ns: stats::quantile(&mut ttfts, 0.99),
+            hit_rate: ratio(self.cached, self.prompt),
+            output_tokens: self.output,
+            running: self.running,
+            waiting: self.waiting,
+            kv_use: ratio(self.kv_used, self.kv_total),
+            busy: ratio(self.busy_ps / PS_PER_NS, self.sampled_ns),
+        };
+        ttfts.clear();
+        *self = Window { ttfts_ns: ttfts, ..Window::default() };
+        row
+    }
+}
+
+/// Builds the time line. A window is closed, and its TTFTs forgotten, when the one after the next begins: the
+/// sample that closes a window is taken at the instant at which the next one begins.
 #[derive(Debug)]
 pub struct SeriesSink {
     window: Span,
-    windows: BTreeMap<(u64, RegionId), Window>,
+    /// The first window that is open.
+    first: u64,
+    /// Open windows from `first` on, of each the regions heard of.
+    open: VecDeque<Vec<Window>>,
+    spare: Vec<Vec<Window>>,
+    /// Closed windows in which anything happened, by window and region.
+    closed: Vec<SeriesRow>,
     last: IdVec<ReplicaId, (SimTime, Work)>,
 }
 
 impl SeriesSink {
     /// A time line with windows of this length, at least a nanosecond.
     pub fn new(window: Span) -> Self {
-        SeriesSink { window: Span(window.0.max(1)), windows: BTreeMap::new(), last: IdVec::new() }
+        SeriesSink {
+            window: Span(window.0.max(1)),
+            first: 0,
+            open: VecDeque::new(),
+            spare: Vec::new(),
+            closed: Vec::new(),
+            last: IdVec::new(),
+        }
     }
 
+    /// The window that `time` lies in; one that is closed already is taken for the first that is open.
     fn at(&mut self, time: SimTime, region: RegionId) -> &mut Window {
-        self.windows.entry((time.0 / self.window.0, region)).or_default()
+        let index = (time.0 / self.window.0).max(self.first);
+        if self.open.is_empty() {
+            // The window before may still be closed by a sample.
+            self.first = index.saturating_sub(1).max(self.first);
+        }
+        let index = (index - self.first) as usize;
+        while self.open.len() <= index {
+            self.open.push_back(self.spare.pop().unwrap_or_default());
+        }
+        let regions = &mut self.open[index];
+        if regions.len() <= region.index() {
+            regions.resize_with(region.index() + 1, Window::default);
+        }
+        &mut regions[region.index()]
+    }
+
+    /// Closes all windows before `index`.
+    fn close_before(&mut self, index: u64) {
+        while self.first < index {
+            let Some(mut regions) = self.open.pop_front() else { break };
+            let start = SimTime(self.first * self.window.0);
+            let rows = (0..).zip(&mut regions).map(|(region, window)| window.close(start, RegionId(region)));
+            self.closed.extend(rows);
+            self.spare.push(regions);
+            self.first += 1;
+        }
     }
 
     fn sampled(&mut self, now: SimTime, sample: &ReplicaSample) {
@@ -96,28 +162,16 @@ impl SeriesSink {
         if end == SimTime::ZERO {
             return Vec::new();
         }
+        self.close_before(u64::MAX);
         let last = (end.0 - 1) / self.window.0;
+        let known = |row: &SeriesRow| row.region.index() < regions;
+        let mut closed = self.closed.into_iter().filter(known).peekable();
         let mut rows = Vec::new();
         for index in 0..=last {
+            let start = SimTime(index * self.window.0);
             for region in (0..regions).map(RegionId::new) {
-                let mut window = self.windows.remove(&(index, region)).unwrap_or_default();
-                let ratio = |part: u64, whole: u64| (whole > 0).then(|| part as f64 / whole as f64);
-                let completed = window.ttfts_ns.len() as u64;
-                rows.push(SeriesRow {
-                    start: SimTime(index * self.window.0),
-                    region,
-                    sent: window.sent,
-                    completed,
-                    not_completed: window.not_completed,
-                    ttft_p50_ns: stats::quantile(&mut window.ttfts_ns, 0.50),
-                    ttft_p99_ns: stats::quantile(&mut window.ttfts_ns, 0.99),
-                    hit_rate: ratio(window.cached, window.prompt),
-                    output_tokens: window.output,
-                    running: window.running,
-                    waiting: window.waiting,
-                    kv_use: ratio(window.kv_used, window.kv_total),
-                    busy: ratio(window.busy_ps / PS_PER_NS, window.sampled_ns),
-                });
+                let known = closed.next_if(|row| (row.start, row.region) == (start, region));
+                rows.push(known.unwrap_or(SeriesRow { start, region, ..SeriesRow::default() }));
             }
         }
         rows
@@ -126,6 +180,7 @@ impl SeriesSink {
 
 impl Observer for SeriesSink {
     fn observe(&mut self, now: SimTime, observation: &Observation<'_>) {
+        self.close_before((now.0 / self.window.0).saturating_sub(1));
         match observation {
             Observation::Sent { region, .. } => self.at(now, *region).sent += 1,
             Observation::Ended(row) => {

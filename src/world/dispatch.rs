@@ -2,14 +2,19 @@
 //! through here: targets are cut to those the request's data class allows before any policy sees them, and what
 //! was chosen is checked again before it is sent.
 
-use super::World;
 use super::event::Event;
+use super::{World, gateway};
 use crate::engine::Schedule;
 use crate::id::{GatewayId, Id, RegionId};
 use crate::network::RegionSet;
 use crate::observe::{Leg, Load, Observation, Observer, Outcome};
-use crate::routing::{Decision, IndexSource, PromptBlocks, RequestView, TargetId};
+use crate::rng::hash_name;
+use crate::routing::{Decision, PromptBlocks, RequestView, TargetId};
 use crate::time::SimTime;
+
+/// The branch of random keys under which each request has its own.
+pub(super) const REQUEST: u64 = hash_name("request");
+const HOP: u64 = hash_name("hop");
 
 /// What came of asking for a place.
 enum Place {
@@ -26,23 +31,14 @@ impl<O: Observer> World<'_, O> {
     fn allowed(&self, slot: u32) -> RegionSet {
         let state = self.slots.get(slot);
         let rule = &self.params.data_classes[state.row.data_class];
-        let gateway = self.gateways[state.gateway].region;
-        if !rule.decrypt_in.contains(gateway) {
-            return RegionSet::NONE;
-        }
-        if rule.transit_via.contains(gateway) {
-            return rule.process_in;
-        }
-        // What may not pass through here may still be served here.
-        std::iter::once(gateway).collect::<RegionSet>().and(rule.process_in)
+        gateway::allowed(rule, self.gateways[state.gateway].region)
     }
 
     /// Brings replicas up to date whose load or cache the request's gateway reads. Nothing where it reads neither.
     fn bring_up_to_date(&mut self, now: SimTime, slot: u32) {
         let gateway = &self.gateways[self.slots.get(slot).gateway];
-        let stages = || gateway.stages.iter().chain(&gateway.global);
-        let follows = stages().any(|stage| stage.needs().index == Some(IndexSource::Oracle));
-        if !follows && !stages().any(|stage| stage.needs().load) {
+        let follows = gateway.reads_caches;
+        if !follows && !gateway.reads_loads {
             return;
         }
         for replica in self.sites.ids() {
@@ -57,9 +53,9 @@ impl<O: Observer> World<'_, O> {
     pub(super) fn dispatch(&mut self, now: SimTime, slot: u32, schedule: &mut Schedule<Event>) {
         let allowed = self.allowed(slot);
         self.bring_up_to_date(now, slot);
-        match self.choose(slot, allowed) {
+        match self.choose(slot) {
             Place::Found(global, stage, target) => {
-                self.send(now, slot, global, stage, target, allowed, schedule)
+                self.send(now, slot, global, stage, target, allowed, schedule);
             }
             Place::Later => {
                 let gateway = self.slots.get(slot).gateway;
@@ -69,30 +65,22 @@ impl<O: Observer> World<'_, O> {
         }
     }
 
-    fn choose(&mut self, slot: u32, allowed: RegionSet) -> Place {
+    fn choose(&mut self, slot: u32) -> Place {
         let state = self.slots.get(slot);
         let view = request_view(state, self.params.block_tokens);
         let gateway = &mut self.gateways[state.gateway];
-        let mut eligible = std::mem::take(&mut self.eligible);
+        let eligible = &gateway.eligible[state.row.data_class];
         let mut chosen = None;
         let mut stage_index = 0;
         if let Some(stage) = &mut gateway.global {
-            eligible.clear();
-            for (index, target) in stage.targets().iter().enumerate() {
-                if target.replicas > 0 && allowed.contains(target.region) {
-                    eligible.push(TargetId(index as u32));
-                }
-            }
-            if eligible.is_empty() {
-                self.eligible = eligible;
-                return Place::Refused(Outcome::NoRegion);
-            }
+            let Some(set) = eligible.global else { return Place::Refused(Outcome::NoRegion) };
             if stage.needs().load {
-                for &target in &eligible {
+                for index in 0..stage.among(set).len() {
+                    let target = stage.among(set)[index];
                     let region = stage.targets()[target.0 as usize].region;
                     let mut sum = Load::default();
-                    for site in self.sites.iter().filter(|site| site.region == region) {
-                        let load = site.replica.load();
+                    for target in gateway.stages[region.index()].targets() {
+                        let load = self.sites[target.replica.expect("a replica")].replica.load();
                         sum.running += load.running;
                         sum.waiting += load.waiting;
                         sum.waiting_tokens += load.waiting_tokens;
@@ -103,46 +91,29 @@ impl<O: Observer> World<'_, O> {
                     stage.set_load(target, sum);
                 }
             }
-            match stage.decide(&view, &eligible) {
+            match stage.decide(&view, set) {
                 Decision::To(target) => {
                     chosen = Some(target);
                     stage_index = stage.targets()[target.0 as usize].region.index();
                 }
-                Decision::Hold => {
-                    self.eligible = eligible;
-                    return Place::Later;
-                }
-                Decision::Refuse(_) => {
-                    self.eligible = eligible;
-                    return Place::Refused(Outcome::Shed);
-                }
+                Decision::Hold => return Place::Later,
+                Decision::Refuse(_) => return Place::Refused(Outcome::Shed),
             }
         }
+        let Some(set) = eligible.stages[stage_index] else { return Place::Refused(Outcome::NoRegion) };
         let stage = &mut gateway.stages[stage_index];
-        eligible.clear();
-        for (index, target) in stage.targets().iter().enumerate() {
-            if allowed.contains(target.region) {
-                eligible.push(TargetId(index as u32));
+        if stage.needs().load {
+            for index in 0..stage.among(set).len() {
+                let target = stage.among(set)[index];
+                let replica = stage.targets()[target.0 as usize].replica.expect("a replica");
+                stage.set_load(target, self.sites[replica].replica.load());
             }
         }
-        let place = if eligible.is_empty() {
-            Place::Refused(Outcome::NoRegion)
-        } else {
-            if stage.needs().load {
-                for &target in &eligible {
-                    let replica = stage.targets()[target.0 as usize].replica.expect("a replica");
-                    let site = &self.sites[replica];
-                    stage.set_load(target, site.replica.load());
-                }
-            }
-            match stage.decide(&view, &eligible) {
-                Decision::To(target) => Place::Found(chosen, stage_index, target),
-                Decision::Hold => Place::Later,
-                Decision::Refuse(_) => Place::Refused(Outcome::Shed),
-            }
-        };
-        self.eligible = eligible;
-        place
+        match stage.decide(&view, set) {
+            Decision::To(target) => Place::Found(chosen, stage_index, target),
+            Decision::Hold => Place::Later,
+            Decision::Refuse(_) => Place::Refused(Outcome::Shed),
+        }
     }
 
     #[allow(clippy::too_many_arguments)]
@@ -170,14 +141,9 @@ impl<O: Observer> World<'_, O> {
         let ticket = stage.sent(&view, target);
         let global_ticket =
             global.and_then(|target| gateway.global.as_mut().map(|stage| stage.sent(&view, target)));
-        let key = self.key.named("request").at(state.request.key);
-        let hop = self.network.forward(
-            from,
-            region,
-            self.network.bytes(u64::from(state.request.prompt_tokens)),
-            key.named("hop"),
-        );
-        let hop_back = self.network.back(from, region, self.network.bytes(1), key.named("hop"));
+        let key = self.key.branch(REQUEST).at(state.request.key).branch(HOP);
+        let bytes = self.network.bytes(u64::from(state.request.prompt_tokens));
+        let (hop, hop_back) = self.network.both_ways(from, region, bytes, self.network.bytes(1), key);
         let ingress = site.ingress.of(state.request.prompt_tokens);
         state.attempt.global = global_ticket;
         state.attempt.replica = Some((stage_index, ticket));

@@ -1,12 +1,12 @@
 //! Gateways: where clients' requests are read and decided about. A gateway is a finite server with its own stages,
 //! counters and random streams; it shares nothing with the next one.
 
-use super::params::{GatewayPlacement, PolicyParams, WorldParams};
+use super::params::{GatewayPlacement, PolicyParams, ResidencyParams, WorldParams};
 use super::{Site, entry_index};
 use crate::id::{DataClassId, GatewayId, Id, IdVec, OriginId, RegionId, ReplicaId};
-use crate::network::Network;
+use crate::network::{Network, RegionSet};
 use crate::rng::Key;
-use crate::routing::{Stage, Target};
+use crate::routing::{EligibleId, IndexSource, Stage, Target, TargetId};
 use std::collections::VecDeque;
 
 /// A gateway.
@@ -16,12 +16,65 @@ pub(super) struct Gateway {
     pub(super) global: Option<Stage>,
     /// Choose a replica: one stage for each region, or one over all replicas.
     pub(super) stages: Vec<Stage>,
+    /// By data class: what its requests may be sent to.
+    pub(super) eligible: IdVec<DataClassId, Reach>,
+    /// Whether a stage reads loads.
+    pub(super) reads_loads: bool,
+    /// Whether a stage's index follows the replicas' caches.
+    pub(super) reads_caches: bool,
     /// Requests that wait for a worker.
     pub(super) line: VecDeque<u32>,
     /// Workers that are deciding.
     pub(super) busy: u32,
     /// Requests that a policy holds, in the order they came.
     pub(super) held: VecDeque<u32>,
+}
+
+/// Where a gateway may send requests of a data class; `None` where it may send them nowhere.
+#[derive(Clone, Debug)]
+pub(super) struct Reach {
+    /// Regions, of the first tier.
+    pub(super) global: Option<EligibleId>,
+    /// Replicas, by stage.
+    pub(super) stages: Vec<Option<EligibleId>>,
+}
+
+/// Regions to which a gateway in region `gateway` may send requests under this rule.
+pub(super) fn allowed(rule: &ResidencyParams, gateway: RegionId) -> RegionSet {
+    if !rule.decrypt_in.contains(gateway) {
+        return RegionSet::NONE;
+    }
+    if rule.transit_via.contains(gateway) {
+        return rule.process_in;
+    }
+    // What may not pass through here may still be served here.
+    std::iter::once(gateway).collect::<RegionSet>().and(rule.process_in)
+}
+
+impl Gateway {
+    /// Makes the sets of targets that each data class may reach, anew. To be called whenever that changes.
+    pub(super) fn refresh_eligible(&mut self, data_classes: &IdVec<DataClassId, ResidencyParams>) {
+        let region = self.region;
+        self.global.iter_mut().chain(&mut self.stages).for_each(Stage::forget_eligible);
+        let set = |stage: &mut Stage, allowed: RegionSet| {
+            let mut list = Vec::new();
+            for (index, target) in stage.targets().iter().enumerate() {
+                if target.replicas > 0 && allowed.contains(target.region) {
+                    list.push(TargetId(index as u32));
+                }
+            }
+            (!list.is_empty()).then(|| stage.eligible(&list))
+        };
+        self.eligible = (data_classes.iter())
+            .map(|rule| {
+                let allowed = allowed(rule, region);
+                Reach {
+                    global: self.global.as_mut().and_then(|stage| set(stage, allowed)),
+                    stages: self.stages.iter_mut().map(|stage| set(stage, allowed)).collect(),
+                }
+            })
+            .collect();
+    }
 }
 
 pub(super) fn build(
@@ -83,7 +136,20 @@ fn gateway(
     } else {
         vec![Stage::new(&policy.replica, sites.enumerate().map(target).collect(), key.named("replica"))]
     };
-    Gateway { region, global, stages, line: VecDeque::new(), busy: 0, held: VecDeque::new() }
+    let needs = || stages.iter().chain(&global).map(Stage::needs);
+    let mut gateway = Gateway {
+        reads_loads: needs().any(|needs| needs.load),
+        reads_caches: needs().any(|needs| needs.index == Some(IndexSource::Oracle)),
+        region,
+        global,
+        stages,
+        eligible: IdVec::new(),
+        line: VecDeque::new(),
+        busy: 0,
+        held: VecDeque::new(),
+    };
+    gateway.refresh_eligible(&params.data_classes);
+    gateway
 }
 
 /// The gateway of each origin's requests of each data class: the central one, or the one in the region nearest to

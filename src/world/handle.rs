@@ -1,6 +1,6 @@
 //! What each event does.
 
-use super::dispatch::request_view;
+use super::dispatch::{REQUEST, request_view};
 use super::event::Event;
 use super::params::Isolation;
 use super::{World, entry_index};
@@ -9,9 +9,12 @@ use crate::id::{GatewayId, ReplicaId, SourceId};
 use crate::network::{last_mile, set_up, split};
 use crate::observe::{Leg, Observation, Observer, Outcome};
 use crate::replica::{Job, JobId, Output};
-use crate::rng::mix2;
+use crate::rng::{hash_name, mix2};
 use crate::routing::IndexSource;
 use crate::time::SimTime;
+
+const LAST_MILE: u64 = hash_name("last_mile");
+const TO_GATEWAY: u64 = hash_name("to_gateway");
 
 impl<O: Observer> Model for World<'_, O> {
     type Event = Event;
@@ -72,8 +75,8 @@ impl<O: Observer> World<'_, O> {
         self.observer
             .observe(now, &Observation::Arrived { id, origin: request.origin, class, tenant, prompt_tokens });
 
-        let key = self.key.named("request").at(request.key);
-        let access = last_mile(&origin.last_mile, key.named("last_mile"));
+        let key = self.key.branch(REQUEST).at(request.key);
+        let access = last_mile(&origin.last_mile, key.branch(LAST_MILE));
         let (access_out, access_back) = split(access);
         let entry = self.entry[entry_index(self.params, request.origin, request.data_class)];
         let Some(gateway) = entry else {
@@ -87,10 +90,11 @@ impl<O: Observer> World<'_, O> {
         let region = self.gateways[gateway].region;
         let (mut out, mut back, mut rtt) = (access_out, access_back, access);
         if region != origin.near {
-            let path = key.named("to_gateway");
-            out +=
-                self.network.forward(origin.near, region, self.network.bytes(u64::from(prompt_tokens)), path);
-            back += self.network.back(origin.near, region, self.network.bytes(1), path);
+            let (bytes, answer) = (self.network.bytes(u64::from(prompt_tokens)), self.network.bytes(1));
+            let path = key.branch(TO_GATEWAY);
+            let (path_out, path_back) = self.network.both_ways(origin.near, region, bytes, answer, path);
+            out += path_out;
+            back += path_back;
             rtt += self.network.rtt(origin.near, region);
         }
         let connect = set_up(origin.connection, rtt);

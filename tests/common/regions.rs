@@ -168,9 +168,8 @@ pub fn moved(
     region: impl Fn(RegionId) -> RegionId,
     replica: impl Fn(ReplicaId) -> ReplicaId,
 ) -> RequestRow {
-    let gateway = |id: regionsim::id::GatewayId| match gateway_moves {
-        true => Id::new(region(RegionId(id.0)).index()),
-        false => id,
+    let gateway = |id: regionsim::id::GatewayId| {
+        if gateway_moves { Id::new(region(RegionId(id.0)).index()) } else { id }
     };
     RequestRow {
         gateway: row.gateway.map(gateway),

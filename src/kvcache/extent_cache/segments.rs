@@ -269,23 +269,18 @@ impl Segments {
     /// given just before if that went on from it.
     pub fn give(&mut self, segment: u32) {
         self.get_mut(segment).refs -= 1;
-        let Segment { entry, start, len, refs, twin, before, after, .. } = *self.get(segment);
+        let Segment { start, len, refs, before, after, .. } = *self.get(segment);
         if refs > 0 {
             return;
         }
         self.idle += len;
         let last = self.order.last;
-        if last != NONE {
-            let tail = self.get(last);
-            let neighbours = after == last || before == last;
-            let goes_on = tail.entry == entry && tail.twin == twin && tail.start == start + len;
-            if goes_on && neighbours {
-                self.unlist(segment);
-                self.vacant.push(segment);
-                let tail = self.get_mut(last);
-                (tail.start, tail.len) = (start, tail.len + len);
-                return;
-            }
+        if last != NONE && (after == last || before == last) && self.get(last).start == start + len {
+            self.unlist(segment);
+            self.vacant.push(segment);
+            let tail = self.get_mut(last);
+            (tail.start, tail.len) = (start, tail.len + len);
+            return;
         }
         self.link_before(NONE, segment);
     }

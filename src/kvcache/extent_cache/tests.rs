@@ -146,7 +146,7 @@ fn below(stream: &mut Stream, limit: u32) -> u32 {
 fn random_chain(stream: &mut Stream, sessions: &mut [u32], hostile: bool) -> Chain {
     let mut chain = Chain::new();
     if hostile {
-        for _ in 0..1 + below(stream, 4) {
+        for _ in 0..=below(stream, 4) {
             let (key, start) = (u64::from(below(stream, 5)), below(stream, 6));
             chain.push(Run { key, start, len: 1 + below(stream, 7) });
         }
@@ -222,13 +222,17 @@ fn live(seed: u64, steps: u32) -> Seen {
 #[test]
 fn both_caches_live_the_same_lives() {
     let mut seen = Seen::default();
-    (0..10_000).for_each(|seed| seen += live(seed, 120));
+    for seed in 0..10_000 {
+        seen += live(seed, 120);
+    }
     seen.all_at_least(5_000);
 }
 
 fn chain(parts: &[(u64, u32, u32)]) -> Chain {
     let mut chain = Chain::new();
-    parts.iter().for_each(|&(key, start, len)| chain.push(Run { key, start, len }));
+    for &(key, start, len) in parts {
+        chain.push(Run { key, start, len });
+    }
     chain
 }
 
@@ -269,6 +273,25 @@ fn segments_cut_by_a_shorter_prompt_are_joined_again() {
     assert_eq!(living(&cache), 4);
     assert_eq!(serve(&mut cache, 3, &chain(&[(1, 0, 40)]), 40), 40);
     assert_eq!(living(&cache), 3);
+}
+
+#[test]
+fn a_segment_grows_at_its_end_although_another_holds_its_head() {
+    let mut cache = ExtentCache::new(100, true);
+    let prompt = chain(&[(1, 0, 40)]);
+    let mut tables = [ExtentTable::default(), ExtentTable::default()];
+    assert!(cache.grow(SimTime(0), &mut tables[0], 10));
+    cache.publish(SimTime(0), &mut tables[0], &prompt, 10);
+    assert_eq!(cache.matched(&prompt, 6), (6, 0));
+    cache.attach(&mut tables[1], &prompt, 6);
+    for blocks in 11..=40 {
+        assert!(cache.grow(SimTime(0), &mut tables[0], blocks));
+        cache.publish(SimTime(0), &mut tables[0], &prompt, blocks);
+        cache.check(&mut tables.iter());
+    }
+    // Blocks 0..6 held by both, 6..40 by the first, and what was never used.
+    assert_eq!(cache.segments.nodes.len() - cache.segments.vacant.len(), 3);
+    assert_eq!(tables[0].spans.len(), 1);
 }
 
 #[test]

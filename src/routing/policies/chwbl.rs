@@ -3,7 +3,7 @@
 use crate::rng::{Stream, hash_name, mix2};
 use crate::routing::params::{Problems, Validate};
 use crate::routing::ring::Ring;
-use crate::routing::{Decision, FleetView, Policy, RequestView, Target, TargetId, affinity, pick};
+use crate::routing::{Decision, FleetView, Needs, Policy, RequestView, Target, TargetId, affinity, pick};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -150,7 +150,9 @@ pub struct Chwbl {
     params: Params,
     ring: Ring,
     names: Vec<u64>,
-    seen: Vec<bool>,
+    /// By target: the last walk that came past it.
+    seen: Vec<u64>,
+    turn: u64,
 }
 
 impl Chwbl {
@@ -162,7 +164,8 @@ impl Chwbl {
             params: params.clone(),
             ring: Ring::new(named, params.vnodes),
             names: targets.iter().map(|target| hash_name(&target.name)).collect(),
-            seen: vec![false; targets.len()],
+            seen: vec![0; targets.len()],
+            turn: 0,
         }
     }
     fn key(&self, request: &RequestView<'_>) -> u64 {
@@ -175,11 +178,8 @@ impl Chwbl {
     }
     fn limit(&self, fleet: &FleetView<'_>) -> Limit {
         let (total, targets) = match self.params.count {
-            Count::Eligible => {
-                let loads = fleet.eligible.iter().map(|&target| fleet.own(target).requests as u64);
-                (loads.sum(), fleet.eligible.len())
-            }
-            Count::All => (fleet.own.iter().map(|own| own.requests as u64).sum(), fleet.own.len()),
+            Count::Eligible => (fleet.tally.total(), fleet.eligible.len()),
+            Count::All => (fleet.total, fleet.targets.len()),
         };
         Limit::new(self.params.bound, self.params.load_factor, total, targets)
     }
@@ -191,12 +191,12 @@ impl Chwbl {
         fleet: &FleetView<'_>,
         wanted: impl Fn(TargetId) -> bool,
     ) -> (TargetId, Option<TargetId>) {
-        self.seen.fill(true);
-        fleet.eligible.iter().for_each(|&target| self.seen[target.0 as usize] = false);
+        self.turn += 1;
         let mut left = fleet.eligible.len();
         let mut first = None;
         for target in self.ring.walk(key) {
-            if std::mem::replace(&mut self.seen[target.0 as usize], true) {
+            let seen = std::mem::replace(&mut self.seen[target.0 as usize], self.turn);
+            if seen == self.turn || !fleet.eligible.contains(target) {
                 continue;
             }
             let first = *first.get_or_insert(target);
@@ -208,16 +208,20 @@ impl Chwbl {
                 break;
             }
         }
-        (first.unwrap_or(fleet.eligible[0]), None)
+        (first.unwrap_or(fleet.eligible.list()[0]), None)
     }
 }
 
 impl Policy for Chwbl {
+    fn needs(&self) -> Needs {
+        let fewest =
+            self.params.overflow == Overflow::LeastLoaded || self.params.all_full == AllFull::LeastLoaded;
+        Needs { fewest, ..Needs::default() }
+    }
     fn route(&mut self, request: &RequestView<'_>, fleet: &FleetView<'_>, _: &mut Stream) -> Decision {
         let key = self.key(request);
         let limit = self.limit(fleet);
-        let load = |target| fleet.own(target).requests;
-        let has_room = |target: TargetId| limit.admits(load(target));
+        let has_room = |target: TargetId| limit.admits(fleet.own(target).requests);
         let (home, found) = match self.params.overflow {
             Overflow::Clockwise => self.clockwise(key, fleet, has_room),
             Overflow::SeededShuffle | Overflow::LeastLoaded => {
@@ -225,17 +229,19 @@ impl Policy for Chwbl {
                 if has_room(home) {
                     return Decision::To(home);
                 }
-                let order = |target: TargetId| match self.params.overflow {
-                    Overflow::SeededShuffle => mix2(key, self.names[target.0 as usize]),
-                    _ => load(target) as u64,
+                let best = if self.params.overflow == Overflow::LeastLoaded {
+                    fleet.tally.idlest(fleet.eligible)
+                } else {
+                    pick::least_first(fleet.eligible.list(), |target| {
+                        (!has_room(target), mix2(key, self.names[target.0 as usize]))
+                    })
                 };
-                let best = pick::least_first(fleet.eligible, |target| (!has_room(target), order(target)));
                 (home, has_room(best).then_some(best))
             }
         };
         Decision::To(found.unwrap_or_else(|| match self.params.all_full {
             AllFull::First => home,
-            AllFull::LeastLoaded => pick::least_first(fleet.eligible, load),
+            AllFull::LeastLoaded => fleet.tally.idlest(fleet.eligible),
         }))
     }
     fn explain(
@@ -244,7 +250,7 @@ impl Policy for Chwbl {
         fleet: &FleetView<'_>,
         target: TargetId,
     ) -> Vec<(&'static str, f64)> {
-        let mut on_ring = self.ring.walk(self.key(request)).filter(|&found| fleet.eligible.contains(&found));
+        let mut on_ring = self.ring.walk(self.key(request)).filter(|&found| fleet.eligible.contains(found));
         let limit = self.limit(fleet);
         vec![
             ("home", (on_ring.next() == Some(target)) as u8 as f64),

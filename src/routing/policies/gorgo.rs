@@ -64,11 +64,11 @@ impl Gorgo {
 
 impl Policy for Gorgo {
     fn needs(&self) -> Needs {
-        Needs { load: false, index: Some(IndexSource::FirstToken) }
+        Needs { index: Some(IndexSource::FirstToken), ..Needs::default() }
     }
     fn route(&mut self, request: &RequestView<'_>, fleet: &FleetView<'_>, rng: &mut Stream) -> Decision {
         let score = |target| self.score(request, fleet, target);
-        Decision::To(pick::least(fleet.eligible, self.params.tie, rng, score))
+        Decision::To(pick::least(fleet.eligible.list(), self.params.tie, rng, score))
     }
     fn explain(
         &self,

@@ -38,10 +38,12 @@ impl LeastLoad {
 
 impl Policy for LeastLoad {
     fn needs(&self) -> Needs {
-        Needs { load: true, index: None }
+        Needs { load: true, ..Needs::default() }
     }
     fn route(&mut self, _: &RequestView<'_>, fleet: &FleetView<'_>, rng: &mut Stream) -> Decision {
-        Decision::To(pick::least(fleet.eligible, self.params.tie, rng, |target| self.score(fleet, target)))
+        Decision::To(pick::least(fleet.eligible.list(), self.params.tie, rng, |target| {
+            self.score(fleet, target)
+        }))
     }
     fn explain(
         &self,

@@ -3,7 +3,7 @@
 
 use crate::rng::Stream;
 use crate::routing::params::{Tie, Validate};
-use crate::routing::{Decision, FleetView, Policy, RequestView, TargetId, pick};
+use crate::routing::{Decision, FleetView, Needs, Policy, RequestView, TargetId, pick};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -31,8 +31,11 @@ impl LeastRequest {
 }
 
 impl Policy for LeastRequest {
+    fn needs(&self) -> Needs {
+        Needs { fewest: true, ..Needs::default() }
+    }
     fn route(&mut self, _: &RequestView<'_>, fleet: &FleetView<'_>, rng: &mut Stream) -> Decision {
-        Decision::To(pick::least(fleet.eligible, self.tie, rng, |target| fleet.own(target).requests))
+        Decision::To(pick::idlest(fleet, self.tie, rng))
     }
     fn explain(
         &self,

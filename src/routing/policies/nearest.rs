@@ -1,10 +1,8 @@
 //! Nearest: the region with the lowest round-trip time; its replicas in turn.
 
-use super::round_robin::next_from;
-use crate::id::RegionId;
 use crate::rng::Stream;
 use crate::routing::params::Validate;
-use crate::routing::{Decision, FleetView, Policy, RequestView, Target, TargetId, pick};
+use crate::routing::{Decision, FleetView, Policy, RequestView, Target, TargetId};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -20,26 +18,21 @@ impl Validate for Params {}
 pub struct Nearest {
     /// By region: where its next turn begins.
     next: Vec<u32>,
-    of_region: Vec<TargetId>,
 }
 
 impl Nearest {
     /// Over `targets`.
     pub fn new(targets: &[Target]) -> Self {
         let regions = targets.iter().map(|target| target.region.0 + 1).max().unwrap_or(0);
-        Nearest { next: vec![0; regions as usize], of_region: Vec::new() }
+        Nearest { next: vec![0; regions as usize] }
     }
 }
 
 impl Policy for Nearest {
     fn route(&mut self, _: &RequestView<'_>, fleet: &FleetView<'_>, _: &mut Stream) -> Decision {
-        let region_of = |target| -> RegionId { fleet.target(target).region };
-        let first = pick::least_first(fleet.eligible, |target| (fleet.target(target).rtt, region_of(target)));
-        let region = region_of(first);
-        self.of_region.clear();
-        self.of_region.extend(fleet.eligible.iter().copied().filter(|&target| region_of(target) == region));
+        let region = fleet.target(fleet.eligible.nearest()[0]).region;
         let next = &mut self.next[region.0 as usize];
-        let chosen = next_from(&self.of_region, *next);
+        let chosen = fleet.eligible.nearest_from(*next);
         *next = chosen.0 + 1;
         Decision::To(chosen)
     }

@@ -30,32 +30,45 @@ impl Validate for Params {
 #[derive(Debug)]
 pub struct P2c {
     choices: usize,
-    left: Vec<TargetId>,
+    /// The places of the eligible targets, each at its own number between decisions.
+    order: Vec<u32>,
+    /// The swaps of this decision, to be undone.
+    swaps: Vec<(usize, usize)>,
+    drawn: Vec<TargetId>,
 }
 
 impl P2c {
     /// With these parameters.
     pub fn new(params: &Params) -> Self {
-        P2c { choices: params.choices as usize, left: Vec::new() }
+        P2c { choices: params.choices as usize, order: Vec::new(), swaps: Vec::new(), drawn: Vec::new() }
     }
 }
 
 impl Policy for P2c {
     fn route(&mut self, _: &RequestView<'_>, fleet: &FleetView<'_>, rng: &mut Stream) -> Decision {
-        // Sampling without replacement: the first steps of a Fisher-Yates shuffle.
-        self.left.clear();
-        self.left.extend_from_slice(fleet.eligible);
+        // Sampling without replacement: the first steps of a Fisher-Yates shuffle, undone afterwards instead of begun
+        // with a copy of all.
+        let eligible = fleet.eligible.list();
+        while self.order.len() < eligible.len() {
+            self.order.push(self.order.len() as u32);
+        }
+        self.drawn.clear();
         let mut best: Option<(u32, TargetId)> = None;
-        for drawn in 0..self.choices.clamp(1, self.left.len()) {
-            let at = drawn + rng.below((self.left.len() - drawn) as u32) as usize;
-            self.left.swap(drawn, at);
-            let target = self.left[drawn];
+        for drawn in 0..self.choices.clamp(1, eligible.len()) {
+            let at = drawn + rng.below((eligible.len() - drawn) as u32) as usize;
+            self.order.swap(drawn, at);
+            self.swaps.push((drawn, at));
+            let target = eligible[self.order[drawn] as usize];
+            self.drawn.push(target);
             let requests = fleet.own(target).requests;
             if best.is_none_or(|(fewest, _)| requests < fewest) {
                 best = Some((requests, target));
             }
         }
-        Decision::To(best.map_or(fleet.eligible[0], |(_, target)| target))
+        for (drawn, at) in self.swaps.drain(..).rev() {
+            self.order.swap(drawn, at);
+        }
+        Decision::To(best.map_or(eligible[0], |(_, target)| target))
     }
     fn explain(
         &self,
@@ -63,7 +76,7 @@ impl Policy for P2c {
         fleet: &FleetView<'_>,
         target: TargetId,
     ) -> Vec<(&'static str, f64)> {
-        let drawn = self.left.iter().take(self.choices).any(|&drawn| drawn == target);
+        let drawn = self.drawn.contains(&target);
         vec![("sampled", drawn as u8 as f64), ("requests", fleet.own(target).requests as f64)]
     }
 }

@@ -81,19 +81,23 @@ fn share(request: &RequestView<'_>, fleet: &FleetView<'_>, target: TargetId) -> 
 
 impl Policy for Prefix {
     fn needs(&self) -> Needs {
-        Needs { load: false, index: Some(self.params.index) }
+        Needs {
+            fewest: self.params.guard.is_some() || self.params.min_match > 0.0,
+            index: Some(self.params.index),
+            ..Needs::default()
+        }
     }
     fn route(&mut self, request: &RequestView<'_>, fleet: &FleetView<'_>, _: &mut Stream) -> Decision {
         let requests = |target| fleet.own(target).requests;
-        let (fewest, most) = pick::spread(fleet);
-        if self.params.guard.as_ref().is_some_and(|guard| guard.holds_back(fewest, most)) {
-            return Decision::To(pick::least_first(fleet.eligible, requests));
+        let too_wide = |guard: &Guard| guard.holds_back(fleet.tally.fewest(), fleet.tally.most());
+        if self.params.guard.as_ref().is_some_and(too_wide) {
+            return Decision::To(fleet.tally.idlest(fleet.eligible));
         }
-        let best = pick::least_first(fleet.eligible, |target| {
+        let best = pick::least_first(fleet.eligible.list(), |target| {
             (Reverse(fleet.matched_blocks(target)), requests(target))
         });
         if share(request, fleet, best) < self.params.min_match {
-            return Decision::To(pick::least_first(fleet.eligible, requests));
+            return Decision::To(fleet.tally.idlest(fleet.eligible));
         }
         Decision::To(best)
     }

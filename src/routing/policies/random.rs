@@ -19,7 +19,7 @@ pub struct Random;
 
 impl Policy for Random {
     fn route(&mut self, _: &RequestView<'_>, fleet: &FleetView<'_>, rng: &mut Stream) -> Decision {
-        Decision::To(fleet.eligible[rng.below(fleet.eligible.len() as u32) as usize])
+        Decision::To(fleet.eligible.list()[rng.below(fleet.eligible.len() as u32) as usize])
     }
 }
 

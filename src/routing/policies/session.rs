@@ -2,7 +2,9 @@
 
 use crate::rng::{Stream, hash_name, mix2};
 use crate::routing::params::{Problems, Validate};
-use crate::routing::{Decision, FleetView, Policy, RequestView, Target, TargetId, affinity, pick};
+use crate::routing::{
+    Decision, Eligible, FleetView, Needs, Policy, RequestView, Target, TargetId, affinity, pick,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -34,13 +36,22 @@ impl Validate for Params {
 pub struct Session {
     params: Params,
     names: Vec<u64>,
+    /// Homes found lately, by the key's low bits: the key, the set of targets, the home. Empty in a small fleet.
+    homes: Vec<(u64, u32, TargetId)>,
 }
+
+/// Homes that are remembered (our choice: 64 KiB).
+const HOMES: usize = 4_096;
+/// Targets up to which a search is as fast as remembering (our choice).
+const SMALL: usize = 16;
+/// No set of targets has this number.
+const NO_SET: u32 = u32::MAX;
 
 impl Session {
     /// With these parameters, over `targets`.
     pub fn new(params: &Params, targets: &[Target]) -> Self {
         let names = targets.iter().map(|target| hash_name(&target.name)).collect();
-        Session { params: params.clone(), names }
+        Session { params: params.clone(), names, homes: Vec::new() }
     }
     /// The session, else the tenant (tenant 0 is nobody in particular), else the prefix.
     fn key(&self, request: &RequestView<'_>) -> u64 {
@@ -53,18 +64,38 @@ impl Session {
     fn rank(&self, key: u64, target: TargetId) -> u64 {
         mix2(key, self.names[target.0 as usize])
     }
+    /// The key's first preference. It depends on key and set alone, so that what was found once stays true.
+    fn home(&mut self, key: u64, eligible: &Eligible) -> TargetId {
+        if eligible.len() <= SMALL {
+            return self.search(key, eligible);
+        }
+        if self.homes.is_empty() {
+            self.homes.resize(HOMES, (0, NO_SET, TargetId(0)));
+        }
+        let at = key as usize % HOMES;
+        if (self.homes[at].0, self.homes[at].1) != (key, eligible.id()) {
+            self.homes[at] = (key, eligible.id(), self.search(key, eligible));
+        }
+        self.homes[at].2
+    }
+    fn search(&self, key: u64, eligible: &Eligible) -> TargetId {
+        pick::least_first(eligible.list(), |target| self.rank(key, target))
+    }
 }
 
 impl Policy for Session {
+    fn needs(&self) -> Needs {
+        Needs { fewest: self.params.soft.is_some(), ..Needs::default() }
+    }
     fn route(&mut self, request: &RequestView<'_>, fleet: &FleetView<'_>, _: &mut Stream) -> Decision {
         let key = self.key(request);
-        let home = pick::least_first(fleet.eligible, |target| self.rank(key, target));
+        let home = self.home(key, fleet.eligible);
         let Some(slack) = self.params.soft else { return Decision::To(home) };
-        let fewest = pick::spread(fleet).0;
+        let fewest = fleet.tally.fewest();
         if fleet.own(home).requests <= fewest.saturating_add(slack) {
             return Decision::To(home);
         }
-        Decision::To(pick::least_first(fleet.eligible, |target| {
+        Decision::To(pick::least_first(fleet.eligible.list(), |target| {
             (fleet.own(target).requests, self.rank(key, target))
         }))
     }
@@ -75,7 +106,8 @@ impl Policy for Session {
         target: TargetId,
     ) -> Vec<(&'static str, f64)> {
         let key = self.key(request);
-        let before = fleet.eligible.iter().filter(|&&other| self.rank(key, other) < self.rank(key, target));
+        let before =
+            fleet.eligible.list().iter().filter(|&&other| self.rank(key, other) < self.rank(key, target));
         vec![("preference", before.count() as f64), ("requests", fleet.own(target).requests as f64)]
     }
 }
