@@ -1,6 +1,7 @@
 //! The command line: what was typed, what it means, where it goes. The only place that prints, reads a wall clock
 //! or ends the process. Stdout carries the result, stderr progress and warnings. One file a command.
 
+mod bench;
 mod catalog;
 mod completions;
 mod exit;
@@ -59,6 +60,7 @@ enum Command {
     Policies(policies::Args),
     Catalog(catalog::Args),
     Trace(trace::Args),
+    Bench(bench::Args),
     Completions(completions::Args),
     Man(completions::ManArgs),
 }
@@ -84,6 +86,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Policies(args) => policies::run(&args),
         Command::Catalog(args) => catalog::run(&args),
         Command::Trace(args) => trace::run(&args),
+        Command::Bench(args) => bench::run(&args),
         Command::Completions(args) => completions::run(&args, Cli::command()),
         Command::Man(args) => completions::man(&args, Cli::command()),
     };

@@ -10,7 +10,7 @@ use regionsim::dist::Dist;
 use regionsim::id::{DataClassId, RegionId};
 use regionsim::network::{Connection, JitterParams, LastMileParams};
 use regionsim::observe::{Leg, Outcome};
-use regionsim::replica::{Admission, EngineParams, Scheduler, ServerParams};
+use regionsim::replica::{Admission, EngineParams, Method, Scheduler, ServerParams};
 use regionsim::report::{CellSummary, summarise_cell};
 use regionsim::run::{CellInput, run_cell, run_cell_twice};
 use regionsim::time::{SimTime, Span};
@@ -89,6 +89,7 @@ fn input<'p>(world: &'p WorldParams, policy: &'p PolicyParams, seed: u64) -> Cel
         gpus: &[],
         capacity: &[],
         provenance: std::sync::Arc::default(),
+        method: Method::default(),
         notices: &[],
         warnings: &[],
     }

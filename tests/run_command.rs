@@ -152,7 +152,7 @@ fn an_override_changes_the_world_and_is_kept_in_the_manifest() {
 fn mistakes_end_in_code_2_and_leave_stdout_and_disk_alone() {
     let folder = tempfile::tempdir().unwrap();
     for (args, words) in [
-        (vec!["--policy", "nearset"], "it has nearest, chwbl"),
+        (vec!["--policy", "nearset"], "did you mean `nearest`?"),
         (vec!["--set", "seed=\"x\""], "small.toml:3"),
         (vec!["--set", "regions.us.location=aws:us-esat-1"], "us-east-1"),
     ] {

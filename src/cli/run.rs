@@ -4,15 +4,17 @@ use super::exit::{Exit, Failure};
 use super::load::load;
 use super::progress::Progress;
 use super::{Outcome, no_such, print, terminal};
-use crate::observe::RequestRow;
+use crate::observe::{Observer, RequestRow};
+use crate::replica::{Method, Stepping};
 use crate::report::atomic::AtomicFile;
 use crate::report::manifest::Manifest;
 use crate::report::requests_csv::RequestsCsv;
 use crate::report::{CellSummary, Summary, parquet, plots, series_csv, summarise, summarise_cell, table};
-use crate::run::{CapacityLine, Prepared, RowWriter, Warning, labels, run_cell, run_cell_twice};
+use crate::run::{CapacityLine, CellInput, Prepared, RowWriter, Warning, labels, run_cell, run_cell_twice};
 use crate::world::{PolicyParams, SloParams};
 use anyhow::anyhow;
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -65,6 +67,10 @@ pub struct Args {
     /// Threads; all cores where it is not given. Results do not depend on it.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1024))]
     threads: Option<u32>,
+    /// How engines compute. Results do not depend on it: `stepwise` takes one event a step and keeps single cache
+    /// blocks, and is there to prove `fast`.
+    #[arg(long, value_enum, default_value_t)]
+    engine: Engine,
     /// Print the plan, every default explicit, and run nothing.
     #[arg(long)]
     show_plan: bool,
@@ -73,12 +79,47 @@ pub struct Args {
     quiet: bool,
 }
 
+/// The two ways in which engines compute.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
+pub enum Engine {
+    /// Stretches of steps and runs of blocks in closed form.
+    #[default]
+    Fast,
+    /// Step by step, block by block.
+    Stepwise,
+}
+
+impl Engine {
+    /// The name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Engine::Fast => "fast",
+            Engine::Stepwise => "stepwise",
+        }
+    }
+    /// What it is made of.
+    pub fn method(self) -> Method {
+        Method::from(match self {
+            Engine::Fast => Stepping::Fast,
+            Engine::Stepwise => Stepping::Stepwise,
+        })
+    }
+}
+
 /// One policy under one seed.
-struct Cell<'p> {
-    policy: &'p PolicyParams,
-    seed: u64,
-    /// Where its files go, and the folder's name from the top.
-    folder: Option<PathBuf>,
+pub(super) struct Place<'p> {
+    pub policy: &'p PolicyParams,
+    pub seed: u64,
+    /// Where its files go.
+    pub folder: Option<PathBuf>,
+}
+
+/// How a cell is run.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct How {
+    pub engine: Engine,
+    pub twice: bool,
+    pub parquet: bool,
 }
 
 /// Runs `run`.
@@ -100,13 +141,13 @@ pub fn run(args: &Args) -> Outcome {
     // Opened before the work: a bad path fails now.
     let top_files = top.as_deref().map(|top| TopFiles::open(top, args.plots)).transpose()?;
 
-    let cells: Vec<Cell> = policies
+    let cells: Vec<Place> = policies
         .iter()
         .flat_map(|policy| seeds.iter().map(move |&seed| (*policy, seed)))
         .map(|(policy, seed)| {
             let folder = folder_name(&policy.name);
             let folder = if seeds.len() > 1 { format!("{folder}/seed-{seed}") } else { folder };
-            Cell { policy, seed, folder: top.as_ref().map(|top| top.join(&folder)) }
+            Place { policy, seed, folder: top.as_ref().map(|top| top.join(&folder)) }
         })
         .collect();
 
@@ -115,10 +156,11 @@ pub fn run(args: &Args) -> Outcome {
     if let Some(count) = args.threads {
         threads = threads.num_threads(count as usize);
     }
+    let how = How { engine: args.engine, twice: args.twice, parquet: args.parquet };
     let left = AtomicUsize::new(cells.len());
     let results: Vec<Result<CellSummary, Failure>> = threads.build()?.install(|| {
         let each = cells.par_iter().map(|cell| {
-            let summary = one(cell, &loaded, args, &progress);
+            let summary = one(cell, &loaded, how, progress.watcher());
             progress.left(left.fetch_sub(1, Ordering::Relaxed) - 1);
             summary
         });
@@ -173,12 +215,17 @@ fn folder_name(name: &str) -> String {
 }
 
 /// Runs one cell, writes its files and summarises it: its rows are not kept.
-fn one(cell: &Cell<'_>, loaded: &Prepared, args: &Args, progress: &Progress) -> Result<CellSummary, Failure> {
-    let input = loaded.cell(cell.policy, cell.seed);
+pub(super) fn one(
+    cell: &Place<'_>,
+    loaded: &Prepared,
+    how: How,
+    watcher: impl Observer,
+) -> Result<CellSummary, Failure> {
+    let input = CellInput { method: how.engine.method(), ..loaded.cell(cell.policy, cell.seed) };
     let open =
         |name: &str| cell.folder.as_ref().map(|folder| AtomicFile::create(&folder.join(name))).transpose();
     let (requests, series) = (open("requests.csv")?, open("series.csv")?);
-    let frames = if args.parquet { open("requests.parquet")? } else { None };
+    let frames = if how.parquet { open("requests.parquet")? } else { None };
     let labels = labels(input.world, input.policy, input.gpus);
     let slos: Vec<SloParams> = input.world.classes.iter().map(|class| class.slo.clone()).collect();
     let requests = requests.map(|file| RequestsCsv::new(file, &labels, slos.clone())).transpose()?;
@@ -187,8 +234,8 @@ fn one(cell: &Cell<'_>, loaded: &Prepared, args: &Args, progress: &Progress) -> 
         (requests, frames.is_some().then(Vec::new));
     let any = writers.0.is_some() || writers.1.is_some();
     let writer = any.then_some(&mut writers as &mut dyn RowWriter);
-    let result = if args.twice {
-        let (result, difference) = run_cell_twice(&input, writer, progress.watcher())?;
+    let result = if how.twice {
+        let (result, difference) = run_cell_twice(&input, writer, watcher)?;
         if let Some(difference) = difference {
             let name = format!("policy `{}`, seed {}", cell.policy.name, cell.seed);
             return Err(
@@ -197,7 +244,7 @@ fn one(cell: &Cell<'_>, loaded: &Prepared, args: &Args, progress: &Progress) -> 
         }
         result
     } else {
-        run_cell(&input, writer, progress.watcher())?
+        run_cell(&input, writer, watcher)?
     };
     let (requests, rows) = writers;
     if let Some(csv) = requests {

@@ -192,11 +192,8 @@ impl<'b, P: Iterator<Item = &'b [u8]>> Iterator for Entries<'b, P> {
         let mut take = || take(&mut bytes);
         let id = unzigzag(take(), u64::from(self.before.id)) as u32;
         let ended_at = unzigzag(take(), self.before.ended_at);
-        let sent_at = {
-            // `ended_at` is `sent_at` and the difference; both wrap, so that any pair of times comes back.
-            let difference = unzigzag(take(), 0);
-            ended_at.wrapping_sub(difference)
-        };
+        // Differences wrap, so that any pair of times comes back.
+        let sent_at = ended_at.wrapping_sub(unzigzag(take(), 0));
         self.before = Before { id, ended_at };
         let mut entry = Entry {
             id: RequestId(id),
@@ -244,8 +241,18 @@ fn put(page: &mut Vec<u8>, mut value: u64) {
     page.push(value as u8);
 }
 
-#[inline]
+#[inline(always)]
 fn take(bytes: &mut &[u8]) -> u64 {
+    match bytes.split_first() {
+        Some((&byte, rest)) if byte < 0x80 => {
+            *bytes = rest;
+            u64::from(byte)
+        }
+        _ => take_long(bytes),
+    }
+}
+
+fn take_long(bytes: &mut &[u8]) -> u64 {
     let (mut value, mut shift) = (0, 0);
     while let Some((&byte, rest)) = bytes.split_first() {
         *bytes = rest;

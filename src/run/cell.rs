@@ -8,7 +8,7 @@ use super::{
 use crate::engine::Ended;
 use crate::id::{Id, IdVec};
 use crate::observe::{Observer, Work};
-use crate::replica::ServerParams;
+use crate::replica::{Method, ServerParams};
 use crate::time::{SimTime, Span};
 use crate::world::{GatewayPlacement, PolicyParams, World, WorldError, WorldParams};
 use std::sync::Arc;
@@ -32,6 +32,8 @@ pub struct CellInput<'p> {
     pub capacity: &'p [CapacityLine],
     /// Where the numbers come from.
     pub provenance: Arc<Provenance>,
+    /// How engines compute; results do not depend on it.
+    pub method: Method,
     /// What the user should know.
     pub notices: &'p [String],
     /// What the user should act on, as far as the scenario alone tells.
@@ -80,7 +82,8 @@ pub fn run_cell(
     writer: Option<&mut dyn RowWriter>,
     extra: impl Observer,
 ) -> Result<RunResult, WorldError> {
-    let world = World::new(input.world, input.policy, input.seed, sinks(input, writer, extra))?;
+    let world =
+        World::with_method(input.world, input.policy, input.seed, input.method, sinks(input, writer, extra))?;
     let (summary, sinks) = world.run(|_, _| true);
     Ok(result(input, summary, sinks))
 }
@@ -95,14 +98,18 @@ pub fn run_cell_twice(
     extra: impl Observer,
 ) -> Result<(RunResult, Option<Difference>), WorldError> {
     // Both are built before either runs, so that what cannot be built is an error and no difference.
-    drop(World::new(input.world, input.policy, input.seed, ())?);
+    drop(World::with_method(input.world, input.policy, input.seed, input.method, ())?);
     let watched = sinks(input, writer, extra);
     let (first, second, difference) = lockstep(
         |watch| {
-            let world = World::new(input.world, input.policy, input.seed, ())?;
+            let world = World::with_method(input.world, input.policy, input.seed, input.method, ())?;
             Ok::<_, WorldError>(world.run(watch).0.outcome_digest)
         },
-        |watch| Ok::<_, WorldError>(World::new(input.world, input.policy, input.seed, watched)?.run(watch)),
+        |watch| {
+            Ok::<_, WorldError>(
+                World::with_method(input.world, input.policy, input.seed, input.method, watched)?.run(watch),
+            )
+        },
     );
     let (first, (summary, sinks)) = (first?, second?);
     let difference = difference.or_else(|| {

@@ -5,7 +5,7 @@ use super::{CapacityLine, CellInput, DataTable, Provenance, Warning};
 use crate::catalog;
 use crate::id::{Id, RegionId};
 use crate::network::matrix::PairSource;
-use crate::replica::ServerParams;
+use crate::replica::{Method, ServerParams};
 use crate::scenario::{Plan, PoolFacts};
 use crate::time::Span;
 use crate::timing;
@@ -72,6 +72,7 @@ impl Prepared {
             gpus: &self.gpus,
             capacity: &self.capacity,
             provenance: self.provenance.clone(),
+            method: Method::default(),
             notices: &self.notices,
             warnings: &self.warnings,
         }

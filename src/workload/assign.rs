@@ -10,17 +10,29 @@ pub(super) struct Assigner {
     assignment: OriginAssignment,
     /// Running sums of the weights.
     cumulative: Vec<f64>,
-    key: Key,
+    keys: Keys,
+}
+
+/// What draws are for, found once.
+struct Keys {
+    affinity: Key,
+    tenant: Key,
+    session: Key,
 }
 
 impl Assigner {
     pub(super) fn new(assignment: OriginAssignment, table: &OriginTable, key: Key) -> Assigner {
+        let keys = Keys {
+            affinity: key.named("affinity"),
+            tenant: key.named("tenant"),
+            session: key.named("session"),
+        };
         let mut sum = 0.0;
         let cumulative = table.origins.iter().map(|origin| {
             sum += origin.weight;
             sum
         });
-        Assigner { assignment, cumulative: cumulative.collect(), key }
+        Assigner { assignment, cumulative: cumulative.collect(), keys }
     }
     /// The origin of a row that names `named`; `identity` is its session, or the request's key without one.
     pub(super) fn origin(&self, named: Option<OriginId>, identity: u64, tenant: TenantId) -> OriginId {
@@ -31,10 +43,13 @@ impl Assigner {
         if let Some(named) = named {
             return named;
         }
-        if affinity > 0.0 && self.key.named("affinity").at(identity).unit() < affinity {
-            return self.pick(self.key.named("tenant").at(tenant.0 as u64).unit());
+        if self.cumulative.len() == 1 {
+            return OriginId::new(0);
         }
-        self.pick(self.key.named("session").at(identity).unit())
+        if affinity > 0.0 && self.keys.affinity.at(identity).unit() < affinity {
+            return self.pick(self.keys.tenant.at(tenant.0 as u64).unit());
+        }
+        self.pick(self.keys.session.at(identity).unit())
     }
     fn pick(&self, unit: f64) -> OriginId {
         let total = self.cumulative.last().copied().unwrap_or(0.0);
@@ -75,7 +90,7 @@ mod tests {
             Assigner::new(OriginAssignment::Weighted { tenant_affinity }, &table(&[1.0, 1.0]), Key::root(1))
         };
         let at_home = |assigner: &Assigner| {
-            let home = assigner.pick(assigner.key.named("tenant").at(7).unit());
+            let home = assigner.pick(assigner.keys.tenant.at(7).unit());
             (0..10_000).filter(|&id| assigner.origin(None, id, TenantId(7)) == home).count() as f64
         };
         assert_eq!(at_home(&weighted(1.0)), 10_000.0);

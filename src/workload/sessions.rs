@@ -39,25 +39,53 @@ pub(super) struct Head {
 pub(super) struct Turn {
     pub prompt: u32,
     pub output: u32,
-    /// From the answer before to this turn.
+    /// From the answer before to this turn; a first turn has none.
     pub think: Span,
+}
+
+fn layer(key: Key, prefix: Option<&SharedPrefix>, stream: &mut Stream) -> Layer {
+    let Some(prefix) = prefix else { return Layer::default() };
+    let rank = Dist::Zipf { n: prefix.count.max(1), exponent: prefix.zipf }.sample(stream) as u64;
+    let tokens = prefix.tokens.sample(&mut key.at(rank).stream());
+    Layer { number: rank, tokens }
 }
 
 /// Draws sessions by number.
 #[derive(Clone, Debug)]
 pub(super) struct Sessions {
     pub params: SyntheticParams,
-    key: Key,
+    keys: Keys,
+}
+
+/// The branches of the workload's key, found once.
+#[derive(Clone, Copy, Debug)]
+struct Keys {
+    head: Key,
+    system: Key,
+    document: Key,
+    turns: Key,
+    turn: Key,
 }
 
 impl Sessions {
     pub(super) fn new(params: &SyntheticParams, key: Key) -> Sessions {
-        Sessions { params: params.clone(), key }
+        let keys = Keys {
+            head: key.named("head"),
+            system: key.named("system"),
+            document: key.named("document"),
+            turns: key.named("turns"),
+            turn: key.named("turn"),
+        };
+        Sessions { params: params.clone(), keys }
     }
     pub(super) fn head(&self, session: u64) -> Head {
-        let mut stream = self.key.named("head").at(session).stream();
-        let system = self.layer("system", self.params.system.as_ref(), &mut stream);
-        let document = self.layer("document", self.params.documents.as_ref(), &mut stream);
+        let SyntheticParams { system, documents, tenants, .. } = &self.params;
+        if system.is_none() && documents.is_none() && *tenants <= 1 {
+            return Head::default();
+        }
+        let mut stream = self.keys.head.at(session).stream();
+        let system = layer(self.keys.system, system.as_ref(), &mut stream);
+        let document = layer(self.keys.document, documents.as_ref(), &mut stream);
         let tenants = self.params.tenants.max(1);
         let tenant = match system.number {
             0 => stream.below(tenants),
@@ -65,15 +93,9 @@ impl Sessions {
         };
         Head { tenant, system, document }
     }
-    fn layer(&self, name: &str, prefix: Option<&SharedPrefix>, stream: &mut Stream) -> Layer {
-        let Some(prefix) = prefix else { return Layer::default() };
-        let rank = Dist::Zipf { n: prefix.count.max(1), exponent: prefix.zipf }.sample(stream) as u64;
-        let tokens = prefix.tokens.sample(&mut self.key.named(name).at(rank).stream());
-        Layer { number: rank, tokens }
-    }
     /// How many turns the session would have if its context were endless.
     fn turns_meant(&self, session: u64) -> u32 {
-        let drawn = self.params.turns.sample(&mut self.key.named("turns").at(session).stream());
+        let drawn = self.params.turns.sample(&mut self.keys.turns.at(session).stream());
         drawn.round().clamp(1.0, u32::MAX as f64) as u32
     }
     /// Turn number `turn` after `history` tokens (0 before the first), or `None` when the session is over.
@@ -82,11 +104,15 @@ impl Sessions {
             return None;
         }
         let params = &self.params;
-        let mut stream = self.key.named("turn").at(session).at(turn as u64).stream();
+        let mut stream = self.keys.turn.at(session).at(turn as u64).stream();
         let message = if turn == 0 { &params.message } else { &params.later_message };
         let (mut message, mut output) = (message.sample(&mut stream), params.output.sample(&mut stream));
+        // Drawn last, so that it need not be drawn where nobody waits for it.
         // Whole microseconds: 20,000 of them take less room in a file, and no model here is finer.
-        let think = Span((params.think_s.sample(&mut stream) * 1e6).round() as u64 * 1_000);
+        let think = match turn {
+            0 => Span::ZERO,
+            _ => Span((params.think_s.sample(&mut stream) * 1e6).round() as u64 * 1_000),
+        };
         let before = if turn == 0 { head.system.tokens + head.document.tokens } else { history };
         let room = params.max_context_tokens.saturating_sub(before);
         if turn == 0 {
@@ -99,6 +125,9 @@ impl Sessions {
     }
     /// How many turns the session has.
     pub(super) fn turns(&self, session: u64) -> u32 {
+        if self.turns_meant(session) == 1 {
+            return 1; // A first turn is cut to the context, never left out.
+        }
         let head = self.head(session);
         let (mut turn, mut history) = (0, 0);
         while let Some(next) = self.turn(session, &head, turn, history) {
