@@ -1,15 +1,24 @@
 #!/usr/bin/env bash
-# Builds both binaries from nothing, with pkg-config out of reach, and prints what that cost. Proves that a machine
-# with Rust and gcc is enough.
+# Builds both release binaries from nothing, with pkg-config out of reach, and prints what that cost and the parts that
+# cost most. Proves that a machine with Rust and gcc is enough. `fresh-build.sh lean` builds the lean one alone.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-target="$(mktemp -d)"
-trap 'rm -rf "$target"' EXIT
-export PKG_CONFIG=/bin/false CARGO_TARGET_DIR="$target"
-for features in "--no-default-features" ""; do
-  rm -rf "${target:?}"/*
-  echo "cargo build --release $features"
-  # shellcheck disable=SC2086
-  bash -c "time cargo build --release $features --quiet"
-  ls -l "$target/release/regionsim" | awk '{ printf "binary: %.1f MB\n", $5 / 1e6 }'
-done
+fresh="$PWD/target/fresh"
+trap 'rm -rf "$fresh"' EXIT
+export PKG_CONFIG=/bin/false CARGO_TARGET_DIR="$fresh" CARGO_TERM_PROGRESS_WHEN=never CARGO_INCREMENTAL=0
+unset ZSTD_SYS_USE_PKG_CONFIG
+
+# build NAME ARGUMENT …
+build() {
+  rm -rf "$fresh"
+  echo "$1: cargo build --release ${*:2}"
+  TIMEFORMAT="$1: %R s, of CPU %U + %S s"
+  time cargo build --locked --release "${@:2}" --quiet
+  awk -v name="$1" -v bytes="$(wc -c <"$fresh/release/regionsim")" \
+    'BEGIN { printf "%s: a binary of %.1f MB\n", name, bytes / 1e6 }'
+  "$fresh/release/regionsim" run scenarios/single-replica.toml --no-files --quiet >"$fresh/table"
+  grep -q '^only' "$fresh/table"
+}
+
+build lean --no-default-features
+[ "${1:-}" = lean ] || build full

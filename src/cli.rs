@@ -16,6 +16,7 @@ mod validate;
 
 pub use exit::Exit;
 
+use crate::scenario::nearest::suggest;
 use clap::{CommandFactory, Parser, Subcommand};
 use std::ffi::OsString;
 use std::io;
@@ -38,8 +39,13 @@ use std::io;
   regionsim validate my-scenario.toml
   regionsim policies gorgo
 
-Exit codes: 0 ok, 1 gate breached, 2 usage or invalid scenario, 3 run-time failure, 4 not comparable or
-inconclusive, 5 residency violation."
+Exit codes:
+  0  ok
+  1  gate breached
+  2  wrong usage or invalid scenario
+  3  failure at run time
+  4  not comparable, or inconclusive
+  5  residency violation"
 )]
 pub struct Cli {
     #[command(subcommand)]
@@ -93,6 +99,11 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
             failure.exit
         }
     }
+}
+
+/// A name that does not exist: the nearest one, or those there are.
+fn no_such<'a>(rule: &str, name: &str, known: impl Iterator<Item = &'a str>) -> exit::Failure {
+    exit::Failure::usage(anyhow::anyhow!("{rule} `{name}`; {}", suggest(name, "known", known)))
 }
 
 /// Text on stdout; a broken pipe comes back as an error.

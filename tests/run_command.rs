@@ -152,7 +152,7 @@ fn an_override_changes_the_world_and_is_kept_in_the_manifest() {
 fn mistakes_end_in_code_2_and_leave_stdout_and_disk_alone() {
     let folder = tempfile::tempdir().unwrap();
     for (args, words) in [
-        (vec!["--policy", "nearset"], "it has nearest, chwbl"),
+        (vec!["--policy", "nearset"], "did you mean `nearest`?"),
         (vec!["--set", "seed=\"x\""], "small.toml:3"),
         (vec!["--set", "regions.us.location=aws:us-esat-1"], "us-east-1"),
     ] {
@@ -197,4 +197,33 @@ fn a_generated_workload_replays_as_itself() {
         measures.into_iter().filter(|measure| measure["name"] != "waiting.mean").collect::<Vec<_>>()
     };
     assert_eq!(measures(&direct), measures(&replayed));
+}
+
+#[test]
+#[cfg(feature = "frames")]
+fn parquet_is_written_beside_the_csv_and_is_the_same_for_any_number_of_threads() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut written = Vec::new();
+    for threads in ["1", "2"] {
+        let output = run(folder.path(), &["--parquet", "--threads", threads]);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        written.push(files(&folder.path().join("reports/small")));
+        fs::remove_dir_all(folder.path().join("reports")).unwrap();
+    }
+    assert!(written[0] == written[1], "every file has the same bytes");
+    for policy in ["nearest", "chwbl"] {
+        let bytes = &written[0][&format!("{policy}/requests.parquet")];
+        assert!(bytes.starts_with(b"PAR1") && bytes.ends_with(b"PAR1"));
+    }
+    assert!(text(&written[0]["manifest.json"]).contains("nearest/requests.parquet"));
+}
+
+#[test]
+#[cfg(not(feature = "frames"))]
+fn a_lean_build_says_that_it_writes_no_parquet_before_it_works() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = run(folder.path(), &["--parquet"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("--features frames"), "{}", text(&output.stderr));
+    assert!(!folder.path().join("reports").exists());
 }

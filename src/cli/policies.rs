@@ -1,7 +1,7 @@
 //! `policies`: the registry, as a list or one policy with its parameters.
 
 use super::exit::{Exit, Failure};
-use super::{Outcome, print};
+use super::{Outcome, no_such, print};
 use crate::routing::{PolicyEntry, REGISTRY};
 use std::fmt::Write;
 
@@ -57,8 +57,7 @@ pub fn run(args: &Args) -> Outcome {
 }
 
 fn unknown(name: &str) -> Failure {
-    let names: Vec<&str> = REGISTRY.iter().map(|entry| entry.name).collect();
-    Failure::usage(anyhow::anyhow!("there is no policy `{name}`; there are {}", names.join(", ")))
+    no_such("there is no policy", name, REGISTRY.iter().map(|entry| entry.name))
 }
 
 fn show(out: &mut String, entry: &PolicyEntry) {

@@ -3,7 +3,7 @@
 use super::exit::{Exit, Failure};
 use super::load::load;
 use super::progress::Progress;
-use super::{Outcome, print, terminal};
+use super::{Outcome, no_such, print, terminal};
 use crate::observe::{Observer, RequestRow};
 use crate::replica::{Method, Stepping};
 use crate::report::atomic::AtomicFile;
@@ -201,9 +201,8 @@ pub fn run(args: &Args) -> Outcome {
 /// The policies to run, in the order of the scenario.
 fn chosen<'p>(all: &'p [PolicyParams], names: &[String]) -> Result<Vec<&'p PolicyParams>, Failure> {
     if let Some(unknown) = names.iter().find(|name| all.iter().all(|policy| policy.name != **name)) {
-        let known: Vec<&str> = all.iter().map(|policy| policy.name.as_str()).collect();
-        let error = anyhow!("the scenario has no policy `{unknown}`; it has {}", known.join(", "));
-        return Err(Failure::usage(error));
+        let known = all.iter().map(|policy| policy.name.as_str());
+        return Err(no_such("the scenario has no policy", unknown, known));
     }
     Ok(all.iter().filter(|policy| names.is_empty() || names.contains(&policy.name)).collect())
 }

@@ -8,8 +8,8 @@ use crate::scenario::scenario_schema;
 /// Print the JSON Schema of scenarios or of summary.json.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "Examples:
-  regionsim schema > regionsim.schema.json      for editors, such as taplo or VS Code's Even Better TOML
-  regionsim schema summary                      what a program may rely on in summary.json")]
+  regionsim schema > regionsim.schema.json     for editors: taplo, VS Code's Even Better TOML
+  regionsim schema summary                     what a program may rely on in summary.json")]
 pub struct Args {
     /// Which schema.
     #[arg(value_enum, default_value_t = Which::Scenario)]

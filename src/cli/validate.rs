@@ -43,14 +43,19 @@ pub fn run(args: &Args) -> Outcome {
             let replicas: u32 = plan.world.pools.iter().map(|pool| pool.replicas).sum();
             let _ = writeln!(
                 out,
-                "{file}: fine: {} regions, {replicas} replicas, {} workloads, {} policies; scenario {:016x}",
-                plan.world.regions.len(),
-                plan.world.workloads.len(),
-                plan.policies.len(),
+                "{file}: fine: {}, {}, {}, {}; scenario {:016x}",
+                count(plan.world.regions.len(), "region", "regions"),
+                count(replicas as usize, "replica", "replicas"),
+                count(plan.world.workloads.len(), "workload", "workloads"),
+                count(plan.policies.len(), "policy", "policies"),
                 plan.content_hash(),
             );
         }
     }
     print(&out)?;
     failed.map_or(Ok(Exit::Ok), Err)
+}
+
+fn count(n: usize, one: &str, many: &str) -> String {
+    format!("{n} {}", if n == 1 { one } else { many })
 }

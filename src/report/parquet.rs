@@ -119,25 +119,96 @@ mod frames {
         ParquetWriter::new(out)
             .with_compression(ParquetCompression::Zstd(None))
             .with_row_group_size(Some(ROW_GROUP))
+            // Cells already run side by side, on as many threads as the user allowed.
+            .set_parallel(false)
             .finish(&mut frame)?;
         Ok(())
     }
 }
 
-#[cfg(all(test, feature = "frames"))]
-mod tests {
+#[cfg(all(test, not(feature = "frames")))]
+mod lean_tests {
     use super::super::sample;
 
     #[test]
-    fn the_file_is_parquet_and_equal_cells_give_equal_bytes() {
+    fn a_build_without_frames_says_so() {
+        let message = super::available().expect_err("this build has none").to_string();
+        assert!(message.contains("--features frames") && message.contains("requests.csv"), "{message}");
         let cell = sample::cell("a", 1, 1);
-        let (mut first, mut second) = (Vec::new(), Vec::new());
-        let slos = cell.slos.as_slice();
-        super::write(&mut first, sample::rows(1), &cell.labels, slos).unwrap();
+        let written = super::write(Vec::new(), sample::rows(1), &cell.labels, cell.slos.as_slice());
+        written.expect_err("this build has none");
+    }
+}
+
+#[cfg(all(test, feature = "frames"))]
+mod tests {
+    use super::super::{requests_csv, sample};
+    use super::*;
+    use polars::prelude::{AnyValue, DataFrame};
+    use polars_io::SerReader;
+    use polars_io::prelude::ParquetReader;
+
+    fn written(rows: Vec<RequestRow>) -> Vec<u8> {
+        let cell = sample::cell("a", 1, 1);
+        let mut bytes = Vec::new();
+        write(&mut bytes, rows, &cell.labels, cell.slos.as_slice()).unwrap();
+        bytes
+    }
+    fn read(bytes: Vec<u8>) -> DataFrame {
+        ParquetReader::new(std::io::Cursor::new(bytes)).finish().unwrap()
+    }
+
+    #[test]
+    fn the_file_is_parquet_and_equal_cells_give_equal_bytes() {
+        available().unwrap();
         let backwards = sample::rows(1).into_iter().rev().collect();
-        super::write(&mut second, backwards, &cell.labels, slos).unwrap();
+        let (first, second) = (written(sample::rows(1)), written(backwards));
         assert_eq!(&first[..4], b"PAR1");
         assert_eq!(&first[first.len() - 4..], b"PAR1");
         assert_eq!(first, second);
+    }
+
+    #[test]
+    fn what_is_read_back_is_what_was_written() {
+        let frame = read(written(sample::rows(1)));
+        assert_eq!(frame.height(), 100);
+        let at = |name: &str, row: usize| frame.column(name).unwrap().get(row).unwrap().into_static();
+        // Request 9 waits for its first token for 10 ms, half of it in the queue; two more tokens come 10 ms apart.
+        for (name, value) in [
+            ("id", 9),
+            ("prompt_tokens", 100),
+            ("cached_tokens", 25),
+            ("queue_ns", 5_000_000),
+            ("prefill_ns", 5_000_000),
+            ("sent_at_ns", 900_000_000),
+            ("first_token_at_ns", 910_000_000),
+            ("ttft_ns", 10_000_000),
+            ("tpot_ns", 10_000_000),
+            ("e2e_ns", 30_000_000),
+        ] {
+            assert_eq!(at(name, 9), AnyValue::UInt64(value), "{name}");
+        }
+        assert_eq!(at("replica", 9), AnyValue::StringOwned("us/main/0".into()));
+        assert_eq!(at("origin", 9), AnyValue::StringOwned("europe".into()));
+        assert_eq!(at("met_slo", 9), AnyValue::Boolean(true));
+        // A TTFT of 51 ms breaks the promise of 50.
+        assert_eq!(at("met_slo", 50), AnyValue::Boolean(false));
+        // Request 95 was shed: what it never had is null, not zero.
+        assert_eq!(at("outcome", 95), AnyValue::StringOwned("shed".into()));
+        for name in ["replica", "region", "first_token_at_ns", "ttft_ns", "tpot_ns"] {
+            assert_eq!(at(name, 95), AnyValue::Null, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_columns_are_those_of_requests_csv() {
+        let frame = read(written(sample::rows(1)));
+        let columns: Vec<String> = frame.get_column_names().iter().map(ToString::to_string).collect();
+        assert_eq!(columns, requests_csv::columns());
+    }
+
+    #[test]
+    fn a_cell_without_requests_is_a_file_without_rows() {
+        assert_eq!(read(written(Vec::new())).height(), 0);
     }
 }

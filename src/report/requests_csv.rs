@@ -37,6 +37,12 @@ const BEFORE: [&str; 22] = [
 const AFTER: [&str; 7] =
     ["sent_at_ns", "first_token_at_ns", "ended_at_ns", "ttft_ns", "server_ttft_ns", "tpot_ns", "e2e_ns"];
 
+/// The columns, in order.
+pub fn columns() -> Vec<String> {
+    let legs = Leg::ALL.iter().map(|leg| format!("{}_ns", leg.name()));
+    BEFORE.iter().map(ToString::to_string).chain(legs).chain(AFTER.map(String::from)).collect()
+}
+
 /// Writes requests.csv. Names are quoted once, when the file is begun; a row is then numbers and bytes put into one
 /// buffer, because a general writer costs more than the simulation of a request.
 pub struct RequestsCsv<W: Write> {
@@ -145,10 +151,7 @@ fn put_hex(line: &mut Vec<u8>, value: u64) {
 impl<W: Write> RequestsCsv<W> {
     /// Writes the head.
     pub fn new(mut out: W, labels: &Labels, slos: Vec<SloParams>) -> io::Result<Self> {
-        let legs = Leg::ALL.iter().map(|leg| format!("{}_ns", leg.name()));
-        let head: Vec<String> =
-            BEFORE.iter().map(ToString::to_string).chain(legs).chain(AFTER.map(str::to_string)).collect();
-        out.write_all((head.join(",") + "\n").as_bytes())?;
+        out.write_all((columns().join(",") + "\n").as_bytes())?;
         Ok(RequestsCsv { out, line: Vec::new(), names: Names::of(labels)?, slos, error: None })
     }
     /// Ends the file: the writer, or the first error.
