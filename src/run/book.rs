@@ -242,7 +242,7 @@ fn put(page: &mut Vec<u8>, mut value: u64) {
     page.push(value as u8);
 }
 
-#[inline(always)]
+#[inline]
 fn take(bytes: &mut &[u8]) -> u64 {
     match bytes.split_first() {
         Some((&byte, rest)) if byte < 0x80 => {
