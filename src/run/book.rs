@@ -241,6 +241,7 @@ fn put(page: &mut Vec<u8>, mut value: u64) {
     page.push(value as u8);
 }
 
+#[expect(clippy::inline_always, reason = "a row is some forty of these: calls would cost more than the work")]
 #[inline(always)]
 fn take(bytes: &mut &[u8]) -> u64 {
     match bytes.split_first() {
