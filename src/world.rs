@@ -196,7 +196,7 @@ impl<'p, O: Observer> World<'p, O> {
             self.observer.observe(told, &Observation::Sampled(sample));
         }
         let mut digest = self.digest;
-        for site in self.sites.iter_mut() {
+        for site in &mut self.sites {
             digest.cache(site.replica.cache_log().map_or(0, |log| log.digest()));
         }
         let summary = Summary { ended, end, events, outcome_digest: digest.value(), replicas };
@@ -217,7 +217,7 @@ impl<'p, O: Observer> World<'p, O> {
     /// Ends every request that is still under way.
     fn finish(&mut self, end: SimTime, told: SimTime) {
         // The horizon counts: a step that ends at it has ended.
-        for site in self.sites.iter_mut() {
+        for site in &mut self.sites {
             site.replica.advance_to(end + Span(1));
         }
         for slot in self.slots.live() {

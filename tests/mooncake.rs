@@ -1,5 +1,6 @@
 //! The whole engine on a real trace: Llama-3.1-8B on eight H100 replicas with 26,312 blocks each, the Mooncake
 //! conversation trace at its own timestamps. Where the trace is absent the tests say so and pass.
+#![allow(clippy::print_stderr)]
 
 mod common;
 #[path = "common/world.rs"]

@@ -262,7 +262,7 @@ mod tests {
     fn a_salt_in_the_keys_isolates() {
         let mut cache = BlockCache::<Lru>::new(8, true);
         assert_eq!(serve(&mut cache, 0, &chain(&[(1, 3)])), 0);
-        assert_eq!(serve(&mut cache, 1, &chain(&[(1 ^ 77, 3)])), 0);
+        assert_eq!(serve(&mut cache, 1, &chain(&[(1 ^ 0x4d, 3)])), 0);
         assert_eq!(serve(&mut cache, 2, &chain(&[(1, 3)])), 3);
     }
 

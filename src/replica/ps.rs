@@ -11,12 +11,14 @@ use std::collections::BinaryHeap;
 
 const FRACTION_BITS: u32 = 32;
 
+/// By (share clock at departure, order of arrival): the job, when it arrived, its prompt and output.
+type Sharing = (u128, u64, JobId, SimTime, u32, u32);
+
 /// A processor-sharing server.
 #[derive(Debug)]
 pub struct ProcessorSharing {
     params: QueueParams,
-    /// By (share clock at departure, order of arrival): the job, when it arrived, its prompt and output.
-    jobs: BinaryHeap<Reverse<(u128, u64, JobId, SimTime, u32, u32)>>,
+    jobs: BinaryHeap<Reverse<Sharing>>,
     /// The work each job has had since the start, in 2^-32 ns.
     share: u128,
     /// When `share` was last brought up to date.

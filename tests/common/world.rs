@@ -1,4 +1,5 @@
 //! Small worlds, built by hand, and a sink for what comes out of them.
+#![allow(dead_code)]
 
 use regionsim::dist::Dist;
 use regionsim::id::{ClassId, DataClassId, IdVec, RegionId};
