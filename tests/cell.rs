@@ -3,7 +3,6 @@
 
 mod common;
 #[path = "common/world.rs"]
-#[allow(dead_code)]
 mod world;
 
 use regionsim::dist::Dist;

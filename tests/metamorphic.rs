@@ -4,7 +4,6 @@
 #[allow(dead_code)]
 #[path = "common/regions.rs"]
 mod regions;
-#[allow(dead_code)]
 #[path = "common/world.rs"]
 mod world;
 
