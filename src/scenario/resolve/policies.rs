@@ -198,7 +198,7 @@ impl Resolver<'_> {
             } else {
                 continue;
             };
-            let region = &regions[at.index()];
+            let Some(region) = regions.get(at.index()) else { continue };
             let class_name = &rule.name;
             let inherited = !self.document.has(&["residency", class_name, key]);
             let tier = [
@@ -237,7 +237,8 @@ impl Resolver<'_> {
                 if origin.weight == 0.0 || rule.decrypt_in.contains(origin.near) {
                     continue;
                 }
-                let region = &regions[origin.near.index()];
+                // A scenario without regions has its own mistake already.
+                let Some(region) = regions.get(origin.near.index()) else { continue };
                 let item = self
                     .error(
                         &["origins", &origin.name, "near"],
