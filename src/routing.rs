@@ -21,7 +21,7 @@ pub mod tally;
 pub mod view;
 
 pub use eligible::Eligible;
-pub use index::PrefixIndex;
+pub use index::{IndexOptions, PrefixIndex};
 pub use params::{ParamInfo, ParamProblem};
 pub use policy::{Decision, IndexSource, Needs, Policy, Refusal};
 pub use registry::{PolicyEntry, REGISTRY, Tier};

@@ -50,6 +50,14 @@ impl Problems {
             self.0.push(ParamProblem { field, value: value.to_string(), rule });
         }
     }
+    /// A share.
+    pub fn share(&mut self, field: &'static str, value: f64) {
+        self.require(field, value, (0.0..=1.0).contains(&value), "a share from 0 to 1");
+    }
+    /// A finite number above 0.
+    pub fn positive(&mut self, field: &'static str, value: f64) {
+        self.require(field, value, value.is_finite() && value > 0.0, "a finite number above 0");
+    }
     /// A weight: finite and not negative.
     pub fn weight(&mut self, field: &'static str, value: f64) {
         self.require(field, value, value.is_finite() && value >= 0.0, "a finite number, 0 or more");
@@ -89,6 +97,10 @@ pub enum Tie {
     Random,
     /// The first in target order.
     First,
+    /// The last in target order.
+    Last,
+    /// The one with the fewest requests of this gateway under way, the first among those.
+    LowestInflight,
 }
 
 /// When a prompt stops counting as queued at its target.

@@ -73,12 +73,21 @@ impl Scanning {
 }
 
 /// The target with the lowest score: the first, or a random one of several.
-fn least(list: &[TargetId], tie: Tie, rng: &mut Stream, score: impl Fn(TargetId) -> f64) -> TargetId {
+fn least(
+    list: &[TargetId],
+    fleet: &FleetView<'_>,
+    tie: Tie,
+    rng: &mut Stream,
+    score: impl Fn(TargetId) -> f64,
+) -> TargetId {
+    let requests = |target: &&TargetId| fleet.own(**target).requests;
     let lowest = list.iter().map(|&target| score(target)).min_by(f64::total_cmp).unwrap();
     let equals: Vec<TargetId> = list.iter().copied().filter(|&target| score(target) == lowest).collect();
     match (tie, equals.len()) {
         (Tie::First, _) | (_, 1) => equals[0],
+        (Tie::Last, count) => equals[count - 1],
         (Tie::Random, count) => equals[rng.below(count as u32) as usize],
+        (Tie::LowestInflight, _) => *equals.iter().min_by_key(|target| requests(target)).unwrap(),
     }
 }
 
@@ -101,9 +110,9 @@ impl Policy for Scanning {
             PolicySpec::RoundRobin(_) => in_turn(list, &mut self.next[0]),
             PolicySpec::Random(_) => list[rng.below(list.len() as u32) as usize],
             PolicySpec::LeastRequest(params) => {
-                least(list, params.tie, rng, |target| f64::from(requests(&target)))
+                least(list, fleet, params.tie, rng, |target| f64::from(requests(&target)))
             }
-            PolicySpec::LeastLoad(params) => least(list, params.tie, rng, |target| {
+            PolicySpec::LeastLoad(params) => least(list, fleet, params.tie, rng, |target| {
                 let load = fleet.load(target);
                 let queued = params.release.tokens(fleet.own(target));
                 (u64::from(load.running + load.waiting) + load.context_tokens + queued) as f64
@@ -149,7 +158,7 @@ impl Policy for Scanning {
                 }
             }
             PolicySpec::Chwbl(params) => self.chwbl(params, request, fleet),
-            PolicySpec::Gorgo(params) => least(list, params.tie, rng, |target| {
+            PolicySpec::Gorgo(params) => least(list, fleet, params.tie, rng, |target| {
                 params.rtt * fleet.target(target).rtt.as_ms_f64()
                     + params.prefill * f64::from(fleet.uncached_tokens(request, target))
                     + params.queue * params.release.tokens(fleet.own(target)) as f64

@@ -14,6 +14,9 @@ pub struct Scene {
     pub own: Vec<Own>,
     pub load: Vec<Load>,
     pub matched: Vec<u32>,
+    pub active_blocks: Vec<u64>,
+    pub active_shared: Vec<u32>,
+    pub healthy: Vec<u32>,
     pub id: u32,
     pub session: u64,
     pub tenant: u32,
@@ -39,6 +42,9 @@ impl Scene {
             own: vec![Own::default(); count as usize],
             load: vec![Load::default(); count as usize],
             matched: vec![0; count as usize],
+            active_blocks: vec![0; count as usize],
+            active_shared: vec![0; count as usize],
+            healthy: vec![1; count as usize],
             id: 0,
             session: 0,
             tenant: 0,
@@ -93,13 +99,34 @@ impl Scene {
             other => panic!("{other:?}"),
         }
     }
+    /// The policy's decision about all targets, whatever it is.
+    pub fn decide(&mut self, policy: &mut dyn Policy) -> Decision {
+        let all: Vec<u32> = (0..self.targets.len() as u32).collect();
+        let mut rng = self.rng.clone();
+        let decision = self.with(&all, |request, fleet| policy.route(request, fleet, &mut rng));
+        self.rng = rng;
+        decision
+    }
+    /// The request went to `target`.
+    pub fn sent(&mut self, policy: &mut dyn Policy, target: u32) {
+        let all: Vec<u32> = (0..self.targets.len() as u32).collect();
+        self.with(&all, |request, _| policy.sent(request, TargetId(target)));
+    }
+    /// Waiting requests and the share of KV blocks in use in percent, by target.
+    pub fn loads<const N: usize>(mut self, loads: [(u32, u32); N]) -> Scene {
+        self.load = loads
+            .map(|(waiting, kv)| Load { waiting, kv_used_blocks: kv, kv_total_blocks: 100, ..Load::default() })
+            .to_vec();
+        self
+    }
     /// A term behind the decision for `target`, all being eligible.
     pub fn term(&self, policy: &dyn Policy, target: u32, name: &str) -> f64 {
         let all: Vec<u32> = (0..self.targets.len() as u32).collect();
         let terms = self.with(&all, |request, fleet| policy.explain(request, fleet, TargetId(target)));
         terms.iter().find(|term| term.0 == name).unwrap_or_else(|| panic!("no {name} in {terms:?}")).1
     }
-    fn with<T>(&self, eligible: &[u32], look: impl FnOnce(&RequestView<'_>, &FleetView<'_>) -> T) -> T {
+    /// Shows what a policy would see of these targets.
+    pub fn with<T>(&self, eligible: &[u32], look: impl FnOnce(&RequestView<'_>, &FleetView<'_>) -> T) -> T {
         let eligible = eligible.iter().copied().map(TargetId).collect();
         self.set.set(self.set.get() + 1);
         let eligible = Eligible::new(self.set.get(), eligible, &self.targets);
@@ -121,6 +148,9 @@ impl Scene {
             total: self.own.iter().map(|own| u64::from(own.requests)).sum(),
             load: &self.load,
             matched: &self.matched,
+            active_blocks: &self.active_blocks,
+            active_shared: &self.active_shared,
+            healthy: &self.healthy,
         };
         look(&request, &fleet)
     }

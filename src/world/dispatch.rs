@@ -53,6 +53,8 @@ impl<O: Observer> World<'_, O> {
     pub(super) fn dispatch(&mut self, now: SimTime, slot: u32, schedule: &mut Schedule<Event>) {
         let allowed = self.allowed(slot);
         self.bring_up_to_date(now, slot);
+        let gateway = self.slots.get(slot).gateway;
+        self.gateways[gateway].set_now(now);
         match self.choose(slot) {
             Place::Found(global, stage, target) => {
                 self.send(now, slot, global, stage, target, allowed, schedule);

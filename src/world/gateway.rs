@@ -7,6 +7,7 @@ use crate::id::{DataClassId, GatewayId, Id, IdVec, OriginId, RegionId, ReplicaId
 use crate::network::{Network, RegionSet};
 use crate::rng::Key;
 use crate::routing::{EligibleId, IndexSource, Stage, Target, TargetId};
+use crate::time::SimTime;
 use std::collections::VecDeque;
 
 /// A gateway.
@@ -52,6 +53,10 @@ pub(super) fn allowed(rule: &ResidencyParams, gateway: RegionId) -> RegionSet {
 }
 
 impl Gateway {
+    /// It is `now` for all stages: their indexes forget by it.
+    pub(super) fn set_now(&mut self, now: SimTime) {
+        self.global.iter_mut().chain(&mut self.stages).for_each(|stage| stage.set_now(now));
+    }
     /// Makes the sets of targets that each data class may reach, anew. To be called whenever that changes.
     pub(super) fn refresh_eligible(&mut self, data_classes: &IdVec<DataClassId, ResidencyParams>) {
         let region = self.region;
@@ -139,7 +144,7 @@ fn gateway(
     let needs = || stages.iter().chain(&global).map(Stage::needs);
     let mut gateway = Gateway {
         reads_loads: needs().any(|needs| needs.load),
-        reads_caches: needs().any(|needs| needs.index == Some(IndexSource::Oracle)),
+        reads_caches: needs().any(|needs| needs.source() == Some(IndexSource::Oracle)),
         region,
         global,
         stages,

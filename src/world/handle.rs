@@ -10,7 +10,6 @@ use crate::network::{last_mile, set_up, split};
 use crate::observe::{Leg, Observation, Observer, Outcome};
 use crate::replica::{Job, JobId, Output};
 use crate::rng::{hash_name, mix2};
-use crate::routing::IndexSource;
 use crate::time::SimTime;
 
 const LAST_MILE: u64 = hash_name("last_mile");
@@ -243,10 +242,9 @@ impl<O: Observer> World<'_, O> {
         let global = state.attempt.global;
         let state = self.slots.get(slot);
         let gateway = &mut self.gateways[state.gateway];
+        gateway.set_now(now);
         let view = request_view(state, self.params.block_tokens);
-        let stage = &mut gateway.stages[stage];
-        let shown = (stage.needs().index == Some(IndexSource::FirstToken)).then_some(&view);
-        stage.first_token(&ticket, shown);
+        gateway.stages[stage].first_token(&ticket, Some(&view));
         if let (Some(stage), Some(ticket)) = (&mut gateway.global, global) {
             stage.first_token(&ticket, Some(&view));
         }
@@ -261,11 +259,13 @@ impl<O: Observer> World<'_, O> {
         state.row.ended_at = at;
         schedule.at(at, Event::ClientEnd { slot, id: state.row.id });
         let gateway = &mut self.gateways[gateway_id];
+        gateway.set_now(now);
+        let view = request_view(self.slots.get(slot), self.params.block_tokens);
         if let Some((stage, ticket)) = attempt.replica {
-            gateway.stages[stage].finished(&ticket, attempt.first_token_seen);
+            gateway.stages[stage].finished(&ticket, attempt.first_token_seen, Some(&view));
         }
         if let (Some(stage), Some(ticket)) = (&mut gateway.global, attempt.global) {
-            stage.finished(&ticket, attempt.first_token_seen);
+            stage.finished(&ticket, attempt.first_token_seen, Some(&view));
         }
         self.retry_held(now, gateway_id, schedule);
     }
