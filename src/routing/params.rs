@@ -31,6 +31,10 @@ pub trait Validate {
     fn check(&self, problems: &mut Problems) {
         let _ = problems;
     }
+    /// The regions that are named in them, each with its parameter: whether they exist is the scenario's to say.
+    fn regions(&self) -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
 }
 
 /// Problems found so far.

@@ -29,6 +29,25 @@ impl Scanning {
         points.sort_unstable();
         Scanning { spec: spec.clone(), needs: Needs { fewest: false, ..needs }, next: vec![0; 128], points }
     }
+    /// Whether `spec` has a twin. One that scans its targets anew for each decision, and remembers nothing that it could
+    /// count again, needs none.
+    pub fn has_twin(spec: &PolicySpec) -> bool {
+        use PolicySpec as P;
+        matches!(
+            spec,
+            P::RoundRobin(_)
+                | P::Random(_)
+                | P::LeastRequest(_)
+                | P::LeastLoad(_)
+                | P::P2c(_)
+                | P::Session(_)
+                | P::Prefix(_)
+                | P::Chwbl(_)
+                | P::Gorgo(_)
+                | P::Nearest(_)
+                | P::CacheAware(_)
+        )
+    }
     fn ring(&self, key: u64, fleet: &FleetView<'_>) -> Vec<TargetId> {
         let start = self.points.partition_point(|point| point.0 < key);
         let mut order: Vec<TargetId> = Vec::new();
@@ -170,6 +189,31 @@ impl Policy for Scanning {
                     list.iter().copied().filter(|target| distance(target).1 == near.1).collect();
                 in_turn(&there, &mut self.next[near.1.0 as usize])
             }
+            PolicySpec::CacheAware(params) => {
+                let among: Vec<TargetId> = if params.faithful {
+                    (0..fleet.targets.len() as u32).map(TargetId).collect()
+                } else {
+                    list.to_vec()
+                };
+                let most = among.iter().map(requests).max().unwrap();
+                let least = among.iter().map(requests).min().unwrap();
+                let uneven = most - least > params.abs && f64::from(most) > params.rel * f64::from(least);
+                let best = *among
+                    .iter()
+                    .min_by_key(|target| {
+                        let ties = if params.faithful { 0 } else { requests(target) };
+                        (Reverse(fleet.matched_blocks(**target)), ties)
+                    })
+                    .unwrap();
+                let held = request.prompt_tokens - fleet.uncached_tokens(request, best);
+                let follows = f64::from(held) / f64::from(request.prompt_tokens.max(1)) > params.threshold;
+                match (uneven || !follows, list.contains(&best)) {
+                    (true, _) => idlest(),
+                    (false, true) => best,
+                    (false, false) => list[0],
+                }
+            }
+            other => unreachable!("{} has no twin: it scans already", other.name()),
         })
     }
 }

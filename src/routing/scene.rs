@@ -6,7 +6,10 @@ use crate::observe::Load;
 use crate::rng::{Key, Stream};
 use crate::time::Span;
 use crate::workload::{Chain, Run};
-use std::cell::Cell;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Sets of targets so far: a policy that is shown several scenes meets no number twice.
+static SETS: AtomicU32 = AtomicU32::new(1);
 
 /// Targets with their views, and one request.
 pub struct Scene {
@@ -24,7 +27,6 @@ pub struct Scene {
     pub block_tokens: u32,
     chain: Chain,
     rng: Stream,
-    set: Cell<u32>,
 }
 
 impl Scene {
@@ -52,7 +54,6 @@ impl Scene {
             block_tokens: 16,
             chain: Chain::new(),
             rng: Key::root(11).stream(),
-            set: Cell::new(0),
         };
         scene.prompt(1);
         scene
@@ -115,7 +116,12 @@ impl Scene {
     /// Waiting requests and the share of KV blocks in use in percent, by target.
     pub fn loads<const N: usize>(mut self, loads: [(u32, u32); N]) -> Scene {
         self.load = loads
-            .map(|(waiting, kv)| Load { waiting, kv_used_blocks: kv, kv_total_blocks: 100, ..Load::default() })
+            .map(|(waiting, kv)| Load {
+                waiting,
+                kv_used_blocks: kv,
+                kv_total_blocks: 100,
+                ..Load::default()
+            })
             .to_vec();
         self
     }
@@ -128,8 +134,8 @@ impl Scene {
     /// Shows what a policy would see of these targets.
     pub fn with<T>(&self, eligible: &[u32], look: impl FnOnce(&RequestView<'_>, &FleetView<'_>) -> T) -> T {
         let eligible = eligible.iter().copied().map(TargetId).collect();
-        self.set.set(self.set.get() + 1);
-        let eligible = Eligible::new(self.set.get(), eligible, &self.targets);
+        let set = SETS.fetch_add(1, Ordering::Relaxed);
+        let eligible = Eligible::new(set, eligible, &self.targets);
         let tally = Tally::new(&eligible, &self.own, true);
         let request = RequestView {
             id: RequestId(self.id),

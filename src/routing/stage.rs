@@ -454,12 +454,39 @@ mod tests {
             "chwbl = { overflow = \"least_loaded\", bound = \"strict\", key = \"session\", vnodes = 3 }",
             "chwbl = { count = \"all\", all_full = \"least_loaded\", key = \"tenant\" }",
             "gorgo = { release = \"first_token\", tie = \"random\" }",
+            "gorgo = { tie = \"last\" }",
+            "least_load = { tie = \"lowest_inflight\" }",
+            "least_request = { tie = \"last\" }",
+            "prefix = { index = \"completion\" }",
+            "cache_aware = { faithful = true, abs = 1, threshold = 0.1 }",
+            "cache_aware = { abs = 2, max_blocks = 6, eviction_interval = \"40s\" }",
+            "epp = { faithful = true, capacity_blocks = 9, prompt_blocks = 5, unsaturated = { queue = 2 } }",
+            "epp = { running = 1, active = 1, token_load = 1, no_hit_lru = 2, queue = 0, kv = 0 }",
+            "dynamo_kv = { temperature = 0.7, active = 1, decay = 0.5, queue_tokens = 60 }",
+            "dynamo_kv = { index = \"sent\", ttl = \"30s\", tie = \"random\" }",
+            "sticky_until_saturated = { peak_prefill_tokens_per_s = 10, max_ttft_penalty_ms = 3000 }",
+            "gorgo_v1 = { gating = false }",
+            "gorgo_v1 = { max_running = 1 }",
+            "gorgo_distributed = { max_running = 0 }",
+            "gorgo_distributed = { max_running = 2 }",
+            "skywalker = { push = \"outstanding\", max_outstanding = 1, select = \"ring\", vnodes = 7 }",
+            "skywalker = { push = \"blind\", min_match = 0.0 }",
+            "nearest_within_budget = { hop = \"adds\", queue_ms_per_token = 9 }",
+            "waterfall = { capacity = 2, resume = 0.4 }",
+            "waterfall = { signal = \"own\", capacity = 3 }",
+            "proportional = { spread = \"random\" }",
+            "proportional = { weights = { \"target 0\" = 2, \"target 1\" = 1 } }",
+            "failover = { order = [\"target 3\"] }",
         ]
         .into_iter()
         .map(|text| toml::from_str(text).unwrap())
         .chain(REGISTRY.iter().map(|entry| PolicySpec::from_name(entry.name).unwrap()))
         .collect();
         prop::sample::select(variants)
+    }
+    /// Of those, the ones with a twin.
+    fn with_twin() -> impl Strategy<Value = PolicySpec> {
+        specs().prop_filter("has a twin", Scanning::has_twin)
     }
 
     proptest! {
@@ -562,7 +589,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(600))]
         #[test]
         fn every_policy_decides_and_draws_as_its_scanning_twin_does(
-            spec in specs(),
+            spec in with_twin(),
             count in 1u32..90,
             masks in prop::collection::vec(any::<u128>(), 1..4),
             steps in prop::collection::vec((any::<u8>(), 0u64..9, 0u32..9, 0u8..7, any::<u16>()), 1..150),

@@ -26,6 +26,13 @@ pub struct Target {
     pub replicas: u32,
 }
 
+impl Target {
+    /// The name of its region: a region's target has that name, a replica's begins with it and a slash.
+    pub fn region_name(&self) -> &str {
+        self.name.split('/').next().unwrap_or_default()
+    }
+}
+
 /// A request as a router sees it.
 #[derive(Clone, Copy, Debug)]
 pub struct RequestView<'a> {

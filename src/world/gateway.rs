@@ -27,8 +27,10 @@ pub(super) struct Gateway {
     pub(super) line: VecDeque<u32>,
     /// Workers that are deciding.
     pub(super) busy: u32,
-    /// Requests that a policy holds, in the order they came.
-    pub(super) held: VecDeque<u32>,
+    /// Requests that a policy holds, by data class, in the order they came, numbered in that order.
+    pub(super) held: IdVec<DataClassId, VecDeque<(u64, u32)>>,
+    /// The number of the next one.
+    pub(super) next_held: u64,
 }
 
 /// Where a gateway may send requests of a data class; `None` where it may send them nowhere.
@@ -151,7 +153,8 @@ fn gateway(
         eligible: IdVec::new(),
         line: VecDeque::new(),
         busy: 0,
-        held: VecDeque::new(),
+        held: params.data_classes.iter().map(|_| VecDeque::new()).collect(),
+        next_held: 0,
     };
     gateway.refresh_eligible(&params.data_classes);
     gateway

@@ -5,7 +5,7 @@ use super::event::Event;
 use super::params::Isolation;
 use super::{World, entry_index};
 use crate::engine::{Model, Schedule};
-use crate::id::{GatewayId, ReplicaId, SourceId};
+use crate::id::{DataClassId, GatewayId, ReplicaId, SourceId};
 use crate::network::{last_mile, set_up, split};
 use crate::observe::{Leg, Observation, Observer, Outcome};
 use crate::replica::{Job, JobId, Output};
@@ -270,11 +270,25 @@ impl<O: Observer> World<'_, O> {
         self.retry_held(now, gateway_id, schedule);
     }
 
-    /// Something came back to a gateway: asks again for those it holds, in the order they came.
-    fn retry_held(&mut self, now: SimTime, gateway: GatewayId, schedule: &mut Schedule<Event>) {
-        for _ in 0..self.gateways[gateway].held.len() {
-            let Some(slot) = self.gateways[gateway].held.pop_front() else { break };
-            self.dispatch(now, slot, schedule);
+    /// Asks again for the requests that a gateway holds. In each data class the first one that is held again holds up
+    /// those behind it (what a policy holds waits for targets, and one class has the same ones); across classes the one
+    /// that came first is asked for first.
+    pub(super) fn retry_held(&mut self, now: SimTime, gateway: GatewayId, schedule: &mut Schedule<Event>) {
+        let mut asked = None;
+        loop {
+            let heads = self.gateways[gateway].held.enumerate();
+            let heads =
+                heads.filter_map(|(class, line)| line.front().map(|&(number, slot)| (number, class, slot)));
+            // What was asked in vain stands before all that are still to be asked.
+            let Some((number, class, slot)) =
+                heads.filter(|head| asked.is_none_or(|last| head.0 > last)).min()
+            else {
+                return;
+            };
+            asked = Some(number);
+            if self.try_dispatch(now, slot, schedule) {
+                self.gateways[gateway].held[class].pop_front();
+            }
         }
     }
 

@@ -86,7 +86,8 @@ impl BoundedIndex {
     }
     /// The ids at the ends of the prompt's units.
     fn read(&mut self, prompt: &PromptBlocks<'_>) {
-        let (unit, most) = (self.options.unit_blocks as usize, self.options.prompt_blocks.unwrap_or(u32::MAX));
+        let (unit, most) =
+            (self.options.unit_blocks as usize, self.options.prompt_blocks.unwrap_or(u32::MAX));
         self.units.clear();
         self.units.extend(prompt.ids().take(most as usize).skip(unit - 1).step_by(unit));
     }
@@ -198,7 +199,10 @@ mod tests {
             });
             index.insert(&prompt(&old), at(0), ONE);
             index.insert(&prompt(&new), at(1), ONE);
-            assert_eq!((matched(&mut index, &old, at(1)), matched(&mut index, &new, at(1))), ([0, left], [0, 4]));
+            assert_eq!(
+                (matched(&mut index, &old, at(1)), matched(&mut index, &new, at(1))),
+                ([0, left], [0, 4])
+            );
             assert_eq!(index.held(ONE), 6);
         }
         // Used again in between, the old one is the newer one: 4 of it and 2 of the other.

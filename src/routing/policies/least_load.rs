@@ -41,9 +41,7 @@ impl Policy for LeastLoad {
         Needs { load: true, ..Needs::default() }
     }
     fn route(&mut self, _: &RequestView<'_>, fleet: &FleetView<'_>, rng: &mut Stream) -> Decision {
-        Decision::To(pick::least(fleet, self.params.tie, rng, |target| {
-            self.score(fleet, target)
-        }))
+        Decision::To(pick::least(fleet, self.params.tie, rng, |target| self.score(fleet, target)))
     }
     fn explain(
         &self,
