@@ -5,7 +5,7 @@ use super::event::Event;
 use super::params::Isolation;
 use super::{World, entry_index};
 use crate::engine::{Model, Schedule};
-use crate::id::{DataClassId, GatewayId, ReplicaId, SourceId};
+use crate::id::{GatewayId, ReplicaId, SourceId};
 use crate::network::{last_mile, set_up, split};
 use crate::observe::{Leg, Observation, Observer, Outcome};
 use crate::replica::{Job, JobId, Output};

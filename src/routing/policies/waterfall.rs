@@ -183,6 +183,7 @@ mod tests {
         assert!(!policy.needs().load);
         assert_eq!(scene([50, 0, 0]).requests([7, 0, 0]).ask(&mut policy), 0);
         assert_eq!(scene([0, 0, 0]).requests([8, 0, 0]).ask(&mut policy), 1);
+        let mut policy = self::policy(|params| params.signal = Signal::Own);
         // Two replicas of one region: 8 of 20 is 40 %, and they take turns.
         let mut two = scene([0; 3]).places([(0, 0), (0, 0), (2, 160)]).requests([8, 0, 0]);
         assert_eq!([two.ask(&mut policy), two.ask(&mut policy), two.ask(&mut policy)], [0, 1, 0]);
