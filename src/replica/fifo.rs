@@ -42,7 +42,7 @@ impl Fifo {
         }
     }
     /// A job arrives: it is served, waits, or is refused because the server is full.
-    pub fn deliver(&mut self, now: SimTime, job: Job, out: &mut Vec<Output>) {
+    pub fn deliver(&mut self, now: SimTime, job: &Job, out: &mut Vec<Output>) {
         let here = self.waiting.len() + self.serving.len();
         if self.params.capacity.is_some_and(|capacity| here >= capacity as usize) {
             let outcome = Outcome::QueueFull;
@@ -53,7 +53,7 @@ impl Fifo {
         self.arrivals += 1;
         let waiting = Waiting {
             job: job.id,
-            service: service_time(&self.params, &job),
+            service: service_time(&self.params, job),
             prompt_tokens: job.prompt_tokens,
             output_tokens: job.output_tokens,
         };

@@ -8,7 +8,7 @@ use crate::engine::{Model, Schedule};
 use crate::id::{GatewayId, ReplicaId, SourceId};
 use crate::network::{last_mile, set_up, split};
 use crate::observe::{Leg, Observation, Observer, Outcome};
-use crate::replica::{Job, JobId, Output};
+use crate::replica::{JobId, Output};
 use crate::rng::{hash_name, mix2};
 use crate::time::SimTime;
 
@@ -136,17 +136,16 @@ impl<O: Observer> World<'_, O> {
         let state = self.slots.get_mut(slot);
         state.in_replica = true;
         let request = &state.request;
-        let job = Job {
-            id: JobId(slot),
-            prompt_tokens: request.prompt_tokens,
-            output_tokens: request.output_tokens,
-            priority: request.priority,
-            chain: request.chain.clone(),
-        };
+        let job = &mut self.job;
+        job.id = JobId(slot);
+        job.prompt_tokens = request.prompt_tokens;
+        job.output_tokens = request.output_tokens;
+        job.priority = request.priority;
+        job.chain.copy_from(&request.chain);
         let replica = state.row.replica.expect("a request that is delivered was sent somewhere");
         let site = &mut self.sites[replica].replica;
         site.advance_to(now);
-        site.deliver(now, job, &mut self.outputs);
+        site.deliver(now, &self.job, &mut self.outputs);
         self.after_replica(now, replica, schedule);
     }
 

@@ -7,6 +7,7 @@ use crate::replica::Admission;
 use crate::timing::Line;
 use crate::workload::{Chain, Run};
 use proptest::prelude::*;
+use std::sync::Arc;
 
 type Engine = super::Engine<BlockCache<Lru>>;
 
@@ -56,7 +57,7 @@ struct Pair {
 
 impl Pair {
     fn new(params: &EngineParams, timing: Bent) -> Pair {
-        let engine = |stepping| Engine::new(params.clone(), Box::new(timing), stepping);
+        let engine = |stepping| Engine::new(params.clone(), Arc::new(timing), stepping);
         let (mut fast, mut plain) = (engine(Stepping::Fast), engine(Stepping::Stepwise));
         fast.cache.log_mut().subscribe();
         plain.cache.log_mut().subscribe();
@@ -89,9 +90,9 @@ impl Pair {
     }
     fn deliver(&mut self, now: SimTime, job: &Job) {
         let stretch = self.fast.stretch.is_some();
-        self.fast.deliver(now, job.clone(), &mut self.out[0]);
+        self.fast.deliver(now, job, &mut self.out[0]);
         self.met.cut_stretches += u64::from(stretch && self.fast.stretch.is_none());
-        self.plain.deliver(now, job.clone(), &mut self.out[1]);
+        self.plain.deliver(now, job, &mut self.out[1]);
     }
     fn act(&mut self, gap_ns: u64, act: &Act) {
         let now = match act {
