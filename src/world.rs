@@ -150,7 +150,7 @@ impl<'p, O: Observer> World<'p, O> {
         for (id, gateway) in gateways.enumerate() {
             let tiers = gateway.stages.iter().enumerate().map(|(index, stage)| (Some(index), stage));
             for (tier, stage) in tiers.chain(gateway.global.iter().map(|stage| (None, stage))) {
-                if stage.needs().index == Some(IndexSource::Oracle) {
+                if stage.needs().source() == Some(IndexSource::Oracle) {
                     follow(&mut sites, id, tier, stage);
                 }
             }
