@@ -5,9 +5,12 @@ mod arrivals;
 mod assign;
 pub mod chain;
 mod check;
+pub mod curve;
 pub mod data;
 pub mod error;
 pub mod generate;
+mod groups;
+mod intensity;
 pub mod mooncake;
 pub mod native;
 pub mod open_file;
@@ -17,6 +20,7 @@ pub mod read;
 mod replay;
 pub mod request;
 mod sessions;
+mod shifted;
 pub mod spread;
 mod synthetic;
 pub mod trace;
@@ -24,28 +28,34 @@ pub mod write;
 
 pub use chain::{Chain, Run};
 pub use check::check;
+pub use curve::Curve;
 pub use data::{TraceData, TraceRow};
 pub use error::{TraceErrors, TraceFinding, WorkloadError};
-pub use generate::{Generated, generate_trace, workload_key};
+pub use generate::{Generated, generate_trace, generate_workload, workload_key};
 pub use params::{
-    Arrivals, OriginAssignment, OriginRow, OriginTable, SharedPrefix, SyntheticParams, Tokens, TraceParams,
-    Until, WorkloadKind, WorkloadParams,
+    AffinityBy, Arrivals, Geography, OriginAssignment, OriginRow, OriginTable, RateStage, Setting, SharedPrefix,
+    SyntheticParams, Tokens, TraceParams, Until, WorkloadKind, WorkloadParams,
 };
 pub use read::{ReadOptions, TraceFormat, read_trace};
 pub use request::{Request, Source};
 pub use trace::{CompiledTrace, TraceSummary};
 
 use crate::rng::Key;
+use crate::time::Span;
 use std::path::Path;
 
 /// Starts a workload. `key` is the run's key for it: [`workload_key`]. [`check`] has been asked before: names that
 /// it refuses are treated as absent here.
 pub fn open(params: &WorkloadParams, origins: &OriginTable, block_tokens: u32, key: Key) -> Box<dyn Source> {
-    match &params.kind {
+    let source: Box<dyn Source> = match &params.kind {
         WorkloadKind::Trace(trace) => Box::new(replay::Replay::new(params, trace, origins, key)),
         WorkloadKind::Synthetic(synthetic) => {
             Box::new(synthetic::Synthetic::new(params, synthetic, origins, block_tokens, key))
         }
+    };
+    match params.setting.shift {
+        Span::ZERO => source,
+        shift => Box::new(shifted::Shifted { source, shift }),
     }
 }
 

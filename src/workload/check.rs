@@ -1,5 +1,6 @@
 //! What a workload's parameters must satisfy. Every mistake is reported, not the first alone.
 
+use super::curve::Curve;
 use super::error::WorkloadError;
 use super::params::{
     Arrivals, OriginAssignment, OriginTable, SharedPrefix, SyntheticParams, Tokens, TraceParams, Until,
@@ -51,6 +52,12 @@ impl Errors {
 pub fn check(params: &WorkloadParams, table: &OriginTable, block_tokens: u32) -> Vec<WorkloadError> {
     let mut errors = Errors(Vec::new());
     origins(&mut errors, params, table);
+    if let Some((what, value, rule)) = params.setting.rate_curve.as_ref().and_then(Curve::problem) {
+        let next = "Give as many values as hours, or \"chat\", \"office\" or \"flat\"";
+        errors.need(false, &format!("rate_curve.{what}"), value, rule, next);
+    }
+    let shift = params.setting.shift;
+    errors.need(shift.0 <= MAX_TIME.0, "shift", shift, "must be at most 200 days", "Start it earlier");
     match &params.kind {
         WorkloadKind::Trace(trace) => replay(&mut errors, trace, table, block_tokens),
         WorkloadKind::Synthetic(synthetic) => generator(&mut errors, synthetic),
@@ -64,20 +71,28 @@ fn origins(errors: &mut Errors, params: &WorkloadParams, table: &OriginTable) {
         let field = format!("origins.{}.weight", origin.name);
         let sound = origin.weight >= 0.0 && origin.weight <= 1e12;
         errors.need(sound, &field, origin.weight, "must lie in 0..=1e12", "Give each origin its share");
+        if let Some((what, value, rule)) = origin.geography.day_curve.as_ref().and_then(Curve::problem) {
+            let next = "Give as many values as hours, or \"chat\", \"office\" or \"flat\"";
+            errors.need(false, &format!("origins.{}.day_curve.{what}", origin.name), value, rule, next);
+        }
+        let offset = origin.geography.utc_offset_min;
+        let field = format!("origins.{}.utc_offset", origin.name);
+        let rule = "must lie between -18 and 18 hours";
+        errors.need(offset.abs() <= 1080, &field, offset, rule, "Give local time minus UTC");
     }
     match params.origins {
         OriginAssignment::Single(origin) => {
             let known = origin.index() < table.origins.len();
             errors.need(known, "origins.single", origin.index(), "there is no such origin", "Name an origin");
         }
-        OriginAssignment::Weighted { tenant_affinity } => {
+        OriginAssignment::Weighted { affinity, .. } => {
             let total: f64 = table.origins.iter().map(|origin| origin.weight).sum();
             let next = "Give at least one origin a weight above 0";
             let some = table.origins.is_empty() || total > 0.0;
             errors.need(some, "origins", "all of weight 0", "requests must come from somewhere", next);
-            let sound = (0.0..=1.0).contains(&tenant_affinity);
-            let next = "Give the share of sessions that start at their tenant's home";
-            errors.need(sound, "origins.tenant_affinity", tenant_affinity, "must lie in 0..=1", next);
+            let sound = (0.0..=1.0).contains(&affinity);
+            let next = "Give the share of sessions that start at their group's home";
+            errors.need(sound, "origins.affinity", affinity, "must lie in 0..=1", next);
         }
     }
 }
@@ -123,6 +138,34 @@ fn listed(names: &[String]) -> String {
     if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
 
+fn arrivals(errors: &mut Errors, arrivals: Arrivals) {
+    match arrivals {
+        Arrivals::Poisson => {}
+        Arrivals::Gamma { cv } => {
+            let sound = (0.0..=100.0).contains(&cv);
+            errors.need(sound, "synthetic.arrivals.cv", cv, "must lie in 0..=100", "1 is Poisson");
+        }
+        Arrivals::Weibull { shape } => {
+            let sound = (0.1..=100.0).contains(&shape);
+            errors.need(sound, "synthetic.arrivals.shape", shape, "must lie in 0.1..=100", "1 is Poisson");
+        }
+        Arrivals::OnOff { on_fraction, on_rate, mean_on_s } => {
+            let sound = on_fraction > 0.0 && on_fraction < 1.0;
+            let next = "Give the share of time that is on";
+            let rule = "must lie between 0 and 1";
+            errors.need(sound, "synthetic.arrivals.on_fraction", on_fraction, rule, next);
+            let fits = !sound || on_rate >= 1.0 && on_rate * on_fraction <= 1.0 + 1e-9;
+            let rule = "must lie between 1 and 1 / `on_fraction`: while off the rate cannot be below 0";
+            let next = "Lower it, or lower `on_fraction`";
+            errors.need(fits, "synthetic.arrivals.on_rate", on_rate, rule, next);
+            let sound = (1e-3..=1e6).contains(&mean_on_s);
+            let rule = "must lie in 0.001..=1000000 seconds";
+            let next = "Give the mean length of a burst";
+            errors.need(sound, "synthetic.arrivals.mean_on_s", mean_on_s, rule, next);
+        }
+    }
+}
+
 fn generator(errors: &mut Errors, params: &SyntheticParams) {
     let rate = params.sessions_per_s;
     let sound = (1e-6..=1e6).contains(&rate);
@@ -133,10 +176,19 @@ fn generator(errors: &mut Errors, params: &SyntheticParams) {
         "must lie in 1e-6..=1e6",
         "Give sessions per second",
     );
-    if let Arrivals::Gamma { cv } = params.arrivals {
-        let sound = (0.0..=100.0).contains(&cv);
-        errors.need(sound, "synthetic.arrivals.cv", cv, "must lie in 0..=100", "1 is Poisson");
+    arrivals(errors, params.arrivals);
+    for (index, stage) in params.stages.iter().enumerate() {
+        let field = |part: &str| format!("synthetic.stages.{index}.{part}");
+        for (part, rate) in [("rate", stage.from), ("to", stage.to)] {
+            let sound = (0.0..=1e6).contains(&rate);
+            errors.need(sound, &field(part), rate, "must lie in 0..=1e6", "Give sessions per second");
+        }
+        let sound = stage.lasts.0 > 0 && stage.lasts.0 <= MAX_TIME.0;
+        let rule = "must be above 0 and at most 200 days";
+        errors.need(sound, &field("for"), stage.lasts, rule, "Give how long the rate holds");
     }
+    let none = !params.stages.is_empty() && params.stages.iter().all(|stage| stage.from + stage.to <= 0.0);
+    errors.need(!none, "synthetic.stages", "0 throughout", "some stage has a rate", "Give it a rate above 0");
     match params.until {
         Until::Duration(span) => {
             let sound = span.0 > 0 && span.0 <= MAX_TIME.0;

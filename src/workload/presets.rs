@@ -50,6 +50,7 @@ pub fn chat_3_regions() -> Preset {
         params: SyntheticParams {
             arrivals: Arrivals::Poisson,
             sessions_per_s: 5.3,
+            stages: Vec::new(),
             until: Until::Duration(Span::from_secs(1_500)),
             tenants: 40,
             system: Some(system),

@@ -1,8 +1,9 @@
 //! Replays a compiled trace: rows with a time in order of time, turns that wait for an answer when it has come.
 
-use super::assign::Assigner;
+use super::assign::{Asks, Assigner};
+use super::groups;
 use super::data::Start;
-use super::params::{OriginTable, TraceParams, WorkloadParams};
+use super::params::{AffinityBy, OriginTable, TraceParams, WorkloadParams};
 use super::request::{Request, Source};
 use super::spread;
 use super::trace::CompiledTrace;
@@ -35,6 +36,10 @@ pub(super) struct Replay {
     waiting: FxHashMap<u64, u32>,
     names: Resolved,
     assigner: Assigner,
+    /// What shares a home, by row; empty where that is the tenant.
+    groups: Vec<u64>,
+    /// When each session begins; empty where nobody asks.
+    begins: FxHashMap<u64, SimTime>,
     name_hash: u64,
     class: ClassId,
     data_class: Option<DataClassId>,
@@ -76,7 +81,19 @@ impl Replay {
             speed => SimTime((ns as f64 / speed).round() as u64).min(MAX_TIME),
         };
         let arrivals = times.iter().zip(rows).map(|(&ns, &row)| (scaled(ns), row));
-        let arrivals = arrivals.filter(|&(_, row)| (row as u64) < limit).collect();
+        let arrivals: Vec<(SimTime, u32)> = arrivals.filter(|&(_, row)| (row as u64) < limit).collect();
+        let assigner = Assigner::new(workload, table, key.named("origin"));
+        let groups = match workload.origins.by() {
+            AffinityBy::Tenant => Vec::new(),
+            AffinityBy::Prefix => groups::of_rows(&trace),
+        };
+        let mut begins = FxHashMap::default();
+        if assigner.reads_time() {
+            for &(at, row) in &arrivals {
+                let first = begins.entry(trace.row(row).row.session).or_insert(at);
+                *first = at.min(*first);
+            }
+        }
         let origin_names: Vec<String> = table.origins.iter().map(|origin| origin.name.clone()).collect();
         let names = Resolved {
             origins: find(&trace.names().origins, &origin_names),
@@ -90,7 +107,9 @@ impl Replay {
             ready: BinaryHeap::new(),
             waiting: FxHashMap::default(),
             names,
-            assigner: Assigner::new(workload.origins, table, key.named("origin")),
+            assigner,
+            groups,
+            begins,
             name_hash: hash_name(&workload.name),
             class: workload.class,
             data_class: workload.data_class,
@@ -134,7 +153,12 @@ impl Source for Replay {
         request.tenant = TenantId(row.tenant);
         let identity = if request.session == 0 { request.key } else { request.session };
         let origin = named(row.origin).and_then(|origin| self.names.origins[origin]);
-        request.origin = self.assigner.origin(origin, identity, request.tenant);
+        let group = self.groups.get(index as usize).copied().unwrap_or(row.tenant as u64);
+        let begins = match row.session {
+            0 => at,
+            session => self.begins.get(&session).copied().unwrap_or(at),
+        };
+        request.origin = self.assigner.origin(origin, Asks { identity, group, begins });
         request.class = named(row.class).and_then(|class| self.names.classes[class]).unwrap_or(self.class);
         let data_class = named(row.data_class).and_then(|class| self.names.data_classes[class]);
         let of_origin = || self.origin_data_class.get(request.origin.index()).copied();

@@ -5,7 +5,7 @@
 //! said so far. Each layer is one run of blocks. The block in which one layer ends and the next begins belongs to
 //! the next, because its id stands for both.
 
-use super::params::{SharedPrefix, SyntheticParams, Tokens};
+use super::params::{AffinityBy, SharedPrefix, SyntheticParams, Tokens};
 use super::{Chain, Run};
 use crate::dist::Dist;
 use crate::rng::{Key, Stream};
@@ -32,6 +32,16 @@ pub(super) struct Head {
     pub tenant: u32,
     pub system: Layer,
     pub document: Layer,
+}
+
+impl Head {
+    /// What shares a home origin under affinity.
+    pub(super) fn group(&self, by: AffinityBy) -> u64 {
+        match by {
+            AffinityBy::Tenant => self.tenant as u64,
+            AffinityBy::Prefix => self.system.number,
+        }
+    }
 }
 
 /// One turn.

@@ -1,8 +1,8 @@
 //! A generated workload as a source: sessions begin on their own, later turns wait for the answers.
 
-use super::arrivals::{Beginning, Beginnings};
-use super::assign::Assigner;
-use super::params::{OriginTable, SyntheticParams, WorkloadParams};
+use super::arrivals::{Beginning, Beginnings, week};
+use super::assign::{Asks, Assigner};
+use super::params::{AffinityBy, OriginTable, SyntheticParams, WorkloadParams};
 use super::replay::session_id;
 use super::request::{Request, Source};
 use super::sessions::{Sessions, Turn};
@@ -24,6 +24,8 @@ struct Next {
     turn: u32,
     history: u32,
     turns: u32,
+    /// When the session began.
+    begins: SimTime,
 }
 
 pub(super) struct Synthetic {
@@ -34,6 +36,7 @@ pub(super) struct Synthetic {
     /// Per request under way that has a turn after it: that turn (its `at` is the time to think).
     waiting: FxHashMap<u64, Next>,
     assigner: Assigner,
+    by: AffinityBy,
     block_tokens: u32,
     chain: Chain,
     scope: u64,
@@ -53,7 +56,7 @@ impl Synthetic {
         key: Key,
     ) -> Synthetic {
         let sessions = Sessions::new(params, key);
-        let mut beginnings = Beginnings::new(params, key);
+        let mut beginnings = Beginnings::new(params, &week(workload, table), key);
         let beginning = beginnings.next(&sessions);
         Synthetic {
             sessions,
@@ -61,7 +64,8 @@ impl Synthetic {
             beginning,
             ready: BinaryHeap::new(),
             waiting: FxHashMap::default(),
-            assigner: Assigner::new(workload.origins, table, key.named("origin")),
+            assigner: Assigner::new(workload, table, key.named("origin")),
+            by: workload.origins.by(),
             block_tokens,
             chain: Chain::new(),
             scope: scope_of(&workload.name),
@@ -80,6 +84,7 @@ impl Synthetic {
             turn: 0,
             history: 0,
             turns: beginning.turns,
+            begins: SimTime(beginning.at_ns),
         });
         match (ready, first) {
             (Some(ready), Some(first)) => Some(ready.min(first)),
@@ -109,7 +114,9 @@ impl Source for Synthetic {
         request.turn = now.turn;
         request.key = mix2(request.session, now.turn as u64);
         request.tenant = TenantId(head.tenant);
-        request.origin = self.assigner.origin(None, request.session, request.tenant);
+        let group = head.group(self.by);
+        request.origin =
+            self.assigner.origin(None, Asks { identity: request.session, group, begins: now.begins });
         request.class = self.class;
         let of_origin = || self.origin_data_class.get(request.origin.index()).copied();
         request.data_class = self.data_class.or_else(of_origin).unwrap_or_default();

@@ -66,6 +66,7 @@ pub fn origin(name: &str, near: u32, weight: f64) -> OriginParams {
         data_class: DataClassId(1),
         last_mile: LastMileParams { median_rtt: Span::from_ms(20), sigma: 0.4 },
         connection: Connection::Cold { setup_round_trips: 2 },
+        geography: Default::default(),
     }
 }
 
@@ -89,6 +90,7 @@ pub fn chat(requests: u64) -> SyntheticParams {
         turns: Dist::Constant { value: 3.0 },
         think_s: Dist::Lognormal { median: 2.0, sigma: 1.0 },
         max_context_tokens: 4_000,
+        ..SyntheticParams::default()
     }
 }
 

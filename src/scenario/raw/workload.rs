@@ -1,6 +1,7 @@
 //! Workloads as they are written.
 
 use crate::dist::Dist;
+use super::demand::{RawCurve, RawStage};
 use crate::units::{Duration, Ratio};
 use crate::workload::TraceFormat;
 use schemars::JsonSchema;
@@ -26,6 +27,26 @@ pub struct RawWorkload {
     pub origin: Option<String>,
     /// Share of sessions whose origin follows from their tenant, so that a tenant has a home. Default: 0.
     pub tenant_affinity: Option<Ratio>,
+    /// The same with the shared prompt in place of the tenant; one of the two. Default: 0.
+    pub prefix_affinity: Option<Ratio>,
+    /// Whether a session's origin is drawn by the weights of the hour at which it begins, where origins have day curves, or by those of the whole day: "diurnal" or "static". Default: "diurnal".
+    pub origin_draw: Option<OriginDraw>,
+    /// The time of the week, in UTC, at which the run begins, such as "Tue 14:00": where day curves begin. Default: "Mon 00:00".
+    pub utc_start: Option<String>,
+    /// Demand by local time of origins that state none: "chat", "office", "flat", a table or a sinusoid. Default: "flat".
+    pub rate_curve: Option<RawCurve>,
+    /// How long after the run's start the workload starts. Default: "0s".
+    pub shift: Option<Duration>,
+}
+
+/// How origins are drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OriginDraw {
+    /// By the weights of the hour.
+    Diurnal,
+    /// By the weights of the day.
+    Static,
 }
 
 /// A trace to replay.
@@ -53,12 +74,14 @@ pub struct RawTrace {
 /// A generator: sessions arrive in an open loop, later turns wait for the answers.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-#[schemars(rename = "Synthetic", extend("required" = ["sessions_per_s"]))]
+#[schemars(rename = "Synthetic")]
 pub struct RawSynthetic {
-    /// New sessions in a second, over all origins.
+    /// New sessions in a second, over all origins, on the mean of a usual day. One of `sessions_per_s` and `stages`.
     #[schemars(extend("exclusiveMinimum" = 0, "maximum" = 1e6))]
     pub sessions_per_s: Option<f64>,
-    /// Gaps between sessions: "poisson", or `{ gamma = { cv = 2.0 } }` for bursts. Default: "poisson".
+    /// A ladder of rates, `[{ rate = 1, for = "5m" }, …]`, with `to` a ramp; the last one's end is the workload's. One of `sessions_per_s` and `stages`.
+    pub stages: Option<Vec<RawStage>>,
+    /// Gaps between sessions: "poisson", "on_off", or `{ gamma = { cv = 2.0 } }` and others for bursts. Default: "poisson".
     pub arrivals: Option<RawArrivals>,
     /// No session starts after this. One of `duration` and `requests`.
     pub duration: Option<Duration>,
@@ -99,6 +122,23 @@ pub enum RawArrivals {
         /// Coefficient of variation of the gaps; above 1 is burstier than Poisson.
         #[schemars(extend("exclusiveMinimum" = 0, "maximum" = 100))]
         cv: f64,
+    },
+    /// Weibull gaps.
+    Weibull {
+        /// Shape; 1 is Poisson, below 1 burstier.
+        #[schemars(range(min = 0.1, max = 100))]
+        shape: f64,
+    },
+    /// On and off, as an hour of code completions at Azure.
+    OnOff,
+    /// Poisson at a rate that jumps between on and off, each for an exponential time.
+    Bursts {
+        /// Share of time that is on.
+        on_fraction: f64,
+        /// The rate while on over the mean rate.
+        on_rate: f64,
+        /// Mean length of a time that is on.
+        mean_on: Duration,
     },
 }
 

@@ -1,6 +1,7 @@
 //! Workloads: traces are read and compiled here, generators get their defaults.
 
 use super::Resolver;
+use super::demand::length_of;
 use crate::dist::Dist;
 use crate::id::{ClassId, DataClassId, Id, IdVec, OriginId, SourceId};
 use crate::scenario::diagnostic::Diagnostic;
@@ -43,6 +44,7 @@ impl Resolver<'_> {
                     name: origin.name.clone(),
                     weight: origin.weight,
                     data_class: origin.data_class,
+                    geography: origin.geography.clone(),
                 })
                 .collect(),
             classes: classes.iter().map(|class| class.name.clone()).collect(),
@@ -89,9 +91,7 @@ impl Resolver<'_> {
                     self.find(&origin_names, origin, "origin", "origins", &["workloads", name, "origin"]);
                 OriginAssignment::Single(OriginId::new(index.unwrap_or(0)))
             }
-            None => OriginAssignment::Weighted {
-                tenant_affinity: raw.tenant_affinity.map_or(0.0, |share| share.0),
-            },
+            None => self.assignment(name, raw),
         };
         let given: Vec<&str> = ["trace", "synthetic"]
             .into_iter()
@@ -139,14 +139,19 @@ impl Resolver<'_> {
                 .unwrap_or_else(|| classes.get(ClassId::new(class)).map_or(0, |class| class.priority)),
             origins,
             kind,
+            setting: self.setting(name, raw),
         };
         for problem in crate::workload::check(&workload, table, block_tokens) {
             // Said already, where origins are read.
-            if problem.field.starts_with("origins") && problem.field != "origins.tenant_affinity" {
+            if problem.field.starts_with("origins") && problem.field != "origins.affinity" {
                 continue;
             }
             let mut path = vec!["workloads", name];
-            path.extend(problem.field.trim_start_matches("origins.").split('.'));
+            match problem.field.as_str() {
+                "origins.affinity" if raw.prefix_affinity.is_some() => path.push("prefix_affinity"),
+                "origins.affinity" => path.push("tenant_affinity"),
+                field => path.extend(field.split('.')),
+            }
             let item = self
                 .error(&path, format!("`{}` of workload `{name}`: {}", problem.field, problem.rule))
                 .label(format!("it is {}", problem.value))
@@ -219,9 +224,11 @@ impl Resolver<'_> {
 
     fn synthetic(&mut self, name: &str, raw: &RawSynthetic) -> Option<(WorkloadKind, Option<Span>)> {
         let default = SyntheticParams::default();
-        let rate = raw.sessions_per_s?;
         let path = ["workloads", name, "synthetic"];
+        let stages = self.stages(name, raw)?;
+        let rate = raw.sessions_per_s.unwrap_or_else(|| stages.iter().map(|stage| stage.from).sum());
         let until = match (raw.duration, raw.requests) {
+            (None, None) if !stages.is_empty() => Until::Duration(length_of(&stages)),
             (Some(duration), None) => Until::Duration(duration.0),
             (None, Some(requests)) => Until::Requests(requests),
             (None, None) => {
@@ -247,11 +254,9 @@ impl Resolver<'_> {
         };
         let turns = raw.turns.clone().unwrap_or(default.turns);
         let params = SyntheticParams {
-            arrivals: match raw.arrivals {
-                None | Some(RawArrivals::Poisson) => Arrivals::Poisson,
-                Some(RawArrivals::Gamma { cv }) => Arrivals::Gamma { cv },
-            },
+            arrivals: arrivals(raw.arrivals),
             sessions_per_s: rate,
+            stages,
             until,
             tenants: raw.tenants.unwrap_or(default.tenants),
             system: shared(raw.system.as_ref()),
@@ -269,6 +274,18 @@ impl Resolver<'_> {
             Until::Requests(requests) => Span::from_secs_f64(requests as f64 / rate),
         };
         Some((WorkloadKind::Synthetic(params), Some(length)))
+    }
+}
+
+fn arrivals(raw: Option<RawArrivals>) -> Arrivals {
+    match raw {
+        None | Some(RawArrivals::Poisson) => Arrivals::Poisson,
+        Some(RawArrivals::Gamma { cv }) => Arrivals::Gamma { cv },
+        Some(RawArrivals::Weibull { shape }) => Arrivals::Weibull { shape },
+        Some(RawArrivals::OnOff) => Arrivals::ON_OFF,
+        Some(RawArrivals::Bursts { on_fraction, on_rate, mean_on }) => {
+            Arrivals::OnOff { on_fraction, on_rate, mean_on_s: mean_on.0.as_secs_f64() }
+        }
     }
 }
 
