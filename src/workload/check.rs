@@ -2,6 +2,7 @@
 
 use super::curve::Curve;
 use super::error::WorkloadError;
+use super::geography;
 use super::params::{
     Arrivals, OriginAssignment, OriginTable, SharedPrefix, SyntheticParams, Tokens, TraceParams, Until,
     WorkloadKind, WorkloadParams,
@@ -126,7 +127,8 @@ fn replay(errors: &mut Errors, params: &TraceParams, table: &OriginTable, block_
         ("class", &names.classes, &table.classes),
         ("data_class", &names.data_classes, &table.data_classes),
     ] {
-        for name in used.iter().filter(|name| !known.contains(name)) {
+        let country = |name: &String| what == "origin" && geography::is_country(name, table);
+        for name in used.iter().filter(|name| !known.contains(name) && !country(name)) {
             let rule = format!("the trace names it, and the scenario knows {}", listed(known));
             let next = "Name one so in the scenario, or rename it in the trace";
             errors.need(false, &format!("trace.{what}"), format!("\"{name}\""), &rule, next);

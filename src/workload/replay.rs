@@ -1,7 +1,7 @@
 //! Replays a compiled trace: rows with a time in order of time, turns that wait for an answer when it has come.
 
 use super::assign::{Asks, Assigner};
-use super::groups;
+use super::{geography, groups};
 use super::data::Start;
 use super::params::{AffinityBy, OriginTable, TraceParams, WorkloadParams};
 use super::request::{Request, Source};
@@ -94,9 +94,9 @@ impl Replay {
                 *first = at.min(*first);
             }
         }
-        let origin_names: Vec<String> = table.origins.iter().map(|origin| origin.name.clone()).collect();
+        let origins = trace.names().origins.iter();
         let names = Resolved {
-            origins: find(&trace.names().origins, &origin_names),
+            origins: origins.map(|name| geography::origin_of(name, table)).collect(),
             classes: find(&trace.names().classes, &table.classes),
             data_classes: find(&trace.names().data_classes, &table.data_classes),
         };

@@ -9,6 +9,7 @@ use crate::scenario::document::At;
 use crate::scenario::raw::workload::{RawArrivals, RawShared};
 use crate::scenario::raw::{RawSynthetic, RawTokens, RawTrace, RawWorkload};
 use crate::time::Span;
+use crate::workload::geography::geography_notice;
 use crate::workload::{
     Arrivals, OriginAssignment, OriginRow, OriginTable, ReadOptions, SharedPrefix, SyntheticParams, Tokens,
     TraceFormat, TraceParams, Until, WorkloadKind, WorkloadParams,
@@ -158,6 +159,11 @@ impl Resolver<'_> {
                 .help(problem.next);
             self.push(item);
         }
+        if let Some(notice) = geography_notice(&workload, table) {
+            let place = self.place(&["workloads", name, "trace", "path"], At::Value);
+            self.push(Diagnostic::notice(place, notice));
+        }
+        let length = length.map(|length| Span(length.0.saturating_add(workload.setting.shift.0)));
         Some((workload, length))
     }
 
