@@ -12,6 +12,7 @@ pub mod generate;
 pub mod geography;
 mod groups;
 mod intensity;
+pub mod kinds;
 pub mod mooncake;
 pub mod native;
 pub mod open_file;
@@ -35,8 +36,9 @@ pub use data::{TraceData, TraceRow};
 pub use error::{TraceErrors, TraceFinding, WorkloadError};
 pub use generate::{Generated, generate_trace, generate_workload, workload_key};
 pub use params::{
-    AffinityBy, Arrivals, Geography, OriginAssignment, OriginRow, OriginTable, RateStage, Setting, SharedPrefix,
-    SyntheticParams, Tokens, TraceParams, Until, WorkloadKind, WorkloadParams,
+    AffinityBy, Arrivals, AtLimit, Geography, GlobalPrefix, OriginAssignment, OriginRow, OriginTable,
+    RateStage, Setting, SharedPrefix, SyntheticParams, Tenancy, Tokens, TraceParams, Until, WorkloadKind,
+    WorkloadParams,
 };
 pub use read::{ReadOptions, TraceFormat, read_trace};
 pub use request::{Request, Source};

@@ -70,7 +70,7 @@ fn two_regions() -> WorldParams {
             sessions_per_s: 6.0,
             until: Until::Requests(1_500),
             tenants: 5,
-            system: Some(SharedPrefix { count: 5, tokens: Tokens::fixed(256), zipf: 1.0 }),
+            system: Some(SharedPrefix { count: 5, tokens: Tokens::fixed(256), zipf: 1.0, shared_as: None }),
             turns: Dist::Constant { value: 3.0 },
             ..SyntheticParams::default()
         },

@@ -10,10 +10,10 @@ use crate::replica::{Admission, Scheduler};
 use crate::routing::PolicySpec;
 use crate::units::{Bandwidth, Duration, Ratio};
 use crate::world::Isolation;
+pub use demand::{CurvePreset, RawCurve, RawOwnCurve, RawStage};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
-pub use demand::{CurvePreset, RawCurve, RawOwnCurve, RawStage};
 pub use workload::{RawSynthetic, RawTokens, RawTrace, RawWorkload};
 
 /// Tables by name.

@@ -56,12 +56,7 @@ pub(super) fn locals<'p>(workload: &'p WorkloadParams, table: &'p OriginTable) -
     let rows = table.origins.iter().enumerate();
     rows.filter(|&(index, _)| single.is_none_or(|single| single == index))
         .map(|(_, row)| Local {
-            curve: row
-                .geography
-                .day_curve
-                .as_ref()
-                .or(workload.setting.rate_curve.as_ref())
-                .unwrap_or(&FLAT),
+            curve: row.geography.day_curve.as_ref().or(workload.setting.rate_curve.as_ref()).unwrap_or(&FLAT),
             utc_offset_min: row.geography.utc_offset_min,
             weight: if single.is_some() { 1.0 } else { row.weight },
         })
@@ -234,9 +229,7 @@ mod tests {
             let assigner = assigner(weighted, &table);
             let begins = SimTime(hour * 3600 * NS_PER_SEC);
             (0..10_000)
-                .filter(|&identity| {
-                    assigner.origin(None, Asks { identity, group: 0, begins }) == OriginId(0)
-                })
+                .filter(|&identity| assigner.origin(None, Asks { identity, group: 0, begins }) == OriginId(0))
                 .count() as f64
         };
         // 4/5 at noon and 1/5 at midnight, every day; 5 standard deviations of a binomial with 0.8 are 200

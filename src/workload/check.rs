@@ -4,8 +4,8 @@ use super::curve::Curve;
 use super::error::WorkloadError;
 use super::geography;
 use super::params::{
-    Arrivals, OriginAssignment, OriginTable, SharedPrefix, SyntheticParams, Tokens, TraceParams, Until,
-    WorkloadKind, WorkloadParams,
+    Arrivals, OriginAssignment, OriginTable, SharedPrefix, SyntheticParams, Tenancy, Tokens, TraceParams,
+    Until, WorkloadKind, WorkloadParams,
 };
 use crate::dist::Dist;
 use crate::id::Id;
@@ -140,6 +140,10 @@ fn listed(names: &[String]) -> String {
     if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
 
+fn shares(errors: &mut Errors, field: &str, share: f64, next: &str) {
+    errors.need((0.0..=1.0).contains(&share), field, share, "must lie in 0..=1", next);
+}
+
 fn arrivals(errors: &mut Errors, arrivals: Arrivals) {
     match arrivals {
         Arrivals::Poisson => {}
@@ -220,8 +224,20 @@ fn generator(errors: &mut Errors, params: &SyntheticParams) {
         "must be at least 1",
         "Leave it out for one tenant",
     );
-    for (name, layer) in [("system", &params.system), ("documents", &params.documents)] {
-        if let Some(SharedPrefix { count, tokens, zipf }) = layer {
+    if let Some(Tenancy { zipf, heavy, heavy_share }) = params.tenancy {
+        let field = "synthetic.tenant_zipf";
+        errors.need((0.0..=20.0).contains(&zipf), field, zipf, "must lie in 0..=20", "0 is uniform");
+        let next = "Lower it, or raise `tenants`";
+        errors.need(heavy <= tenants, "synthetic.heavy_tenants", heavy, "must not exceed `tenants`", next);
+        let next = "Give the heavy hitters' share of the sessions";
+        shares(errors, "synthetic.heavy_share", heavy_share, next);
+        let idle = heavy_share > 0.0 && heavy == 0;
+        let next = "Add `heavy_tenants = 3`, or leave it out";
+        errors.need(!idle, "synthetic.heavy_share", heavy_share, "a share needs heavy hitters", next);
+    }
+    let layers = [("system", &params.system), ("documents", &params.documents), ("users", &params.users)];
+    for (name, layer) in layers {
+        if let Some(SharedPrefix { count, tokens, zipf, .. }) = layer {
             let field = |part: &str| format!("synthetic.{name}.{part}");
             let next = "Leave the layer out if there is none";
             errors.need(*count > 0, &field("count"), count, "must be at least 1", next);
@@ -238,10 +254,27 @@ fn generator(errors: &mut Errors, params: &SyntheticParams) {
     errors.tokens("synthetic.message", &params.message);
     errors.tokens("synthetic.later_message", &params.later_message);
     errors.tokens("synthetic.output", &params.output);
+    if let Some(input) = &params.first_input {
+        errors.tokens("synthetic.first_input", input);
+    }
+    if let Some(growth) = &params.growth {
+        errors.tokens("synthetic.growth", growth);
+        for (field, dist) in [("synthetic.growth", &growth.dist), ("synthetic.output", &params.output.dist)] {
+            let can = dist.at_normal(0.0).is_some();
+            let rule = "growth and output are drawn at one rank, which gamma and zipf have no formula for";
+            errors.need(can, field, "gamma or zipf", rule, "Use a lognormal, or a table of quantiles");
+        }
+    }
+    let next = "Give the share of later turns";
+    shares(errors, "synthetic.tool_share", params.tool_share, next);
+    shares(errors, "synthetic.reset_share", params.reset_share, next);
+    errors.dist("synthetic.tool_wait_s", &params.tool_wait_s);
     errors.dist("synthetic.turns", &params.turns);
     errors.dist("synthetic.think_s", &params.think_s);
     let head = |layer: &Option<SharedPrefix>| layer.as_ref().map_or(0, |layer| layer.tokens.max as u64);
-    let least = head(&params.system) + head(&params.documents) + 1 + params.output.min as u64;
+    let global = params.global.as_ref().map_or(0, |global| global.tokens as u64);
+    let heads = head(&params.system) + head(&params.documents) + head(&params.users);
+    let least = global + heads + 1 + params.output.min as u64;
     let context = params.max_context_tokens;
     let rule = format!("the longest shared head, a message and an answer need {least} tokens");
     let next = "Raise it, or lower the heads' `max`";

@@ -27,16 +27,16 @@ pub struct Curve {
 /// alibaba/ServeGen, commit f891d118, Apache-2.0): mean over 14 days of all clients' rates, local time taken from their
 /// own examples. Peak at 20 h, trough at 5 h, ratio 2.21.
 const CHAT: [f64; 24] = [
-    0.84, 0.71, 0.73, 0.68, 0.71, 0.66, 0.68, 0.85, 1.02, 1.05, 1.13, 1.09, 1.06, 1.07, 1.06, 1.05, 1.09, 1.08,
-    1.01, 1.23, 1.46, 1.40, 1.27, 1.06,
+    0.84, 0.71, 0.73, 0.68, 0.71, 0.66, 0.68, 0.85, 1.02, 1.05, 1.13, 1.09, 1.06, 1.07, 1.06, 1.05, 1.09,
+    1.08, 1.01, 1.23, 1.46, 1.40, 1.27, 1.06,
 ];
 
 /// Tokens by hour of a weekday over the mean, model C in production of an office suite (`SageServe`, arXiv 2502.14617,
 /// repository shashwatj07/SageServe, commit 0b95ca2d, MIT; read off its figure). Published in UTC with the peak at
 /// 19 h; taken for UTC-7, where most of its users are, so that the peak is at noon (our choice).
 const OFFICE: [f64; 24] = [
-    0.38, 0.36, 0.35, 0.35, 0.35, 0.33, 0.44, 0.80, 1.35, 1.72, 1.95, 2.02, 2.07, 2.15, 1.94, 1.71, 1.43, 1.05,
-    0.76, 0.65, 0.56, 0.47, 0.40, 0.40,
+    0.38, 0.36, 0.35, 0.35, 0.35, 0.33, 0.44, 0.80, 1.35, 1.72, 1.95, 2.02, 2.07, 2.15, 1.94, 1.71, 1.43,
+    1.05, 0.76, 0.65, 0.56, 0.47, 0.40, 0.40,
 ];
 
 impl Curve {
@@ -68,7 +68,11 @@ impl Curve {
     pub fn problem(&self) -> Option<(&'static str, String, &'static str)> {
         let steps = self.day.len();
         if steps == 0 || !1440usize.is_multiple_of(steps) {
-            return Some(("table", steps.to_string(), "the number of steps must divide a day's 1440 minutes"));
+            return Some((
+                "table",
+                steps.to_string(),
+                "the number of steps must divide a day's 1440 minutes",
+            ));
         }
         let sound = |value: &f64| (0.0..=1e6).contains(value);
         if let Some(value) = self.day.iter().find(|value| !sound(value)) {

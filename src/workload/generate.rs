@@ -7,7 +7,7 @@ use super::assign::{Asks, Assigner};
 use super::data::{Blocks, Start, TraceNames, TraceRow};
 use super::params::{OriginRow, OriginTable, SyntheticParams, WorkloadKind, WorkloadParams};
 use super::replay::session_id;
-use super::sessions::Sessions;
+use super::sessions::{Progress, Sessions};
 use super::write::{write_header, write_row};
 use crate::id::Id;
 use crate::rng::{Key, hash_name};
@@ -79,12 +79,13 @@ pub fn generate_workload(
         let identity = session_id(hash_name(name), session + 1);
         let begins = SimTime(beginning.at_ns);
         let origin = assigner.origin(None, Asks { identity, group: head.group(by), begins }).index() as u32;
-        let (mut turn, mut history) = (0, 0);
-        while turn < beginning.turns
-            && let Some(drawn) = sessions.turn(session, &head, turn, history)
+        let mut progress = Progress::default();
+        while progress.turn < beginning.turns
+            && let Some(drawn) = sessions.turn(session, &head, progress)
         {
-            history = drawn.prompt + drawn.output;
-            sessions.chain(session, &head, history, block_tokens, &mut chain);
+            let turn = progress.turn;
+            progress = drawn.after(turn);
+            sessions.chain(session, drawn.epoch, &head, progress.history, block_tokens, None, &mut chain);
             let at = (begins + workload.setting.shift).0;
             let row = TraceRow {
                 start: if turn == 0 { Start::At(at) } else { Start::After(drawn.think.0) },
@@ -98,7 +99,6 @@ pub fn generate_workload(
                 ..TraceRow::EMPTY
             };
             write_row(to, &row, &names, &[], chain.runs())?;
-            turn += 1;
             written.requests += 1;
         }
         written.sessions += 1;

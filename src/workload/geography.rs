@@ -21,7 +21,8 @@ pub struct GeographyReport {
 /// The origin that a row means by `name`: an origin of that name, else the first that lists the country of that name or
 /// code, else the first that lists its continent.
 pub(super) fn origin_of(name: &str, table: &OriginTable) -> Option<OriginId> {
-    let find = |wanted: &dyn Fn(&super::OriginRow) -> bool| table.origins.iter().position(wanted).map(OriginId::new);
+    let find =
+        |wanted: &dyn Fn(&super::OriginRow) -> bool| table.origins.iter().position(wanted).map(OriginId::new);
     let lists = |place: &str| {
         let place = place.to_owned();
         move |row: &super::OriginRow| row.geography.countries.contains(&place)
@@ -75,7 +76,8 @@ pub fn origin_label(params: &WorkloadParams, table: &OriginTable, seeds: &str) -
             format!("synthetic(single {name}, seed {seeds}, affinity 0)")
         }
         OriginAssignment::Weighted { affinity, diurnal, .. } => {
-            let moves = diurnal && super::assign::locals(params, table).iter().any(|local| !local.curve.is_flat());
+            let moves =
+                diurnal && super::assign::locals(params, table).iter().any(|local| !local.curve.is_flat());
             let method = if moves { "diurnal" } else { "static" };
             format!("synthetic({method}, seed {seeds}, affinity {affinity})")
         }
@@ -93,8 +95,7 @@ pub fn geography_notice(params: &WorkloadParams, table: &OriginTable) -> Option<
     }
     let mut most: Vec<(&String, &u64)> = report.unmapped.iter().collect();
     most.sort_by_key(|&(name, &count)| (std::cmp::Reverse(count), name));
-    let named: Vec<String> =
-        most.iter().take(NAMED).map(|(name, count)| format!("{name} {count}")).collect();
+    let named: Vec<String> = most.iter().take(NAMED).map(|(name, count)| format!("{name} {count}")).collect();
     let more = most.len().saturating_sub(NAMED);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     Some(format!(

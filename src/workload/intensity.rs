@@ -137,7 +137,8 @@ impl Intensity {
             let (rate, slope) = ((base + slope * (self.now_s - from)).max(0.0) * factor, slope * factor);
             let end = stage_end.min(week_end).min(burst_end);
             let span = (end - self.now_s).max(0.0);
-            let area = if span.is_finite() { (rate + 0.5 * slope * span).max(0.0) * span } else { f64::INFINITY };
+            let area =
+                if span.is_finite() { (rate + 0.5 * slope * span).max(0.0) * span } else { f64::INFINITY };
             if work < area && rate + slope.max(0.0) > 0.0 {
                 // rate·x + slope·x²/2 = work, in the form that does not cancel.
                 let root = (rate * rate + 2.0 * slope * work).max(0.0).sqrt();
@@ -233,7 +234,10 @@ mod tests {
             let want = 168.0 * week as f64 + within as f64 / 2.0;
             // The last of a week falls on the very moment at which the rate goes to 0.
             let next_week = 168.0 * (week + 1) as f64;
-            assert!((hours - want).abs() < 1e-6 || within == 168 && (hours - next_week).abs() < 1e-6, "{n}: {hours}");
+            assert!(
+                (hours - want).abs() < 1e-6 || within == 168 && (hours - next_week).abs() < 1e-6,
+                "{n}: {hours}"
+            );
         }
     }
 

@@ -150,22 +150,75 @@ pub struct SyntheticParams {
     pub until: Until,
     /// How many tenants; a system prompt belongs to one.
     pub tenants: u32,
+    /// How sessions fall on tenants. `None`: a system prompt is drawn by its own popularity and has its tenant; without
+    /// system prompts all tenants are alike.
+    pub tenancy: Option<Tenancy>,
+    /// What every prompt begins with (tools, a product's prompt), before the system prompt.
+    pub global: Option<GlobalPrefix>,
     /// System prompts at the head of every prompt.
     pub system: Option<SharedPrefix>,
     /// Documents after the system prompt (retrieval).
     pub documents: Option<SharedPrefix>,
+    /// What belongs to a user (memory, instructions), after the documents; its `zipf` is the users' activity.
+    pub users: Option<SharedPrefix>,
+    /// The first prompt of a session with everything before it; in place of `message`.
+    pub first_input: Option<Tokens>,
     /// The first user message.
     pub message: Tokens,
     /// The user messages of later turns.
     pub later_message: Tokens,
+    /// How much longer each prompt is than the one before, the answer between them included; in place of
+    /// `later_message`. Drawn at the same rank as that answer: long answers and long additions go together, because
+    /// independent draws would make prompts that do not hold the answer before them.
+    pub growth: Option<Tokens>,
     /// Answers.
     pub output: Tokens,
     /// Turns of a session, at least 1, rounded to the nearest.
     pub turns: Dist,
     /// Seconds from an answer's arrival at the client to the next turn.
     pub think_s: Dist,
-    /// A session ends before the turn whose prompt and output would exceed this; a first turn is cut to it.
+    /// Share of later turns that wait for a tool, not for a person, 0 to 1.
+    pub tool_share: f64,
+    /// Seconds from an answer to the next turn where that waits for a tool.
+    pub tool_wait_s: Dist,
+    /// Share of later turns, 0 to 1, at which the context is compacted: the prompt is drawn like a first one, and shares
+    /// only the layers above the session's own.
+    pub reset_share: f64,
+    /// What happens before the turn whose prompt and output would exceed `max_context_tokens`.
+    pub at_limit: AtLimit,
+    /// The most tokens of a prompt and its output; a first turn is cut to it.
     pub max_context_tokens: u32,
+}
+
+/// What happens to a session that would exceed its context.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AtLimit {
+    /// It ends.
+    #[default]
+    End,
+    /// Its context is compacted.
+    Reset,
+}
+
+/// How sessions fall on tenants.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Tenancy {
+    /// Zipf exponent of the tenants' shares; 0 is uniform.
+    pub zipf: f64,
+    /// The first so many tenants are heavy hitters.
+    pub heavy: u32,
+    /// They share this part of the sessions evenly, 0 to 1, beside what Zipf gives them of the rest.
+    pub heavy_share: f64,
+}
+
+/// What every prompt begins with.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct GlobalPrefix {
+    /// Its length.
+    pub tokens: u32,
+    /// Workloads that state the same name here begin with the same tokens; `None` is this workload alone.
+    pub shared_as: Option<String>,
 }
 
 impl Default for SyntheticParams {
@@ -178,13 +231,22 @@ impl Default for SyntheticParams {
             stages: Vec::new(),
             until: Until::Duration(Span::from_secs(600)),
             tenants: 1,
+            tenancy: None,
+            global: None,
             system: None,
             documents: None,
+            users: None,
+            first_input: None,
             message: Tokens::new(Dist::Lognormal { median: 200.0, sigma: 1.0 }, 32_768),
             later_message: Tokens::new(Dist::Lognormal { median: 80.0, sigma: 1.0 }, 32_768),
+            growth: None,
             output: Tokens::new(Dist::Lognormal { median: 180.0, sigma: 0.8 }, 4_096),
             turns: Dist::Constant { value: 1.0 },
             think_s: Dist::Lognormal { median: 12.0, sigma: 1.0 },
+            tool_share: 0.0,
+            tool_wait_s: Dist::Constant { value: 0.0 },
+            reset_share: 0.0,
+            at_limit: AtLimit::End,
             max_context_tokens: 131_072,
         }
     }
@@ -254,6 +316,9 @@ pub struct SharedPrefix {
     pub tokens: Tokens,
     /// Zipf exponent of their popularity; 0 is uniform.
     pub zipf: f64,
+    /// Workloads that state the same name here have the same ones, where all that goes before them is shared too;
+    /// `None` is this workload alone.
+    pub shared_as: Option<String>,
 }
 
 /// A length in tokens: rounded to the nearest and held within bounds.

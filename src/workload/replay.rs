@@ -1,12 +1,12 @@
 //! Replays a compiled trace: rows with a time in order of time, turns that wait for an answer when it has come.
 
 use super::assign::{Asks, Assigner};
-use super::{geography, groups};
 use super::data::Start;
 use super::params::{AffinityBy, OriginTable, TraceParams, WorkloadParams};
 use super::request::{Request, Source};
 use super::spread;
 use super::trace::CompiledTrace;
+use super::{geography, groups};
 use crate::id::{ClassId, DataClassId, Id, OriginId, TenantId};
 use crate::observe::Outcome;
 use crate::rng::{Key, hash_name, mix2};

@@ -108,14 +108,18 @@ mod tests {
     #[test]
     fn an_overloaded_rung_is_told_from_one_that_keeps_up() {
         let stage = |rate| RateStage { from: rate, to: rate, lasts: Span::from_secs(10) };
-        let synthetic = SyntheticParams { stages: vec![stage(1.0), stage(3.0)], ..SyntheticParams::default() };
+        let synthetic =
+            SyntheticParams { stages: vec![stage(1.0), stage(3.0)], ..SyntheticParams::default() };
         let mut params = WorkloadParams::new("w", WorkloadKind::Synthetic(synthetic));
         params.setting.shift = Span::from_secs(100);
         let rungs = rungs(&params);
         let second = |s: u64| SimTime(s * 1_000_000_000);
         assert_eq!((rungs[1].from, rungs[1].to), (second(110), second(120)));
         let at = |s| rung_of(&rungs, second(s));
-        assert_eq!((at(99), at(100), at(109), at(110), at(119), at(120)), (None, Some(0), Some(0), Some(1), Some(1), None));
+        assert_eq!(
+            (at(99), at(100), at(109), at(110), at(119), at(120)),
+            (None, Some(0), Some(0), Some(1), Some(1), None)
+        );
         // Ten a second apart, served in 0.5 s; then thirty at once of a server of one a second.
         let slow = (0..10).map(|i| (second(100 + i), Some(second(100 + i) + Span::from_ms(500))));
         let fast = (0..30).map(|i| (second(110), Some(second(111 + i))));

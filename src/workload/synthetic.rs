@@ -5,9 +5,7 @@ use super::assign::{Asks, Assigner};
 use super::params::{AffinityBy, OriginTable, SyntheticParams, WorkloadParams};
 use super::replay::session_id;
 use super::request::{Request, Source};
-use super::sessions::{Sessions, Turn};
-use super::trace::scope_of;
-use super::{Chain, Run};
+use super::sessions::{Layers, Progress, Sessions, Turn};
 use crate::id::{ClassId, DataClassId, Id, TenantId};
 use crate::observe::Outcome;
 use crate::rng::{Key, hash_name, mix2};
@@ -21,8 +19,7 @@ use std::collections::BinaryHeap;
 struct Next {
     at: SimTime,
     session: u64,
-    turn: u32,
-    history: u32,
+    progress: Progress,
     turns: u32,
     /// When the session began.
     begins: SimTime,
@@ -38,8 +35,7 @@ pub(super) struct Synthetic {
     assigner: Assigner,
     by: AffinityBy,
     block_tokens: u32,
-    chain: Chain,
-    scope: u64,
+    layers: Layers,
     name_hash: u64,
     class: ClassId,
     data_class: Option<DataClassId>,
@@ -67,8 +63,7 @@ impl Synthetic {
             assigner: Assigner::new(workload, table, key.named("origin")),
             by: workload.origins.by(),
             block_tokens,
-            chain: Chain::new(),
-            scope: scope_of(&workload.name),
+            layers: Layers::new(params, &workload.name),
             name_hash: hash_name(&workload.name),
             class: workload.class,
             data_class: workload.data_class,
@@ -81,8 +76,7 @@ impl Synthetic {
         let first = self.beginning.map(|beginning| Next {
             at: SimTime(beginning.at_ns),
             session: beginning.session,
-            turn: 0,
-            history: 0,
+            progress: Progress::default(),
             turns: beginning.turns,
             begins: SimTime(beginning.at_ns),
         });
@@ -100,19 +94,20 @@ impl Source for Synthetic {
 
     fn pull(&mut self, request: &mut Request) {
         let now = self.head().expect("pull after peek gave a time");
-        if now.turn == 0 {
+        if now.progress.turn == 0 {
             self.beginning = self.beginnings.next(&self.sessions);
         } else {
             self.ready.pop();
         }
         let head = self.sessions.head(now.session);
-        let turn = self.sessions.turn(now.session, &head, now.turn, now.history);
+        let turn = self.sessions.turn(now.session, &head, now.progress);
         // A later turn was drawn before it was put in line, and every session has a first.
-        let Turn { prompt, output, .. } = turn.expect("a turn in line exists");
+        let turn = turn.expect("a turn in line exists");
+        let Turn { prompt, output, epoch, .. } = turn;
         request.at = now.at;
         request.session = session_id(self.name_hash, now.session + 1);
-        request.turn = now.turn;
-        request.key = mix2(request.session, now.turn as u64);
+        request.turn = now.progress.turn;
+        request.key = mix2(request.session, now.progress.turn as u64);
         request.tenant = TenantId(head.tenant);
         let group = head.group(self.by);
         request.origin =
@@ -123,17 +118,15 @@ impl Source for Synthetic {
         request.priority = self.priority;
         request.prompt_tokens = prompt;
         request.output_tokens = output;
-        self.sessions.chain(now.session, &head, prompt + output, self.block_tokens, &mut self.chain);
-        request.chain.clear();
-        for run in self.chain.runs() {
-            request.chain.push(Run { key: mix2(self.scope, run.key), ..*run });
-        }
-        let (following, history) = (now.turn + 1, prompt + output);
-        if following < now.turns
-            && let Some(next) = self.sessions.turn(now.session, &head, following, history)
+        let layers = Some(&self.layers);
+        let total = prompt + output;
+        self.sessions.chain(now.session, epoch, &head, total, self.block_tokens, layers, &mut request.chain);
+        let progress = turn.after(now.progress.turn);
+        if progress.turn < now.turns
+            && let Some(next) = self.sessions.turn(now.session, &head, progress)
         {
             let at = SimTime(next.think.0);
-            self.waiting.insert(request.key, Next { at, turn: following, history, ..now });
+            self.waiting.insert(request.key, Next { at, progress, ..now });
         }
     }
 

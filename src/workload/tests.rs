@@ -5,6 +5,7 @@ mod chat_trace;
 mod compile;
 mod fuzz;
 mod generator;
+mod kinds;
 mod malformed;
 mod mooncake_facts;
 mod sources;

@@ -82,7 +82,7 @@ pub fn chat(requests: u64) -> SyntheticParams {
         sessions_per_s: 6.0,
         until: Until::Requests(requests),
         tenants: 3,
-        system: Some(SharedPrefix { count: 4, tokens: Tokens::fixed(250), zipf: 1.0 }),
+        system: Some(SharedPrefix { count: 4, tokens: Tokens::fixed(250), zipf: 1.0, shared_as: None }),
         documents: None,
         message: Tokens::new(Dist::Lognormal { median: 200.0, sigma: 1.0 }, 2_000),
         later_message: Tokens::new(Dist::Lognormal { median: 80.0, sigma: 1.0 }, 2_000),

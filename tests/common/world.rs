@@ -9,9 +9,7 @@ use regionsim::replica::{QueueParams, ServerParams};
 use regionsim::routing::PolicySpec;
 use regionsim::time::{SimTime, Span};
 use regionsim::timing::IngressParams;
-use regionsim::workload::params::{
-    Arrivals, SyntheticParams, Tokens, Until, WorkloadKind, WorkloadParams,
-};
+use regionsim::workload::params::{Arrivals, SyntheticParams, Tokens, Until, WorkloadKind, WorkloadParams};
 use regionsim::world::params::{
     ClassParams, GatewayPlacement, Isolation, OriginParams, PolicyParams, PoolParams, RegionParams,
     ResidencyParams, SloParams, WorldParams,

@@ -1,9 +1,10 @@
 //! Workloads as they are written.
 
-use crate::dist::Dist;
 use super::demand::{RawCurve, RawStage};
+use crate::dist::Dist;
 use crate::units::{Duration, Ratio};
-use crate::workload::TraceFormat;
+use crate::workload::kinds::Kind;
+use crate::workload::{AtLimit, TraceFormat};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::Error;
@@ -76,6 +77,8 @@ pub struct RawTrace {
 #[serde(deny_unknown_fields, default)]
 #[schemars(rename = "Synthetic")]
 pub struct RawSynthetic {
+    /// Where the defaults of all other keys come from: "chat", "coding_agent", "support_agent", "rag", "summarisation" or "batch". Default: none; single turns without shared prompts.
+    pub kind: Option<Kind>,
     /// New sessions in a second, over all origins, on the mean of a usual day. One of `sessions_per_s` and `stages`.
     #[schemars(extend("exclusiveMinimum" = 0, "maximum" = 1e6))]
     pub sessions_per_s: Option<f64>,
@@ -91,21 +94,47 @@ pub struct RawSynthetic {
     /// How many tenants; a system prompt belongs to one. Default: 1.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub tenants: Option<u32>,
+    /// Zipf exponent of the tenants' shares of the sessions; 0 is uniform. Default: none; a system prompt is drawn by its own popularity and brings its tenant.
+    #[schemars(range(min = 0, max = 20))]
+    pub tenant_zipf: Option<f64>,
+    /// So many tenants are heavy hitters. Default: 0.
+    pub heavy_tenants: Option<u32>,
+    /// Share of the sessions that the heavy hitters have, evenly, beside their Zipf share of the rest. Default: 0.
+    pub heavy_share: Option<Ratio>,
+    /// Tokens that every prompt begins with, before the system prompt. Default: 0.
+    #[schemars(range(min = 0, max = 16_777_216))]
+    pub global: Option<u32>,
+    /// Workloads with the same name here begin with the same global tokens. Default: none of them is shared.
+    pub global_shared_as: Option<String>,
     /// System prompts at the head of every prompt. Default: none.
     pub system: Option<RawShared>,
     /// Documents after the system prompt (retrieval). Default: none.
     pub documents: Option<RawShared>,
+    /// What belongs to a user (memory, instructions), after the documents; `count` users, `zipf` their activity. Default: none.
+    pub users: Option<RawShared>,
+    /// The first prompt of a session with all that comes before its message; in place of `message`. Default: none.
+    pub first_input: Option<RawTokens>,
     /// The first user message, in tokens. Default: lognormal, median 200, sigma 1, at most 32768.
     pub message: Option<RawTokens>,
     /// User messages of later turns, in tokens. Default: lognormal, median 80, sigma 1, at most 32768.
     pub later_message: Option<RawTokens>,
+    /// How much longer each prompt is than the one before it, with the answer between them; drawn at the answer's rank, in place of `later_message`. Default: none.
+    pub growth: Option<RawTokens>,
     /// Answers, in tokens. Default: lognormal, median 180, sigma 0.8, at most 4096.
     pub output: Option<RawTokens>,
     /// Turns of a session. Default: one.
     pub turns: Option<Dist>,
     /// Seconds from an answer to the next turn. Default: lognormal, median 12, sigma 1.
     pub think_s: Option<Dist>,
-    /// A session ends before the turn that would exceed so many tokens. Default: 131072.
+    /// Share of later turns that wait for a tool instead of a person. Default: 0.
+    pub tool_share: Option<Ratio>,
+    /// Seconds from an answer to the next turn where that waits for a tool. Default: none.
+    pub tool_wait_s: Option<Dist>,
+    /// Share of later turns at which the context is compacted to what a session begins with. Default: 0.
+    pub reset_share: Option<Ratio>,
+    /// What happens before a turn that would exceed the context: "end" the session or "reset" its context. Default: "end".
+    pub at_limit: Option<AtLimit>,
+    /// The most tokens of a prompt and its output; see `at_limit`. Default: 131072.
     #[schemars(range(min = 2, max = 16_777_216))]
     pub max_context_tokens: Option<u32>,
 }
@@ -156,6 +185,9 @@ pub struct RawShared {
     #[serde(default)]
     #[schemars(range(min = 0, max = 10))]
     pub zipf: f64,
+    /// Workloads with the same name here have the same prompts, where all layers before are shared too. Default: none of them is shared.
+    #[serde(default)]
+    pub shared_as: Option<String>,
 }
 
 /// A length in tokens: a number, or a distribution with bounds such as `{ lognormal = { median = 200, sigma = 1 }, max = 4096 }`.

@@ -110,7 +110,10 @@ impl Resolver<'_> {
         let (affinity, by) = match (raw.tenant_affinity, raw.prefix_affinity) {
             (Some(_), Some(_)) => {
                 let item = self
-                    .error(&["workloads", name, "prefix_affinity"], "one thing has a home: tenants or prompts")
+                    .error(
+                        &["workloads", name, "prefix_affinity"],
+                        "one thing has a home: tenants or prompts",
+                    )
                     .label("beside `tenant_affinity`")
                     .help("keep one of the two");
                 self.push(item);
@@ -201,7 +204,8 @@ mod tests {
         assert_eq!(time_of_week("00:00"), Some(0));
         assert_eq!(time_of_week("Mon 08:30"), Some(8 * 3600 + 1800));
         assert_eq!(time_of_week("sunday 23:59"), Some(7 * 86_400 - 60));
-        for wrong in ["", "8", "8:30", "24:00", "10:60", "Foo 10:00", "Mon", "Mon 1000", "-1:00", "Mon +8:00"] {
+        for wrong in ["", "8", "8:30", "24:00", "10:60", "Foo 10:00", "Mon", "Mon 1000", "-1:00", "Mon +8:00"]
+        {
             assert_eq!(time_of_week(wrong), None, "{wrong:?}");
         }
     }

@@ -9,10 +9,12 @@ use crate::scenario::document::At;
 use crate::scenario::raw::workload::{RawArrivals, RawShared};
 use crate::scenario::raw::{RawSynthetic, RawTokens, RawTrace, RawWorkload};
 use crate::time::Span;
+use crate::units::Ratio;
 use crate::workload::geography::geography_notice;
+use crate::workload::kinds::Kind;
 use crate::workload::{
-    Arrivals, OriginAssignment, OriginRow, OriginTable, ReadOptions, SharedPrefix, SyntheticParams, Tokens,
-    TraceFormat, TraceParams, Until, WorkloadKind, WorkloadParams,
+    Arrivals, GlobalPrefix, OriginAssignment, OriginRow, OriginTable, ReadOptions, SharedPrefix,
+    SyntheticParams, Tenancy, Tokens, TraceFormat, TraceParams, Until, WorkloadKind, WorkloadParams,
 };
 use crate::world::{ClassParams, OriginParams, ResidencyParams};
 use std::sync::Arc;
@@ -229,7 +231,7 @@ impl Resolver<'_> {
     }
 
     fn synthetic(&mut self, name: &str, raw: &RawSynthetic) -> Option<(WorkloadKind, Option<Span>)> {
-        let default = SyntheticParams::default();
+        let default = raw.kind.map_or_else(SyntheticParams::default, Kind::params);
         let path = ["workloads", name, "synthetic"];
         let stages = self.stages(name, raw)?;
         let rate = raw.sessions_per_s.unwrap_or_else(|| stages.iter().map(|stage| stage.from).sum());
@@ -258,20 +260,55 @@ impl Resolver<'_> {
                 return None;
             }
         };
-        let turns = raw.turns.clone().unwrap_or(default.turns);
+        let share = |raw: Option<Ratio>, default: f64| raw.map_or(default, |share| share.0);
+        let tenancy = if raw.tenant_zipf.is_some() || raw.heavy_tenants.is_some() || raw.heavy_share.is_some()
+        {
+            let default = default.tenancy.unwrap_or_default();
+            Some(Tenancy {
+                zipf: raw.tenant_zipf.unwrap_or(default.zipf),
+                heavy: raw.heavy_tenants.unwrap_or(default.heavy),
+                heavy_share: share(raw.heavy_share, default.heavy_share),
+            })
+        } else {
+            default.tenancy
+        };
+        let global = match raw.global.or(default.global.as_ref().map(|global| global.tokens)) {
+            None | Some(0) => None,
+            Some(tokens) => Some(GlobalPrefix { tokens, shared_as: raw.global_shared_as.clone() }),
+        };
+        // What is written goes over the kind's: a message over its first input, a later message over its growth.
+        let first_input = match (&raw.first_input, &raw.message) {
+            (None, Some(_)) => None,
+            (None, None) => default.first_input,
+            (Some(raw), _) => Some(tokens(Some(raw), Tokens::fixed(1))),
+        };
+        let growth = match (&raw.growth, &raw.later_message) {
+            (None, Some(_)) => None,
+            (None, None) => default.growth,
+            (Some(raw), _) => Some(tokens(Some(raw), Tokens::fixed(1))),
+        };
         let params = SyntheticParams {
-            arrivals: arrivals(raw.arrivals),
+            arrivals: raw.arrivals.map_or(default.arrivals, arrivals),
             sessions_per_s: rate,
             stages,
             until,
             tenants: raw.tenants.unwrap_or(default.tenants),
-            system: shared(raw.system.as_ref()),
-            documents: shared(raw.documents.as_ref()),
+            tenancy,
+            global,
+            system: shared(raw.system.as_ref()).or(default.system),
+            documents: shared(raw.documents.as_ref()).or(default.documents),
+            users: shared(raw.users.as_ref()).or(default.users),
+            first_input,
             message: tokens(raw.message.as_ref(), default.message),
             later_message: tokens(raw.later_message.as_ref(), default.later_message),
+            growth,
             output: tokens(raw.output.as_ref(), default.output),
-            turns,
+            turns: raw.turns.clone().unwrap_or(default.turns),
             think_s: raw.think_s.clone().unwrap_or(default.think_s),
+            tool_share: share(raw.tool_share, default.tool_share),
+            tool_wait_s: raw.tool_wait_s.clone().unwrap_or(default.tool_wait_s),
+            reset_share: share(raw.reset_share, default.reset_share),
+            at_limit: raw.at_limit.unwrap_or(default.at_limit),
             max_context_tokens: raw.max_context_tokens.unwrap_or(default.max_context_tokens),
         };
         let length = match until {
@@ -283,13 +320,13 @@ impl Resolver<'_> {
     }
 }
 
-fn arrivals(raw: Option<RawArrivals>) -> Arrivals {
+fn arrivals(raw: RawArrivals) -> Arrivals {
     match raw {
-        None | Some(RawArrivals::Poisson) => Arrivals::Poisson,
-        Some(RawArrivals::Gamma { cv }) => Arrivals::Gamma { cv },
-        Some(RawArrivals::Weibull { shape }) => Arrivals::Weibull { shape },
-        Some(RawArrivals::OnOff) => Arrivals::ON_OFF,
-        Some(RawArrivals::Bursts { on_fraction, on_rate, mean_on }) => {
+        RawArrivals::Poisson => Arrivals::Poisson,
+        RawArrivals::Gamma { cv } => Arrivals::Gamma { cv },
+        RawArrivals::Weibull { shape } => Arrivals::Weibull { shape },
+        RawArrivals::OnOff => Arrivals::ON_OFF,
+        RawArrivals::Bursts { on_fraction, on_rate, mean_on } => {
             Arrivals::OnOff { on_fraction, on_rate, mean_on_s: mean_on.0.as_secs_f64() }
         }
     }
@@ -300,6 +337,7 @@ fn shared(raw: Option<&RawShared>) -> Option<SharedPrefix> {
         count: raw.count,
         tokens: tokens(Some(&raw.tokens), Tokens::fixed(1)),
         zipf: raw.zipf,
+        shared_as: raw.shared_as.clone(),
     })
 }
 

@@ -30,10 +30,8 @@ fn presets_have_the_published_peaks_and_troughs() {
 /// Share of capacity that serving `origins` (UTC offset in hours, weight) together saves against each apart: one minus
 /// the peak of the sum over the sum of the peaks.
 fn saved(curve: &Curve, origins: &[(i32, f64)]) -> (f64, f64) {
-    let locals: Vec<Local<'_>> = origins
-        .iter()
-        .map(|&(hours, weight)| Local { curve, utc_offset_min: hours * 60, weight })
-        .collect();
+    let locals: Vec<Local<'_>> =
+        origins.iter().map(|&(hours, weight)| Local { curve, utc_offset_min: hours * 60, weight }).collect();
     // From Monday 12 h UTC on, so that all are on the same kind of day is not given on weekends: the curves here
     // have none.
     let sum: Vec<f64> = together(&locals, 0).into_iter().map(|(_, demand)| demand).collect();

@@ -74,7 +74,14 @@ fn bursts_have_the_dispersion_of_their_formula() {
     let b = (1.0 - f * a) / (1.0 - f);
     let tau = mean_on * (1.0 - f);
     let formula = |t: f64| {
-        1.0 + 2.0 * rate * f * (1.0 - f) * (a - b) * (a - b) * tau * (1.0 - (1.0 - libm::exp(-t / tau)) * tau / t)
+        1.0 + 2.0
+            * rate
+            * f
+            * (1.0 - f)
+            * (a - b)
+            * (a - b)
+            * tau
+            * (1.0 - (1.0 - libm::exp(-t / tau)) * tau / t)
     };
     // What the trace that it imitates has over minutes.
     assert!((formula(60.0) - 164.0).abs() < 5.0, "{}", formula(60.0));
@@ -89,7 +96,11 @@ fn bursts_have_the_dispersion_of_their_formula() {
         let independent = seconds as f64 / (window + 2.0 * tau);
         let tolerance = 5.0 * formula(window) * (2.0 / independent).sqrt();
         assert!(tolerance < 0.3 * formula(window), "the test can tell");
-        assert!((found - formula(window)).abs() < tolerance, "{window} s: {found}, meant {}", formula(window));
+        assert!(
+            (found - formula(window)).abs() < tolerance,
+            "{window} s: {found}, meant {}",
+            formula(window)
+        );
     }
 }
 
@@ -165,10 +176,9 @@ fn what_no_process_can_do_is_refused() {
     assert_eq!(fields(lasting(1.0, 10, Arrivals::Weibull { shape: 0.0 })), ["synthetic.arrivals.shape"]);
     let stage = |from, to, s| RateStage { from, to, lasts: Span::from_secs(s) };
     let ladder = |stages| SyntheticParams { stages, ..SyntheticParams::default() };
-    assert_eq!(fields(ladder(vec![stage(1.0, -1.0, 5), stage(f64::NAN, 1.0, 0)])), [
-        "synthetic.stages.0.to",
-        "synthetic.stages.1.rate",
-        "synthetic.stages.1.for",
-    ]);
+    assert_eq!(
+        fields(ladder(vec![stage(1.0, -1.0, 5), stage(f64::NAN, 1.0, 0)])),
+        ["synthetic.stages.0.to", "synthetic.stages.1.rate", "synthetic.stages.1.for",]
+    );
     assert_eq!(fields(ladder(vec![stage(0.0, 0.0, 5)])), ["synthetic.stages"]);
 }
