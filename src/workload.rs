@@ -23,7 +23,7 @@ mod replay;
 pub mod request;
 pub mod rungs;
 mod sessions;
-mod shifted;
+mod setting;
 pub mod spread;
 mod synthetic;
 pub mod trace;
@@ -45,7 +45,6 @@ pub use request::{Request, Source};
 pub use trace::{CompiledTrace, TraceSummary};
 
 use crate::rng::Key;
-use crate::time::Span;
 use std::path::Path;
 
 /// Starts a workload. `key` is the run's key for it: [`workload_key`]. [`check`] has been asked before: names that
@@ -57,10 +56,7 @@ pub fn open(params: &WorkloadParams, origins: &OriginTable, block_tokens: u32, k
             Box::new(synthetic::Synthetic::new(params, synthetic, origins, block_tokens, key))
         }
     };
-    match params.setting.shift {
-        Span::ZERO => source,
-        shift => Box::new(shifted::Shifted { source, shift }),
-    }
+    setting::set(source, &params.setting)
 }
 
 /// Reads a trace and compiles it for an engine with blocks of `block_tokens`. What the user should know (grids

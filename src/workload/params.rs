@@ -4,7 +4,7 @@
 use super::curve::Curve;
 use super::trace::CompiledTrace;
 use crate::dist::Dist;
-use crate::id::{ClassId, DataClassId, OriginId};
+use crate::id::{ClassId, DataClassId, OriginId, RegionSet};
 use crate::time::Span;
 use serde::Serialize;
 use std::sync::Arc;
@@ -37,6 +37,8 @@ pub struct Setting {
     pub rate_curve: Option<Curve>,
     /// How long after the run's start the workload starts.
     pub shift: Span,
+    /// Regions whose replicas may serve it, within what its data class allows; `None` adds no rule.
+    pub allowed: Option<RegionSet>,
 }
 
 impl WorkloadParams {

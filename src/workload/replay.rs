@@ -163,6 +163,7 @@ impl Source for Replay {
         let data_class = named(row.data_class).and_then(|class| self.names.data_classes[class]);
         let of_origin = || self.origin_data_class.get(request.origin.index()).copied();
         request.data_class = data_class.or(self.data_class).or_else(of_origin).unwrap_or_default();
+        request.allowed = None;
         request.priority = row.priority.unwrap_or(self.priority);
         request.prompt_tokens = row.input;
         request.output_tokens = row.output;

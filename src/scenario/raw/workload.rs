@@ -24,6 +24,8 @@ pub struct RawWorkload {
     pub data_class: Option<String>,
     /// Scheduling priority of requests that name none; lower goes first. Default: the class's.
     pub priority: Option<u8>,
+    /// Regions whose replicas may serve its requests, within what their data class allows. Default: all.
+    pub allowed_regions: Option<Vec<String>>,
     /// All requests come from this origin. Default: by the origins' weights.
     pub origin: Option<String>,
     /// Share of sessions whose origin follows from their tenant, so that a tenant has a home. Default: 0.

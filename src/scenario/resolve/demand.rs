@@ -2,6 +2,7 @@
 
 use super::Resolver;
 use crate::catalog;
+use crate::id::{Id, RegionId, RegionSet};
 use crate::scenario::nearest::suggest;
 use crate::scenario::raw::workload::OriginDraw;
 use crate::scenario::raw::{CurvePreset, RawCurve, RawOrigin, RawOwnCurve, RawSynthetic, RawWorkload};
@@ -140,9 +141,27 @@ impl Resolver<'_> {
                 }
             }
         }
+        let allowed = raw.allowed_regions.as_ref().map(|names| self.allowed_regions(name, names));
         let rate_curve =
             raw.rate_curve.as_ref().map(|raw| self.curve(raw, &["workloads", name, "rate_curve"]));
-        Setting { utc_start_s, rate_curve, shift: raw.shift.map_or(Span::ZERO, |shift| shift.0) }
+        Setting { utc_start_s, rate_curve, shift: raw.shift.map_or(Span::ZERO, |shift| shift.0), allowed }
+    }
+
+    fn allowed_regions(&mut self, name: &str, names: &[String]) -> RegionSet {
+        let regions = self.names(&["regions"]);
+        let path = ["workloads", name, "allowed_regions"];
+        let find = |resolver: &mut Self, region: &String| {
+            resolver.find(&regions, region, "region", "regions", &path)
+        };
+        let found: Vec<Option<usize>> = names.iter().map(|region| find(self, region)).collect();
+        if names.is_empty() {
+            let item = self
+                .error(&path, "a workload may go somewhere")
+                .label("no region is allowed")
+                .help("name regions, or leave it out for all");
+            self.push(item);
+        }
+        found.into_iter().flatten().map(RegionId::new).collect()
     }
 
     /// The ladder of rates; `None` where neither it nor a rate can be used.

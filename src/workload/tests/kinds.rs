@@ -64,7 +64,8 @@ fn outputs(sent: &[Request]) -> Vec<f64> {
 #[test]
 fn coding_agents_live_as_long_as_recorded() {
     // The generator is asked for its sessions' turns alone: a replay of 4,000 whole sessions would be 260,000 requests.
-    let sessions = crate::workload::sessions::Sessions::new(&Kind::CodingAgent.params(), workload_key(1, "gen"));
+    let sessions =
+        crate::workload::sessions::Sessions::new(&Kind::CodingAgent.params(), workload_key(1, "gen"));
     let n = 4_000;
     let turns: Vec<u32> = (0..n).map(|session| sessions.turns(session)).collect();
     for (least, share) in [(5, 0.95f64), (10, 0.85), (20, 0.73), (50, 0.47), (100, 0.21), (200, 0.06)] {
@@ -109,7 +110,10 @@ fn coding_agents_grow_and_wait_as_recorded() {
     let compacted = all - kept.len() as f64;
     // 0.7 % of turns, and what hits the limit: at most another 0.5 %.
     let share = compacted / all;
-    assert!(share > 0.007 - 5.0 * (0.007 / all).sqrt() && share < 0.012 + 5.0 * (0.012 / all).sqrt(), "{share}");
+    assert!(
+        share > 0.007 - 5.0 * (0.007 / all).sqrt() && share < 0.012 + 5.0 * (0.012 / all).sqrt(),
+        "{share}"
+    );
     // Waits: 86 % exp(2.53) s, 14 % exp(4.87) s in the median; the answer took 0.2 s.
     let waits: Vec<f64> = pairs().map(|pair| (pair[1].at - pair[0].at).as_secs_f64() - 0.2).collect();
     let law = |x: f64| {
@@ -139,14 +143,19 @@ fn chat_and_support_follow_their_laws() {
         .map(|pair| (pair[1].prompt_tokens - pair[0].prompt_tokens) as f64);
     follows("support growth", growth.collect(), lognormal(160.0, 0.62));
     let turns: Vec<f64> = sessions.values().map(|turns| turns.len() as f64).collect();
-    follows("support turns", turns, quantiles(vec![(0.0, 2.5), (0.5, 10.5), (0.9, 19.5), (0.99, 29.5), (1.0, 40.5)]));
+    follows(
+        "support turns",
+        turns,
+        quantiles(vec![(0.0, 2.5), (0.5, 10.5), (0.9, 19.5), (0.99, 29.5), (1.0, 40.5)]),
+    );
 }
 
 #[test]
 fn summaries_have_the_lengths_of_the_recording() {
     let sent = send(Kind::Summarisation.params(), 20_000);
     let share = |found: usize| found as f64 / sent.len() as f64;
-    for (p, prompt, output) in [(0.1, 1_242, 78), (0.5, 2_730, 167), (0.9, 3_702, 372), (0.99, 3_934, 3_273)] {
+    for (p, prompt, output) in [(0.1, 1_242, 78), (0.5, 2_730, 167), (0.9, 3_702, 372), (0.99, 3_934, 3_273)]
+    {
         let error = 5.0 * (p * (1.0 - p) / sent.len() as f64).sqrt() + 0.001;
         let prompts = share(sent.iter().filter(|request| request.prompt_tokens <= prompt).count());
         let outputs = share(sent.iter().filter(|request| request.output_tokens <= output).count());
