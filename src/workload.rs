@@ -5,6 +5,7 @@ mod arrivals;
 mod assign;
 pub mod chain;
 mod check;
+pub mod closed_loop;
 pub mod curve;
 pub mod data;
 pub mod error;
@@ -28,6 +29,7 @@ pub mod spread;
 mod synthetic;
 pub mod trace;
 pub mod write;
+mod writer;
 
 pub use chain::{Chain, Run};
 pub use check::check;
@@ -36,9 +38,9 @@ pub use data::{TraceData, TraceRow};
 pub use error::{TraceErrors, TraceFinding, WorkloadError};
 pub use generate::{Generated, generate_trace, generate_workload, workload_key};
 pub use params::{
-    AffinityBy, Arrivals, AtLimit, Geography, GlobalPrefix, OriginAssignment, OriginRow, OriginTable,
-    RateStage, Setting, SharedPrefix, SyntheticParams, Tenancy, Tokens, TraceParams, Until, WorkloadKind,
-    WorkloadParams,
+    AffinityBy, Arrivals, AtLimit, Clients, Geography, GlobalPrefix, OriginAssignment, OriginRow,
+    OriginTable, RateStage, Setting, SharedPrefix, SyntheticParams, Tenancy, Tokens, TraceParams, Until,
+    WorkloadKind, WorkloadParams,
 };
 pub use read::{ReadOptions, TraceFormat, read_trace};
 pub use request::{Request, Source};
@@ -52,9 +54,17 @@ use std::path::Path;
 pub fn open(params: &WorkloadParams, origins: &OriginTable, block_tokens: u32, key: Key) -> Box<dyn Source> {
     let source: Box<dyn Source> = match &params.kind {
         WorkloadKind::Trace(trace) => Box::new(replay::Replay::new(params, trace, origins, key)),
-        WorkloadKind::Synthetic(synthetic) => {
-            Box::new(synthetic::Synthetic::new(params, synthetic, origins, block_tokens, key))
-        }
+        WorkloadKind::Synthetic(synthetic) => match &synthetic.clients {
+            None => Box::new(synthetic::Synthetic::new(params, synthetic, origins, block_tokens, key)),
+            Some(clients) => Box::new(closed_loop::ClosedLoop::new(
+                params,
+                synthetic,
+                clients,
+                origins,
+                block_tokens,
+                key,
+            )),
+        },
     };
     setting::set(source, &params.setting)
 }

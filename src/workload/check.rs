@@ -4,8 +4,8 @@ use super::curve::Curve;
 use super::error::WorkloadError;
 use super::geography;
 use super::params::{
-    Arrivals, OriginAssignment, OriginTable, SharedPrefix, SyntheticParams, Tenancy, Tokens, TraceParams,
-    Until, WorkloadKind, WorkloadParams,
+    Arrivals, Clients, OriginAssignment, OriginTable, SharedPrefix, SyntheticParams, Tenancy, Tokens,
+    TraceParams, Until, WorkloadKind, WorkloadParams,
 };
 use crate::dist::Dist;
 use crate::id::Id;
@@ -182,6 +182,14 @@ fn generator(errors: &mut Errors, params: &SyntheticParams) {
         "must lie in 1e-6..=1e6",
         "Give sessions per second",
     );
+    if let Some(Clients { count, pause_s, ramp }) = &params.clients {
+        let sound = (1..=10_000_000).contains(count);
+        let next = "Give how many clients there are";
+        errors.need(sound, "synthetic.clients.count", count, "must lie in 1..=10000000", next);
+        errors.dist("synthetic.clients.pause_s", pause_s);
+        let rule = "must be at most 200 days";
+        errors.need(ramp.0 <= MAX_TIME.0, "synthetic.clients.ramp", ramp, rule, "Start them sooner");
+    }
     arrivals(errors, params.arrivals);
     for (index, stage) in params.stages.iter().enumerate() {
         let field = |part: &str| format!("synthetic.stages.{index}.{part}");

@@ -148,6 +148,8 @@ pub struct SyntheticParams {
     pub sessions_per_s: f64,
     /// A ladder of rates instead of `sessions_per_s`, one stage after the other; empty is none.
     pub stages: Vec<RateStage>,
+    /// A closed loop of clients in place of arrivals; rate and stages are then not used.
+    pub clients: Option<Clients>,
     /// When it stops.
     pub until: Until,
     /// How many tenants; a system prompt belongs to one.
@@ -192,6 +194,17 @@ pub struct SyntheticParams {
     pub max_context_tokens: u32,
 }
 
+/// Clients in a closed loop: each sends its next request when its last has ended.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Clients {
+    /// How many.
+    pub count: u32,
+    /// Seconds from a session's last answer to the client's next session. With single turns this is the time to think.
+    pub pause_s: Dist,
+    /// They begin evenly over this time.
+    pub ramp: Span,
+}
+
 /// What happens to a session that would exceed its context.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -231,6 +244,7 @@ impl Default for SyntheticParams {
             arrivals: Arrivals::Poisson,
             sessions_per_s: 1.0,
             stages: Vec::new(),
+            clients: None,
             until: Until::Duration(Span::from_secs(600)),
             tenants: 1,
             tenancy: None,
@@ -305,7 +319,7 @@ pub struct RateStage {
 pub enum Until {
     /// No session starts after this; those under way go on.
     Duration(Span),
-    /// Sessions are planned until their turns add up to this many requests.
+    /// Sessions are planned until their turns add up to this many requests; in a closed loop, so many are sent.
     Requests(u64),
 }
 

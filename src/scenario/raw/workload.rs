@@ -38,6 +38,8 @@ pub struct RawWorkload {
     pub utc_start: Option<String>,
     /// Demand by local time of origins that state none: "chat", "office", "flat", a table or a sinusoid. Default: "flat".
     pub rate_curve: Option<RawCurve>,
+    /// A client leaves when its request has not completed after this. Default: clients are patient.
+    pub timeout: Option<Duration>,
     /// How long after the run's start the workload starts. Default: "0s".
     pub shift: Option<Duration>,
 }
@@ -84,6 +86,8 @@ pub struct RawSynthetic {
     /// New sessions in a second, over all origins, on the mean of a usual day. One of `sessions_per_s` and `stages`.
     #[schemars(extend("exclusiveMinimum" = 0, "maximum" = 1e6))]
     pub sessions_per_s: Option<f64>,
+    /// A closed loop of clients in place of arrivals: each sends its next request when its last has ended. One of `sessions_per_s`, `stages` and `clients`.
+    pub clients: Option<RawClients>,
     /// A ladder of rates, `[{ rate = 1, for = "5m" }, …]`, with `to` a ramp; the last one's end is the workload's. One of `sessions_per_s` and `stages`.
     pub stages: Option<Vec<RawStage>>,
     /// Gaps between sessions: "poisson", "on_off", or `{ gamma = { cv = 2.0 } }` and others for bursts. Default: "poisson".
@@ -139,6 +143,20 @@ pub struct RawSynthetic {
     /// The most tokens of a prompt and its output; see `at_limit`. Default: 131072.
     #[schemars(range(min = 2, max = 16_777_216))]
     pub max_context_tokens: Option<u32>,
+}
+
+/// Clients in a closed loop.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Clients")]
+pub struct RawClients {
+    /// How many.
+    #[schemars(range(min = 1, max = 10_000_000))]
+    pub count: u32,
+    /// Seconds from a session's last answer to the client's next session; with single turns the time to think. Default: 0.
+    pub pause_s: Option<Dist>,
+    /// They begin evenly over this time. Default: "0s".
+    pub ramp: Option<Duration>,
 }
 
 /// Gaps between sessions.

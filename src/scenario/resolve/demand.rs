@@ -141,6 +141,13 @@ impl Resolver<'_> {
                 }
             }
         }
+        if raw.timeout.is_some() {
+            let item = self
+                .error_at_key(&["workloads", name, "timeout"], "clients that leave are not simulated yet")
+                .label("this would have no effect")
+                .help("leave it out, and count the requests that missed their SLO");
+            self.push(item);
+        }
         let allowed = raw.allowed_regions.as_ref().map(|names| self.allowed_regions(name, names));
         let rate_curve =
             raw.rate_curve.as_ref().map(|raw| self.curve(raw, &["workloads", name, "rate_curve"]));
@@ -169,10 +176,21 @@ impl Resolver<'_> {
         let path = ["workloads", name, "synthetic"];
         let has = |key| self.document.has(&["workloads", name, "synthetic", key]);
         let (rate, stages) = (has("sessions_per_s"), has("stages"));
+        if has("clients") {
+            if let Some(key) = ["sessions_per_s", "stages", "arrivals"].into_iter().find(|key| has(key)) {
+                let item = self
+                    .error_at_key(&["workloads", name, "synthetic", key], "clients in a closed loop have no rate")
+                    .label("beside `clients`")
+                    .help("leave it out: a client sends when its last request has ended; or leave out `clients`");
+                self.push(item);
+                return None;
+            }
+            return raw.clients.as_ref().map(|_| Vec::new());
+        }
         if !rate && !stages {
             let item = self
                 .error_at_key(&path, "a generator has a rate")
-                .label("`sessions_per_s` or `stages` is missing")
+                .label("`sessions_per_s`, `stages` or `clients` is missing")
                 .help("add `sessions_per_s = 2.0`, or `stages = [{ rate = 2.0, for = \"10m\" }]`");
             self.push(item);
             return None;

@@ -13,7 +13,7 @@ use crate::units::Ratio;
 use crate::workload::geography::geography_notice;
 use crate::workload::kinds::Kind;
 use crate::workload::{
-    Arrivals, GlobalPrefix, OriginAssignment, OriginRow, OriginTable, ReadOptions, SharedPrefix,
+    Arrivals, Clients, GlobalPrefix, OriginAssignment, OriginRow, OriginTable, ReadOptions, SharedPrefix,
     SyntheticParams, Tenancy, Tokens, TraceFormat, TraceParams, Until, WorkloadKind, WorkloadParams,
 };
 use crate::world::{ClassParams, OriginParams, ResidencyParams};
@@ -234,7 +234,13 @@ impl Resolver<'_> {
         let default = raw.kind.map_or_else(SyntheticParams::default, Kind::params);
         let path = ["workloads", name, "synthetic"];
         let stages = self.stages(name, raw)?;
-        let rate = raw.sessions_per_s.unwrap_or_else(|| stages.iter().map(|stage| stage.from).sum());
+        let clients = raw.clients.as_ref().map(|raw| Clients {
+            count: raw.count,
+            pause_s: raw.pause_s.clone().unwrap_or(Dist::Constant { value: 0.0 }),
+            ramp: raw.ramp.map_or(Span::ZERO, |ramp| ramp.0),
+        });
+        // Where there is no rate, one a second stands for it; nothing reads it.
+        let rate = raw.sessions_per_s.unwrap_or(1.0);
         let until = match (raw.duration, raw.requests) {
             (None, None) if !stages.is_empty() => Until::Duration(length_of(&stages)),
             (Some(duration), None) => Until::Duration(duration.0),
@@ -291,6 +297,7 @@ impl Resolver<'_> {
             arrivals: raw.arrivals.map_or(default.arrivals, arrivals),
             sessions_per_s: rate,
             stages,
+            clients,
             until,
             tenants: raw.tenants.unwrap_or(default.tenants),
             tenancy,
@@ -312,11 +319,13 @@ impl Resolver<'_> {
             max_context_tokens: raw.max_context_tokens.unwrap_or(default.max_context_tokens),
         };
         let length = match until {
-            Until::Duration(span) => span,
+            Until::Duration(span) => Some(span),
+            // How long clients take depends on how they are served.
+            Until::Requests(_) if params.clients.is_some() => None,
             // A rough length, for a sampling step alone: turns are counted as sessions' starts.
-            Until::Requests(requests) => Span::from_secs_f64(requests as f64 / rate),
+            Until::Requests(requests) => Some(Span::from_secs_f64(requests as f64 / rate)),
         };
-        Some((WorkloadKind::Synthetic(params), Some(length)))
+        Some((WorkloadKind::Synthetic(params), length))
     }
 }
 
