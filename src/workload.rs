@@ -40,7 +40,7 @@ pub use generate::{Generated, generate_trace, generate_workload, workload_key};
 pub use params::{
     AffinityBy, Arrivals, AtLimit, Clients, Geography, GlobalPrefix, OriginAssignment, OriginRow,
     OriginTable, RateStage, Setting, SharedPrefix, SyntheticParams, Tenancy, Tokens, TraceParams, Until,
-    WorkloadKind, WorkloadParams,
+    Window, WorkloadKind, WorkloadParams,
 };
 pub use read::{ReadOptions, TraceFormat, read_trace};
 pub use request::{Request, Source};
@@ -56,14 +56,9 @@ pub fn open(params: &WorkloadParams, origins: &OriginTable, block_tokens: u32, k
         WorkloadKind::Trace(trace) => Box::new(replay::Replay::new(params, trace, origins, key)),
         WorkloadKind::Synthetic(synthetic) => match &synthetic.clients {
             None => Box::new(synthetic::Synthetic::new(params, synthetic, origins, block_tokens, key)),
-            Some(clients) => Box::new(closed_loop::ClosedLoop::new(
-                params,
-                synthetic,
-                clients,
-                origins,
-                block_tokens,
-                key,
-            )),
+            Some(clients) => {
+                Box::new(closed_loop::ClosedLoop::new(params, synthetic, clients, origins, block_tokens, key))
+            }
         },
     };
     setting::set(source, &params.setting)

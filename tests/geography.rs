@@ -6,12 +6,12 @@ mod regions;
 #[path = "common/world.rs"]
 mod world;
 
+use regions::{all_policies, first, three};
 use regionsim::id::{RegionId, RegionSet};
 use regionsim::observe::Outcome;
 use regionsim::time::Span;
 use regionsim::workload::Curve;
 use regionsim::workload::params::{Arrivals, SyntheticParams, Until, WorkloadKind};
-use regions::{all_policies, first, three};
 use std::collections::BTreeMap;
 use world::{run, workload};
 
@@ -53,7 +53,11 @@ fn a_rule_of_ones_own_only_narrows_what_the_data_class_allows() {
     params.workloads[regionsim::id::SourceId(0)].setting.allowed = Some(set(&[1, 2]));
     for policy in all_policies() {
         let rows = run(&params, &policy, 3).1.rows;
-        assert!(!rows.is_empty() && rows.iter().all(|row| row.outcome == Outcome::NoRegion), "{}", policy.name);
+        assert!(
+            !rows.is_empty() && rows.iter().all(|row| row.outcome == Outcome::NoRegion),
+            "{}",
+            policy.name
+        );
     }
     // A rule that forbids nothing changes nothing.
     let mut params = three(60);

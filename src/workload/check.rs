@@ -9,7 +9,7 @@ use super::params::{
 };
 use crate::dist::Dist;
 use crate::id::Id;
-use crate::time::MAX_TIME;
+use crate::time::{MAX_TIME, Span};
 use std::fmt::Display;
 
 struct Errors(Vec<WorkloadError>);
@@ -112,6 +112,17 @@ fn replay(errors: &mut Errors, params: &TraceParams, table: &OriginTable, block_
         "must be at least 1",
         "Leave it out to replay all",
     );
+    let sample = params.sample;
+    let sound = sample > 0.0 && sample <= 1.0;
+    let next = "Give the share of sessions to replay; a trace has no more than all";
+    errors.need(sound, "scale", sample, "must be above 0 and at most 1 for a trace", next);
+    if let Some(window) = params.window {
+        let rule = "must be above 0";
+        errors.need(window.lasts.0 > 0, "trace.window.for", window.lasts, rule, "Give how long it is");
+        let some = window.from.0 <= params.trace.last_time();
+        let rule = format!("the trace ends at {}", Span(params.trace.last_time()));
+        errors.need(some, "trace.window.from", window.from, &rule, "Begin the window earlier");
+    }
     let rule = format!("the trace was compiled for blocks of {} tokens", summary.block_tokens);
     errors.need(
         summary.block_tokens == block_tokens,

@@ -60,7 +60,8 @@ pub fn generate_workload(
     to: &mut dyn Write,
 ) -> io::Result<Generated> {
     if params.clients.is_some() {
-        let why = "clients in a closed loop send when they are answered: such a workload has no times to write";
+        let why =
+            "clients in a closed loop send when they are answered: such a workload has no times to write";
         return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
     }
     let name = workload.name.as_str();

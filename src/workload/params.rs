@@ -126,6 +126,19 @@ pub struct TraceParams {
     /// Keep the file's timestamps even where they sit on a coarse clock grid. By default the requests of a grid
     /// cell are spread over it.
     pub raw_times: bool,
+    /// Share of the sessions that are replayed, above 0 to 1: whole sessions, each by a draw of its own.
+    pub sample: f64,
+    /// Only sessions that begin within a part of the file's time; what is before it is left out.
+    pub window: Option<Window>,
+}
+
+/// A part of a trace's own time, before `speed`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Window {
+    /// Where it begins, from the trace's time 0. The replay's time 0 is there.
+    pub from: Span,
+    /// How long it is.
+    pub lasts: Span,
 }
 
 fn summary_of<S: serde::Serializer>(trace: &Arc<CompiledTrace>, to: S) -> Result<S::Ok, S::Error> {
@@ -135,7 +148,7 @@ fn summary_of<S: serde::Serializer>(trace: &Arc<CompiledTrace>, to: S) -> Result
 impl TraceParams {
     /// A replay as recorded.
     pub fn new(trace: Arc<CompiledTrace>) -> TraceParams {
-        TraceParams { trace, speed: 1.0, limit: None, raw_times: false }
+        TraceParams { trace, speed: 1.0, limit: None, raw_times: false, sample: 1.0, window: None }
     }
 }
 

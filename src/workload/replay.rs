@@ -1,8 +1,8 @@
 //! Replays a compiled trace: rows with a time in order of time, turns that wait for an answer when it has come.
 
 use super::assign::{Asks, Assigner};
-use super::data::Start;
-use super::params::{AffinityBy, OriginTable, TraceParams, WorkloadParams};
+use super::data::{Start, TraceRow};
+use super::params::{AffinityBy, OriginTable, TraceParams, Window, WorkloadParams};
 use super::request::{Request, Source};
 use super::spread;
 use super::trace::CompiledTrace;
@@ -22,6 +22,49 @@ const ROWS: u64 = hash_name("workload/rows");
 /// The id in a run of a workload's session `number`.
 pub(super) fn session_id(name_hash: u64, number: u64) -> u64 {
     mix2(name_hash, number).max(1)
+}
+
+/// What a row without a session is known by, wherever it stands in the file: what it says. Equal rows are one.
+pub(super) fn identity_of(row: &TraceRow) -> u64 {
+    let at = match row.start {
+        Start::At(ns) => ns,
+        Start::After(ns) => !ns,
+    };
+    let lengths = u64::from(row.input) << 32 | u64::from(row.output);
+    mix2(mix2(mix2(ROWS, at), lengths), u64::from(row.tenant))
+}
+
+/// Which part of a trace is replayed: whole sessions.
+struct Part {
+    sample: Option<(f64, Key)>,
+    window: Option<Window>,
+    /// When each session begins in the file's time; empty where nobody asks.
+    begins: FxHashMap<u64, u64>,
+}
+
+impl Part {
+    fn new(params: &TraceParams, trace: &CompiledTrace, times: &[u64], key: Key) -> Part {
+        let mut begins: FxHashMap<u64, u64> = FxHashMap::default();
+        if params.window.is_some() {
+            for (&ns, &row) in times.iter().zip(trace.arrivals()) {
+                let first = begins.entry(trace.row(row).row.session).or_insert(ns);
+                *first = ns.min(*first);
+            }
+        }
+        Part { sample: (params.sample < 1.0).then_some((params.sample, key)), window: params.window, begins }
+    }
+    fn keeps(&self, ns: u64, row: &TraceRow) -> bool {
+        let within = |window: &Window| {
+            let begins = match row.session {
+                0 => ns,
+                session => self.begins.get(&session).copied().unwrap_or(ns),
+            };
+            (window.from.0..window.from.0.saturating_add(window.lasts.0)).contains(&begins)
+        };
+        let identity = || if row.session == 0 { identity_of(row) } else { row.session };
+        self.window.as_ref().is_none_or(within)
+            && self.sample.is_none_or(|(share, key)| key.at(identity()).unit() < share)
+    }
 }
 
 pub(super) struct Replay {
@@ -76,11 +119,14 @@ impl Replay {
         if trace.summary().grid_ns.is_some() && !params.raw_times {
             spread::spread(&mut times, key.named("spread"));
         }
-        let scaled = |ns: u64| match params.speed {
-            1.0 => SimTime(ns),
-            speed => SimTime((ns as f64 / speed).round() as u64).min(MAX_TIME),
+        let from = params.window.map_or(0, |window| window.from.0);
+        let scaled = |ns: u64| match (ns.saturating_sub(from), params.speed) {
+            (ns, 1.0) => SimTime(ns),
+            (ns, speed) => SimTime((ns as f64 / speed).round() as u64).min(MAX_TIME),
         };
-        let arrivals = times.iter().zip(rows).map(|(&ns, &row)| (scaled(ns), row));
+        let part = Part::new(params, &trace, &times, key.named("sample"));
+        let timed = times.iter().zip(rows).filter(|&(&ns, &row)| part.keeps(ns, &trace.row(row).row));
+        let arrivals = timed.map(|(&ns, &row)| (scaled(ns), row));
         let arrivals: Vec<(SimTime, u32)> = arrivals.filter(|&(_, row)| (row as u64) < limit).collect();
         let assigner = Assigner::new(workload, table, key.named("origin"));
         let groups = match workload.origins.by() {
@@ -151,7 +197,7 @@ impl Source for Replay {
             session => mix2(session, row.turn as u64),
         };
         request.tenant = TenantId(row.tenant);
-        let identity = if request.session == 0 { request.key } else { request.session };
+        let identity = if request.session == 0 { identity_of(row) } else { request.session };
         let origin = named(row.origin).and_then(|origin| self.names.origins[origin]);
         let group = self.groups.get(index as usize).copied().unwrap_or(row.tenant as u64);
         let begins = match row.session {

@@ -3,6 +3,7 @@
 mod arrivals;
 mod chat_trace;
 mod compile;
+mod composition;
 mod fuzz;
 mod generator;
 mod kinds;

@@ -40,6 +40,9 @@ pub struct RawWorkload {
     pub rate_curve: Option<RawCurve>,
     /// A client leaves when its request has not completed after this. Default: clients are patient.
     pub timeout: Option<Duration>,
+    /// More or less of it: a factor on a generator's rates (or clients), the share of a trace's sessions that are replayed. Default: 1.
+    #[schemars(extend("exclusiveMinimum" = 0, "maximum" = 1000))]
+    pub scale: Option<f64>,
     /// How long after the run's start the workload starts. Default: "0s".
     pub shift: Option<Duration>,
 }
@@ -74,6 +77,20 @@ pub struct RawTrace {
     /// Only the first so many requests of the file. Default: all.
     #[schemars(range(min = 1))]
     pub limit: Option<u64>,
+    /// Only sessions that begin in this part of the trace, before `speed`; the part's beginning is the replay's. Default: all.
+    pub window: Option<RawWindow>,
+}
+
+/// A part of a trace's time.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Window")]
+pub struct RawWindow {
+    /// Where it begins, from the trace's time 0. Default: "0s".
+    pub from: Option<Duration>,
+    /// How long it is.
+    #[serde(rename = "for")]
+    pub lasts: Duration,
 }
 
 /// A generator: sessions arrive in an open loop, later turns wait for the answers.

@@ -14,7 +14,7 @@ use crate::workload::geography::geography_notice;
 use crate::workload::kinds::Kind;
 use crate::workload::{
     Arrivals, Clients, GlobalPrefix, OriginAssignment, OriginRow, OriginTable, ReadOptions, SharedPrefix,
-    SyntheticParams, Tenancy, Tokens, TraceFormat, TraceParams, Until, WorkloadKind, WorkloadParams,
+    SyntheticParams, Tenancy, Tokens, TraceFormat, TraceParams, Until, Window, WorkloadKind, WorkloadParams,
 };
 use crate::world::{ClassParams, OriginParams, ResidencyParams};
 use std::sync::Arc;
@@ -129,8 +129,8 @@ impl Resolver<'_> {
             _ => {}
         }
         let (kind, length) = match (&raw.trace, &raw.synthetic) {
-            (Some(trace), _) => self.trace(name, trace, block_tokens)?,
-            (None, Some(synthetic)) => self.synthetic(name, synthetic)?,
+            (Some(trace), _) => self.trace(name, trace, raw.scale.unwrap_or(1.0), block_tokens)?,
+            (None, Some(synthetic)) => self.synthetic(name, synthetic, raw.scale.unwrap_or(1.0))?,
             (None, None) => return None,
         };
         let workload = WorkloadParams {
@@ -173,6 +173,7 @@ impl Resolver<'_> {
         &mut self,
         name: &str,
         raw: &RawTrace,
+        scale: f64,
         block_tokens: u32,
     ) -> Option<(WorkloadKind, Option<Span>)> {
         let options = ReadOptions {
@@ -220,27 +221,44 @@ impl Resolver<'_> {
             self.push(Diagnostic::notice(place, notice.clone()));
         }
         let speed = raw.speed.unwrap_or(1.0);
-        let length = Span::from_secs_f64(trace.summary().span_ns as f64 / 1e9 / speed);
+        let window = raw.window.map(|window| Window {
+            from: window.from.map_or(Span::ZERO, |from| from.0),
+            lasts: window.lasts.0,
+        });
+        let span = Span(trace.summary().span_ns);
+        let span =
+            window.map_or(span, |window| Span(window.lasts.0.min(span.0.saturating_sub(window.from.0))));
+        let length = Span::from_secs_f64(span.as_secs_f64() / speed);
         let params = TraceParams {
             trace: Arc::new(trace),
             speed,
             limit: raw.limit,
             raw_times: !raw.dejitter.unwrap_or(true),
+            sample: scale,
+            window,
         };
         Some((WorkloadKind::Trace(params), Some(length)))
     }
 
-    fn synthetic(&mut self, name: &str, raw: &RawSynthetic) -> Option<(WorkloadKind, Option<Span>)> {
+    fn synthetic(
+        &mut self,
+        name: &str,
+        raw: &RawSynthetic,
+        scale: f64,
+    ) -> Option<(WorkloadKind, Option<Span>)> {
         let default = raw.kind.map_or_else(SyntheticParams::default, Kind::params);
         let path = ["workloads", name, "synthetic"];
-        let stages = self.stages(name, raw)?;
+        let mut stages = self.stages(name, raw)?;
+        for stage in &mut stages {
+            (stage.from, stage.to) = (stage.from * scale, stage.to * scale);
+        }
         let clients = raw.clients.as_ref().map(|raw| Clients {
-            count: raw.count,
+            count: (f64::from(raw.count) * scale).round() as u32,
             pause_s: raw.pause_s.clone().unwrap_or(Dist::Constant { value: 0.0 }),
             ramp: raw.ramp.map_or(Span::ZERO, |ramp| ramp.0),
         });
         // Where there is no rate, one a second stands for it; nothing reads it.
-        let rate = raw.sessions_per_s.unwrap_or(1.0);
+        let rate = raw.sessions_per_s.unwrap_or(1.0) * scale;
         let until = match (raw.duration, raw.requests) {
             (None, None) if !stages.is_empty() => Until::Duration(length_of(&stages)),
             (Some(duration), None) => Until::Duration(duration.0),
