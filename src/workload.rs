@@ -20,6 +20,7 @@ pub mod params;
 pub mod presets;
 pub mod read;
 pub mod readers;
+mod recorded;
 mod replay;
 pub mod request;
 mod sessions;
@@ -37,11 +38,11 @@ pub use columns::{Columns, TimeUnit};
 pub use data::{Measured, TraceData, TraceRow};
 pub use error::{TraceErrors, TraceFinding, WorkloadError};
 pub use generate::{Generated, generate_trace, workload_key};
+pub use options::{OnBadLine, ReadOptions, TraceFormat};
 pub use params::{
     Arrivals, OriginAssignment, OriginRow, OriginTable, SharedPrefix, SyntheticParams, Tokens, TraceParams,
     Until, WorkloadKind, WorkloadParams,
 };
-pub use options::{OnBadLine, ReadOptions, TraceFormat};
 pub use read::read_trace;
 pub use readers::READERS;
 pub use request::{Request, Source};

@@ -35,9 +35,9 @@ fn date_from_days(days: i64) -> (i64, i64, i64) {
 /// The number that `count` digits at the beginning of `text` make, and what follows.
 fn digits(text: &[u8], count: usize) -> Option<(i64, &[u8])> {
     let (head, rest) = text.split_at_checked(count)?;
-    let number = head.iter().try_fold(0i64, |number, byte| {
-        byte.is_ascii_digit().then(|| number * 10 + i64::from(byte - b'0'))
-    })?;
+    let number = head
+        .iter()
+        .try_fold(0i64, |number, byte| byte.is_ascii_digit().then(|| number * 10 + i64::from(byte - b'0')))?;
     Some((number, rest))
 }
 
@@ -132,9 +132,20 @@ mod tests {
     #[test]
     fn what_is_no_date_is_refused() {
         for text in [
-            "", "2023", "2023-02-29T00:00:00Z", "2023-13-01T00:00:00Z", "2023-11-14T24:00:00Z", "2023-11-14",
-            "2023-11-14T22:13:20.Z", "2023-11-14T22:13:20+2", "2023-11-14T22:13:20Zx", "20x3-11-14T22:13:20Z",
-            "1900-01-01T00:00:00Z", "2023-11-14T22:13", "2023-11-14T22:13:20+99:00", "2023-11-14T22:13:20é",
+            "",
+            "2023",
+            "2023-02-29T00:00:00Z",
+            "2023-13-01T00:00:00Z",
+            "2023-11-14T24:00:00Z",
+            "2023-11-14",
+            "2023-11-14T22:13:20.Z",
+            "2023-11-14T22:13:20+2",
+            "2023-11-14T22:13:20Zx",
+            "20x3-11-14T22:13:20Z",
+            "1900-01-01T00:00:00Z",
+            "2023-11-14T22:13",
+            "2023-11-14T22:13:20+99:00",
+            "2023-11-14T22:13:20é",
         ] {
             assert_eq!(UtcStart::parse(text), None, "{text}");
         }

@@ -34,16 +34,30 @@ pub struct Columns {
 
 /// The keys of [`Columns`], in order.
 pub const KEYS: [&str; 11] = [
-    "time", "input", "output", "session", "tenant", "origin", "class", "data_class", "priority", "ttft", "e2e",
+    "time",
+    "input",
+    "output",
+    "session",
+    "tenant",
+    "origin",
+    "class",
+    "data_class",
+    "priority",
+    "ttft",
+    "e2e",
 ];
 
 /// Names under which a column is looked for that nobody has named, lower case (our choice: the words of gateways'
 /// logs, of OpenTelemetry and of common trace files).
 pub fn usual(key: &str) -> &'static [&'static str] {
     match key {
-        "time" => &["time", "timestamp", "ts", "start_time", "starttime", "created", "created_at", "arrival_time"],
+        "time" => {
+            &["time", "timestamp", "ts", "start_time", "starttime", "created", "created_at", "arrival_time"]
+        }
         "input" => &["input", "input_tokens", "prompt_tokens", "in", "input_length", "request_tokens"],
-        "output" => &["output", "output_tokens", "completion_tokens", "out", "output_length", "response_tokens"],
+        "output" => {
+            &["output", "output_tokens", "completion_tokens", "out", "output_length", "response_tokens"]
+        }
         "session" => &["session", "session_id", "conversation_id", "conversation", "chat_id"],
         "tenant" => &["tenant", "tenant_id", "customer", "organization", "user_id"],
         "origin" => &["origin", "region"],
@@ -99,16 +113,22 @@ impl Columns {
     pub fn parse(text: &str) -> Result<Columns, Vec<String>> {
         let (mut columns, mut wrong) = (Columns::default(), Vec::new());
         for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
-            let Some((key, column)) = part.split_once('=').map(|(key, column)| (key.trim(), column.trim())) else {
+            let Some((key, column)) = part.split_once('=').map(|(key, column)| (key.trim(), column.trim()))
+            else {
                 wrong.push(format!("`{part}` must be KEY=COLUMN, as in `time=ts`"));
                 continue;
             };
             match columns.slot(key) {
                 None => {
-                    wrong.push(format!("`{key}` is no key of columns: use {} (or region for origin)", KEYS.join(", ")));
+                    wrong.push(format!(
+                        "`{key}` is no key of columns: use {} (or region for origin)",
+                        KEYS.join(", ")
+                    ));
                 }
                 Some(_) if column.is_empty() => wrong.push(format!("`{key}` must name a column")),
-                Some(Some(first)) => wrong.push(format!("`{key}` is given twice, as `{first}` and as `{column}`")),
+                Some(Some(first)) => {
+                    wrong.push(format!("`{key}` is given twice, as `{first}` and as `{column}`"))
+                }
                 Some(slot) => *slot = Some(column.to_owned()),
             }
         }
@@ -159,7 +179,9 @@ impl TimeUnit {
     }
     /// The unit that a column's name ends with: `_s`, `_ms`, `_us`, `_ns`.
     pub fn of_name(name: &str) -> Option<TimeUnit> {
-        name.rsplit_once('_').and_then(|(_, unit)| TimeUnit::parse(&unit.to_lowercase())).filter(|unit| *unit != TimeUnit::Rfc3339)
+        name.rsplit_once('_')
+            .and_then(|(_, unit)| TimeUnit::parse(&unit.to_lowercase()))
+            .filter(|unit| *unit != TimeUnit::Rfc3339)
     }
 }
 

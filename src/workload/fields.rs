@@ -36,6 +36,8 @@ pub(super) enum Kind {
     Name,
     /// A list of integers.
     Ids,
+    /// A list of numbers from 0 on.
+    Numbers,
     /// A list of `[key, start, length]`.
     Runs,
     /// Anything: the field is known and not used.
@@ -45,7 +47,9 @@ pub(super) enum Kind {
 fn integer(value: &Value, max: u64) -> Option<String> {
     match value {
         Value::Number(number) if number.as_u64().is_some_and(|n| n <= max) => None,
-        Value::Number(number) if number.as_i64().is_some_and(|n| n < 0) => Some("must not be negative".to_owned()),
+        Value::Number(number) if number.as_i64().is_some_and(|n| n < 0) => {
+            Some("must not be negative".to_owned())
+        }
         _ if max == u64::MAX => Some("must be an integer, without quotes, point or exponent".to_owned()),
         _ => Some(format!("must be an integer from 0 to {max}, without quotes, point or exponent")),
     }
@@ -70,6 +74,12 @@ fn wrong(value: &Value, kind: Kind) -> Option<String> {
             None => Some("must be a list of integers".to_owned()),
             Some(ids) => ids.iter().enumerate().find_map(|(index, id)| {
                 integer(id, u64::MAX).map(|rule| format!("entry {index} is {id}: it {rule}"))
+            }),
+        },
+        Kind::Numbers => match value.as_array() {
+            None => Some("must be a list of numbers".to_owned()),
+            Some(list) => list.iter().enumerate().find_map(|(index, entry)| {
+                wrong(entry, Kind::Number).map(|rule| format!("entry {index} is {entry}: it {rule}"))
             }),
         },
         Kind::Runs => {

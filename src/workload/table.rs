@@ -54,7 +54,9 @@ impl Record {
             (read, written, count) = (read + took, written + wrote, count + ended);
             match state {
                 csv_core::ReadRecordResult::InputEmpty if read < line.len() => {}
-                csv_core::ReadRecordResult::InputEmpty if took == 0 && ended == 0 && wrote == 0 => return false,
+                csv_core::ReadRecordResult::InputEmpty if took == 0 && ended == 0 && wrote == 0 => {
+                    return false;
+                }
                 csv_core::ReadRecordResult::InputEmpty => {}
                 csv_core::ReadRecordResult::Record => break,
                 _ => return false,
@@ -100,7 +102,8 @@ impl Table {
                 Some(index) => *slot = index,
                 None => {
                     whole = false;
-                    let rule = format!("the first line must name this column; it names {}", table.names.join(", "));
+                    let rule =
+                        format!("the first line must name this column; it names {}", table.names.join(", "));
                     let next = "Keep the header line, or say another `format`";
                     errors.push(TraceFinding::new(lines.number(), column, "absent", rule, next));
                 }
@@ -195,7 +198,10 @@ mod tests {
     #[test]
     fn values_are_split_as_in_csv() {
         assert_eq!(values("a,b,c"), ["a", "b", "c"]);
-        assert_eq!(values("a;b,5; c"), ["a", "b,5", "c"][..].iter().map(|x| x.to_string()).collect::<Vec<_>>());
+        assert_eq!(
+            values("a;b,5; c"),
+            ["a", "b,5", "c"][..].iter().map(|x| x.to_string()).collect::<Vec<_>>()
+        );
         assert_eq!(values("a\tb\t"), ["a", "b", ""]);
         assert_eq!(values("\"a,b\",\"say \"\"x\"\"\",7"), ["a,b", "say \"x\"", "7"]);
         assert_eq!(values("one"), ["one"]);

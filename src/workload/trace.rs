@@ -393,9 +393,7 @@ fn summary(data: &TraceData, rows: &[CompiledRow]) -> TraceSummary {
         distinct_blocks: distinct,
         trace_block_tokens: data.block_tokens,
         sub_agents: distinct_sessions(rows.iter().filter(|row| row.row.parent != 0)),
-        measured: (0..rows.len())
-            .filter(|&row| data.measured.get(row) != Measured::default())
-            .count() as u64,
+        measured: (0..rows.len()).filter(|&row| data.measured.get(row) != Measured::default()).count() as u64,
         utc_start: data.utc_start.map(|start| start.to_string()),
         ..TraceSummary::default()
     }

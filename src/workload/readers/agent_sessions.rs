@@ -245,7 +245,11 @@ impl State<'_> {
             let next = "Say how many tokens one of `hash_ids` stands for";
             return Err(TraceFinding::new(line, "block_size", block, "must lie in 1..=65536", next));
         }
-        let told = if self.data.block_tokens > 0 { Some(self.data.block_tokens) } else { self.options.trace_block_tokens };
+        let told = if self.data.block_tokens > 0 {
+            Some(self.data.block_tokens)
+        } else {
+            self.options.trace_block_tokens
+        };
         if let Some(told) = told.filter(|&told| told != block) {
             let rule = format!("all sessions of a trace have one block size, and it is {told} so far");
             return Err(TraceFinding::new(line, "block_size", block, rule, "Split the file by block size"));
@@ -274,7 +278,8 @@ impl State<'_> {
         let number = self.sessions;
         let space = mix2(SESSION, line);
         let model = session.requests.iter().find_map(|item| item.model.as_deref()).unwrap_or("");
-        let mut shared = Shared { line, block: session.block_size, space, session: number, parent: 0, prefix: (0, 0) };
+        let mut shared =
+            Shared { line, block: session.block_size, space, session: number, parent: 0, prefix: (0, 0) };
         shared.prefix = self.prefix(shared.block, session.tool_tokens, session.system_tokens, model);
         let mut start_ns = None;
         let mut turn = 0;
@@ -313,7 +318,8 @@ impl State<'_> {
                 agents.clear();
             }
             self.data.rows[row as usize].start = start;
-            let took = decimal_ns(line, &format!("{path}api_time"), item.api_time.unwrap_or(0.0), 1_000_000_000)?;
+            let took =
+                decimal_ns(line, &format!("{path}api_time"), item.api_time.unwrap_or(0.0), 1_000_000_000)?;
             parents.push((item.t, Ended { ns: at_ns + took, row }));
             turn += 1;
         }
@@ -367,7 +373,13 @@ impl State<'_> {
             if item.requests.is_some() {
                 let rule = "a sub-agent has no sub-agents";
                 let next = "Put it beside the other";
-                return Err(TraceFinding::new(parent.line, &format!("{path}requests"), "present", rule, next));
+                return Err(TraceFinding::new(
+                    parent.line,
+                    &format!("{path}requests"),
+                    "present",
+                    rule,
+                    next,
+                ));
             }
             let at_ns = begun_ns + decimal_ns(parent.line, &format!("{path}t"), item.t, 1_000_000_000)?;
             let think_ns = self.think_ns(parent.line, &path, item, at_ns, before)?;
@@ -422,7 +434,14 @@ impl State<'_> {
             Some(ids) => {
                 if ids.count != (input / block) as usize {
                     let next = "Give the ids of the full blocks alone, or correct `block_size`";
-                    return Err(coverage(line, &field("hash_ids"), input / block * block, ids.count, block, next));
+                    return Err(coverage(
+                        line,
+                        &field("hash_ids"),
+                        input / block * block,
+                        ids.count,
+                        block,
+                        next,
+                    ));
                 }
                 self.chains.check_spans(line, &field("hash_ids"), &ids.spans)?;
                 let from = self.data.runs.len();

@@ -85,7 +85,8 @@ fn read(lines: &mut Lines, options: &ReadOptions, errors: &mut TraceErrors) -> T
         let known = sessions.get(line.session_id.as_str());
         let before = known.map_or(Progress::default(), |session| progress[session as usize - 1]);
         if line.turn != before.turns as u64 + 1 {
-            let rule = format!("the next turn of session {} is {}", line.session_id.as_str(), before.turns + 1);
+            let rule =
+                format!("the next turn of session {} is {}", line.session_id.as_str(), before.turns + 1);
             let next = "Write a session's turns in order, from 1, each once";
             return Err(TraceFinding::new(number, "turn", line.turn, rule, next));
         }

@@ -60,7 +60,8 @@ fn read(lines: &mut Lines, options: &ReadOptions, errors: &mut TraceErrors) -> T
         data.notices.push(format!("times are counted from {first}; the file says no zone"));
     }
     if failed > 0 {
-        data.notices.push(format!("{failed} rows without output are failures of the recorded service: left out"));
+        data.notices
+            .push(format!("{failed} rows without output are failures of the recorded service: left out"));
     }
     data.notices.push("the format has no block ids: requests share no prefix".to_owned());
     data

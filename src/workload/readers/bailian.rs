@@ -83,7 +83,12 @@ fn read(lines: &mut Lines, options: &ReadOptions, errors: &mut TraceErrors) -> T
             return wrong("chat_id", line.chat_id, "an earlier line has it", next);
         }
         if line.parent_chat_id == line.chat_id {
-            return wrong("parent_chat_id", line.chat_id, "a chat is not its own parent", "Give -1 at a root");
+            return wrong(
+                "parent_chat_id",
+                line.chat_id,
+                "a chat is not its own parent",
+                "Give -1 at a root",
+            );
         }
         let blocks = match &line.hash_ids {
             None => {

@@ -43,7 +43,8 @@ fn read(lines: &mut Lines, options: &ReadOptions, errors: &mut TraceErrors) -> T
             failed += 1;
             return Ok(());
         }
-        let (input, output) = (tokens(number, "Request tokens", input)?, tokens(number, "Response tokens", output)?);
+        let (input, output) =
+            (tokens(number, "Request tokens", input)?, tokens(number, "Response tokens", output)?);
         let e2e = match elapsed_at.filter(|&at| !table.text(at).is_empty()) {
             None => None,
             Some(at) => {
@@ -64,7 +65,9 @@ fn read(lines: &mut Lines, options: &ReadOptions, errors: &mut TraceErrors) -> T
         Ok(())
     });
     if failed > 0 {
-        data.notices.push(format!("{failed} rows without response tokens are failures of the recorded service: left out"));
+        data.notices.push(format!(
+            "{failed} rows without response tokens are failures of the recorded service: left out"
+        ));
     }
     if later > 0 {
         data.notices.push(format!(

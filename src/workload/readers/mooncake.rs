@@ -82,7 +82,9 @@ fn read(lines: &mut Lines, options: &ReadOptions, errors: &mut TraceErrors) -> T
             0 => 0,
             session => turns.get(session as usize - 1).copied().unwrap_or(0),
         };
-        if session == 0 && let Some(delay) = line.delay {
+        if session == 0
+            && let Some(delay) = line.delay
+        {
             let rule = "only a turn of a session waits for the one before";
             return Err(TraceFinding::new(number, "delay", delay, rule, "Add `session_id`, or drop `delay`"));
         }

@@ -224,7 +224,13 @@ impl Rows {
             && self.by_id.contains_key(&id)
         {
             let rule = "an earlier line has this id";
-            return Err(TraceFinding::new(number, "id", id, rule, "Give each line an id of its own, or none"));
+            return Err(TraceFinding::new(
+                number,
+                "id",
+                id,
+                rule,
+                "Give each line an id of its own, or none",
+            ));
         }
         let blocks = self.blocks(number, &line, input, output, data)?;
         if let Some(id) = line.id {
@@ -370,7 +376,9 @@ fn parent(number: u64, line: &Line<'_>) -> Result<u64, TraceFinding> {
     };
     match (line.parent, line.session) {
         (None, _) => Ok(0),
-        (Some(0), _) => wrong("0 means no session", "Name the session that started this one, or leave it out"),
+        (Some(0), _) => {
+            wrong("0 means no session", "Name the session that started this one, or leave it out")
+        }
         (Some(_), None) => wrong("only a session has a parent", "Add `session`"),
         (Some(parent), Some(session)) if parent == session => {
             wrong("a session cannot start itself", "Give a sub-agent a session of its own")
@@ -410,7 +418,9 @@ fn start(number: u64, line: &Line<'_>, turn: u32) -> Result<Start, TraceFinding>
         )),
         (None, None) if line.after.is_some() => Ok(Start::After(0)),
         (Some(t), None) => Ok(Start::At(nanoseconds(number, "t_ns", t, 1)?)),
-        (None, Some(think)) if turn > 0 || line.after.is_some() => Ok(Start::After(nanoseconds(number, "think_ns", think, 1)?)),
+        (None, Some(think)) if turn > 0 || line.after.is_some() => {
+            Ok(Start::After(nanoseconds(number, "think_ns", think, 1)?))
+        }
         (None, Some(think)) => Err(TraceFinding::new(
             number,
             "think_ns",

@@ -22,7 +22,11 @@ fn compiled(text: &str) -> Arc<CompiledTrace> {
     Arc::new(CompiledTrace::compile(&read(text.as_bytes()).unwrap(), 16).unwrap())
 }
 
-fn send(trace: &Arc<CompiledTrace>, limit: Option<u64>, serve: impl Fn(&Request) -> (Span, Outcome)) -> Vec<Request> {
+fn send(
+    trace: &Arc<CompiledTrace>,
+    limit: Option<u64>,
+    serve: impl Fn(&Request) -> (Span, Outcome),
+) -> Vec<Request> {
     let params = TraceParams { limit, ..TraceParams::new(trace.clone()) };
     let params = workload("w", WorkloadKind::Trace(params));
     let origins = table(&[("a", 1.0), ("b", 1.0), ("c", 1.0)]);
@@ -44,9 +48,8 @@ fn a_parent_waits_for_its_sub_agents() {
     assert!(sent.iter().all(|request| request.origin == sent[0].origin), "agents sit with their parent");
     assert_ne!(sent[0].session, sent[1].session);
     // The other agent takes longest: 1130 + 900 + 5.
-    let slow = |request: &Request| {
-        (Span(if request.prompt_tokens == 35 { 900 } else { 100 }), Outcome::Completed)
-    };
+    let slow =
+        |request: &Request| (Span(if request.prompt_tokens == 35 { 900 } else { 100 }), Outcome::Completed);
     assert_eq!(times(&send(&trace, None, slow)).last(), Some(&(2035, 36)));
     // An agent that fails ends what waits for it: its own next turn and its parent's.
     for (fails, left) in [(33, vec![32, 33, 35]), (35, vec![32, 33, 35, 34]), (32, vec![32])] {

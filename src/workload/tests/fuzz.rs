@@ -1,8 +1,8 @@
 //! Readers on anything at all: an answer or an error, never a panic.
 
 use super::read_with;
-use crate::workload::{ReadOptions, TraceFormat};
 use crate::workload::trace::CompiledTrace;
+use crate::workload::{ReadOptions, TraceFormat};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use std::cell::Cell;

@@ -16,7 +16,7 @@ fn one(errors: TraceErrors) -> (u64, String, String) {
 }
 
 /// Reads lines and holds the one finding against line, field and words of its text.
-fn wrong(text: &str, line: u64, field: &str, words: &[&str]) {
+pub(super) fn wrong(text: &str, line: u64, field: &str, words: &[&str]) {
     let (at, in_field, said) = one(read(text.as_bytes()).expect_err(text));
     assert_eq!((at, in_field.as_str()), (line, field), "{said}");
     for word in words {
@@ -45,8 +45,16 @@ fn mooncake_lines() {
     bad(r#"{"timestamp":0,"input_length":1.5,"output_length":5,"hash_ids":[0]}"#, "input_length", &["1.5"]);
     bad(r#"{"input_length":1,"output_length":5}"#, "timestamp", &["absent", "session_id"]);
     bad(r#"{"timestamp":0,"delay":5,"input_length":1,"output_length":5}"#, "delay", &["of a session"]);
-    bad(r#"{"timestamp":0,"session_id":[],"input_length":1,"output_length":5}"#, "session_id", &["name in quotes"]);
-    bad(r#"{"timestamp":0,"session_id":1,"delay":-1,"input_length":1,"output_length":5}"#, "delay", &["negative"]);
+    bad(
+        r#"{"timestamp":0,"session_id":[],"input_length":1,"output_length":5}"#,
+        "session_id",
+        &["name in quotes"],
+    );
+    bad(
+        r#"{"timestamp":0,"session_id":1,"delay":-1,"input_length":1,"output_length":5}"#,
+        "delay",
+        &["negative"],
+    );
     bad(r#"{"timestamp":"1","input_length":1,"output_length":5,"hash_ids":[0]}"#, "timestamp", &["quotes"]);
     bad(
         r#"{"timestamp":1e400,"input_length":1,"output_length":5}"#,
@@ -109,7 +117,11 @@ fn native_lines() {
     native(r#"{"t_ns":5,"in":40,"out":8,"parent":3}"#, "parent", &["only a session"]);
     native(r#"{"t_ns":5,"in":40,"out":8,"session":3,"parent":3}"#, "parent", &["start itself"]);
     native(r#"{"t_ns":5,"in":40,"out":8,"session":3,"parent":0}"#, "parent", &["no session"]);
-    native(r#"{"t_ns":5,"in":40,"out":8,"prompt_runs":[[1,0,4]]}"#, "prompt_runs", &["4 blocks", "2 full blocks"]);
+    native(
+        r#"{"t_ns":5,"in":40,"out":8,"prompt_runs":[[1,0,4]]}"#,
+        "prompt_runs",
+        &["4 blocks", "2 full blocks"],
+    );
     native(r#"{"t_ns":5,"in":40,"out":8,"prompt_runs":[[1,0,2]],"ids":[1,2]}"#, "prompt_runs", &["not both"]);
     native(r#"{"t_ns":5,"in":40,"out":8,"ttft_ns":-1}"#, "ttft_ns", &["negative"]);
     native(r#"{"t_ns":5,"in":40,"out":8,"e2e_ns":17280000000000001}"#, "e2e_ns", &["200 days"]);
