@@ -4,45 +4,59 @@
 mod arrivals;
 mod assign;
 pub mod chain;
+mod chains;
 mod check;
+pub mod clock;
 pub mod closed_loop;
+pub mod columns;
 pub mod curve;
 pub mod data;
+mod each_line;
 pub mod error;
+mod fields;
 pub mod generate;
 pub mod geography;
 mod groups;
 mod intensity;
 pub mod kinds;
-pub mod mooncake;
-pub mod native;
+mod names;
 pub mod open_file;
+pub mod options;
 pub mod params;
+mod part;
 pub mod presets;
 pub mod read;
+pub mod readers;
+mod recorded;
 mod replay;
 pub mod request;
 pub mod rungs;
 mod sessions;
 mod setting;
 pub mod spread;
+mod starts;
 mod synthetic;
+mod table;
 pub mod trace;
 pub mod write;
 mod writer;
 
 pub use chain::{Chain, Run};
 pub use check::check;
+pub use clock::UtcStart;
+pub use columns::{Columns, TimeUnit};
 pub use curve::Curve;
-pub use data::{TraceData, TraceRow};
+pub use data::{Measured, TraceData, TraceRow};
 pub use error::{TraceErrors, TraceFinding, WorkloadError};
 pub use generate::{Generated, generate_trace, generate_workload, workload_key};
+pub use options::{OnBadLine, ReadOptions, TraceFormat};
 pub use params::{
     AffinityBy, Arrivals, AtLimit, Clients, Geography, GlobalPrefix, OriginAssignment, OriginRow,
     OriginTable, RateStage, Setting, SharedPrefix, SyntheticParams, Tenancy, Tokens, TraceParams, Until,
     Window, WorkloadKind, WorkloadParams,
 };
-pub use read::{ReadOptions, TraceFormat, read_trace};
+pub use read::read_trace;
+pub use readers::READERS;
 pub use request::{Request, Source};
 pub use trace::{CompiledTrace, TraceSummary};
 

@@ -1,71 +1,22 @@
 //! Replays a compiled trace: rows with a time in order of time, turns that wait for an answer when it has come.
 
 use super::assign::{Asks, Assigner};
-use super::data::{Start, TraceRow};
-use super::params::{AffinityBy, OriginTable, TraceParams, Window, WorkloadParams};
+use super::data::Start;
+use super::params::{AffinityBy, OriginTable, TraceParams, WorkloadParams};
+use super::part::{Part, identity_of};
 use super::request::{Request, Source};
 use super::spread;
-use super::trace::CompiledTrace;
+pub(super) use super::trace::session_id;
+use super::trace::{CompiledTrace, request_key};
 use super::{geography, groups};
 use crate::id::{ClassId, DataClassId, Id, OriginId, TenantId};
 use crate::observe::Outcome;
-use crate::rng::{Key, hash_name, mix2};
+use crate::rng::{Key, hash_name};
 use crate::time::{MAX_TIME, SimTime};
 use rustc_hash::FxHashMap;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
-
-/// Requests without a session are keyed by row under this salt.
-const ROWS: u64 = hash_name("workload/rows");
-
-/// The id in a run of a workload's session `number`.
-pub(super) fn session_id(name_hash: u64, number: u64) -> u64 {
-    mix2(name_hash, number).max(1)
-}
-
-/// What a row without a session is known by, wherever it stands in the file: what it says. Equal rows are one.
-pub(super) fn identity_of(row: &TraceRow) -> u64 {
-    let at = match row.start {
-        Start::At(ns) => ns,
-        Start::After(ns) => !ns,
-    };
-    let lengths = u64::from(row.input) << 32 | u64::from(row.output);
-    mix2(mix2(mix2(ROWS, at), lengths), u64::from(row.tenant))
-}
-
-/// Which part of a trace is replayed: whole sessions.
-struct Part {
-    sample: Option<(f64, Key)>,
-    window: Option<Window>,
-    /// When each session begins in the file's time; empty where nobody asks.
-    begins: FxHashMap<u64, u64>,
-}
-
-impl Part {
-    fn new(params: &TraceParams, trace: &CompiledTrace, times: &[u64], key: Key) -> Part {
-        let mut begins: FxHashMap<u64, u64> = FxHashMap::default();
-        if params.window.is_some() {
-            for (&ns, &row) in times.iter().zip(trace.arrivals()) {
-                let first = begins.entry(trace.row(row).row.session).or_insert(ns);
-                *first = ns.min(*first);
-            }
-        }
-        Part { sample: (params.sample < 1.0).then_some((params.sample, key)), window: params.window, begins }
-    }
-    fn keeps(&self, ns: u64, row: &TraceRow) -> bool {
-        let within = |window: &Window| {
-            let begins = match row.session {
-                0 => ns,
-                session => self.begins.get(&session).copied().unwrap_or(ns),
-            };
-            (window.from.0..window.from.0.saturating_add(window.lasts.0)).contains(&begins)
-        };
-        let identity = || if row.session == 0 { identity_of(row) } else { row.session };
-        self.window.as_ref().is_none_or(within)
-            && self.sample.is_none_or(|(share, key)| key.at(identity()).unit() < share)
-    }
-}
 
 pub(super) struct Replay {
     trace: Arc<CompiledTrace>,
@@ -73,10 +24,12 @@ pub(super) struct Replay {
     /// Rows with a time of their own, and that time.
     arrivals: Vec<(SimTime, u32)>,
     next: usize,
-    /// Turns whose time is known since the answer before them came.
+    /// Rows whose time is known since the last answer they waited for came.
     ready: BinaryHeap<Reverse<(SimTime, u32)>>,
-    /// Per request under way that another turn waits for: that turn's row.
-    waiting: FxHashMap<u64, u32>,
+    /// Per request under way that others wait for: its row.
+    waited_for: FxHashMap<u64, u32>,
+    /// Per row, how many rows it still waits for.
+    pending: Vec<u32>,
     names: Resolved,
     assigner: Assigner,
     /// What shares a home, by row; empty where that is the tenant.
@@ -151,7 +104,8 @@ impl Replay {
             arrivals,
             next: 0,
             ready: BinaryHeap::new(),
-            waiting: FxHashMap::default(),
+            waited_for: FxHashMap::default(),
+            pending: trace.waits().to_vec(),
             names,
             assigner,
             groups,
@@ -192,12 +146,13 @@ impl Source for Replay {
         request.at = at;
         request.session = if row.session == 0 { 0 } else { session_id(self.name_hash, row.session) };
         request.turn = row.turn;
-        request.key = match request.session {
-            0 => mix2(mix2(self.name_hash, ROWS), index as u64),
-            session => mix2(session, row.turn as u64),
-        };
+        request.key = request_key(self.name_hash, row, index);
         request.tenant = TenantId(row.tenant);
-        let identity = if request.session == 0 { identity_of(row) } else { request.session };
+        let identity = match (row.parent, request.session) {
+            (0, 0) => identity_of(row),
+            (0, session) => session,
+            (parent, _) => session_id(self.name_hash, parent),
+        };
         let origin = named(row.origin).and_then(|origin| self.names.origins[origin]);
         let group = self.groups.get(index as usize).copied().unwrap_or(row.tenant as u64);
         let begins = match row.session {
@@ -215,21 +170,30 @@ impl Source for Replay {
         request.output_tokens = row.output;
         request.chain.clear();
         self.trace.runs_of(compiled).iter().for_each(|&run| request.chain.push(run));
-        if let Some(next) = compiled.next
-            && (next as u64) < self.limit
-        {
-            self.waiting.insert(request.key, next);
+        if self.trace.followers(index).first().is_some_and(|&first| (first as u64) < self.limit) {
+            self.waited_for.insert(request.key, index);
         }
     }
 
     fn ended(&mut self, request: &Request, at: SimTime, outcome: Outcome) -> bool {
-        let Some(next) = self.waiting.remove(&request.key) else { return false };
-        let (Outcome::Completed, Start::After(think_ns)) = (outcome, self.trace.row(next).row.start) else {
+        let Some(row) = self.waited_for.remove(&request.key) else { return false };
+        // What waits for a request that failed is never sent: its session ends.
+        if outcome != Outcome::Completed {
             return false;
-        };
+        }
         let before = self.head();
-        let send = SimTime(at.0.saturating_add(think_ns)).min(MAX_TIME).max(at);
-        self.ready.push(Reverse((send, next)));
+        for &follower in self.trace.followers(row) {
+            if follower as u64 >= self.limit {
+                break;
+            }
+            // Ends come in order of time, so the one that brings the count to 0 is the last.
+            let pending = &mut self.pending[follower as usize];
+            *pending -= 1;
+            if let (0, Start::After(think_ns)) = (*pending, self.trace.row(follower).row.start) {
+                let send = SimTime(at.0.saturating_add(think_ns)).min(MAX_TIME).max(at);
+                self.ready.push(Reverse((send, follower)));
+            }
+        }
         self.head() != before
     }
 }
