@@ -18,6 +18,7 @@ mod replay;
 pub mod request;
 mod sessions;
 pub mod spread;
+pub mod stats;
 mod synthetic;
 pub mod trace;
 pub mod write;
