@@ -16,7 +16,7 @@ mod stack;
 pub use arrivals::{ArrivalStats, Dispersion};
 pub use blocks::{BlockStats, CachePoint};
 pub use lengths::{LengthStats, Spread};
-pub use sessions::{SessionStats, Survival};
+pub use sessions::{SURVIVAL_TURNS, SessionStats, Survival};
 pub use shares::{Share, Shares, TopShares};
 
 use super::data::{Start, TraceData};

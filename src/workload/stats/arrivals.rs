@@ -68,7 +68,7 @@ fn counts(times: &[u64], window: u64) -> (u64, u64, u128, u64) {
 }
 
 /// About how many points the rate's line has (our choice: what a plot can show).
-const POINTS: u64 = 240;
+const POINTS: u64 = 120;
 
 /// Windows for the rate's line, in seconds: what people think in.
 const NICE_S: [u64; 12] = [1, 2, 5, 10, 30, 60, 300, 600, 1_800, 3_600, 21_600, 86_400];

@@ -261,7 +261,7 @@ fn shows(value: f64, decimals: usize, published: &str) {
 }
 
 /// The figures of the conversation trace as described with it, computed by other programs (an ordered dictionary for
-/// the caches). 0.3736 and the LRU points 0.055, 0.142, 0.294, 0.366 are those of its README here.
+/// the caches). 0.3736 and the LRU points 0.055, 0.142, 0.366 are those of its README.
 #[test]
 fn the_conversation_trace_has_its_published_figures() {
     let Some(data) = shared("traces/mooncake/conversation_trace.jsonl.zst") else { return };
