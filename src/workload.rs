@@ -19,7 +19,9 @@ pub mod request;
 mod sessions;
 pub mod spread;
 pub mod stats;
+pub mod subset;
 mod synthetic;
+pub mod to_mooncake;
 pub mod trace;
 pub mod write;
 

@@ -1,8 +1,11 @@
 //! `trace`: work with traces. One file a subcommand.
 
+mod convert;
 mod generate;
+mod head;
 mod output;
 mod reading;
+mod sample;
 mod stats;
 
 use super::{Outcome, load, terminal};
@@ -17,6 +20,9 @@ pub struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum TraceCommand {
     Stats(stats::Args),
+    Convert(convert::Args),
+    Sample(sample::Args),
+    Head(head::Args),
     Generate(generate::Args),
 }
 
@@ -24,6 +30,9 @@ enum TraceCommand {
 pub fn run(args: &Args) -> Outcome {
     match &args.command {
         TraceCommand::Stats(args) => stats::run(args),
+        TraceCommand::Convert(args) => convert::run(args),
+        TraceCommand::Sample(args) => sample::run(args),
+        TraceCommand::Head(args) => head::run(args),
         TraceCommand::Generate(args) => generate::run(args),
     }
 }

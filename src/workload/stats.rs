@@ -86,7 +86,7 @@ pub struct Curves {
 
 /// When each row is sent, in nanoseconds. A row that waits is counted from the row it waits for as if answers took no
 /// time: how long they took is not in a trace.
-pub(super) fn nominal_times(data: &TraceData) -> Vec<u64> {
+pub fn nominal_times(data: &TraceData) -> Vec<u64> {
     let mut last: rustc_hash::FxHashMap<u64, u64> = rustc_hash::FxHashMap::default();
     let mut times = Vec::with_capacity(data.rows.len());
     for row in &data.rows {
@@ -102,19 +102,29 @@ pub(super) fn nominal_times(data: &TraceData) -> Vec<u64> {
     times
 }
 
+/// Rows in order of time, then of the file.
+fn in_time(times: &[u64]) -> Vec<u32> {
+    let mut order: Vec<u32> = (0..times.len() as u32).collect();
+    order.sort_by_key(|&row| times[row as usize]);
+    order
+}
+
+/// The session of each row as its blocks show it, from 1; `None` where the trace names sessions or tells no blocks.
+pub fn inferred_sessions(data: &TraceData, times: &[u64]) -> Option<Vec<u64>> {
+    lineage::of(data, &in_time(times), &segments::Index::of(data))
+}
+
 /// Looks at a trace.
 pub fn trace_stats(data: &TraceData, options: &StatsOptions) -> TraceStats {
     let times = nominal_times(data);
-    let mut order: Vec<u32> = (0..data.rows.len() as u32).collect();
-    order.sort_by_key(|&row| times[row as usize]);
+    let order = in_time(&times);
     let (arrivals, rate, rate_window_s) = arrivals::of(data);
     let (input, input_curve) = LengthStats::with_curve(data.rows.iter().map(|row| row.input));
     let (output, output_curve) = LengthStats::with_curve(data.rows.iter().map(|row| row.output));
-    let found = blocks::of(data, &times, &order, &options.cache_tokens);
-    let (blocks, lru, lineage) = match found {
-        Some(found) => (Some(found.stats), found.curve, found.lineage),
-        None => (None, Vec::new(), None),
-    };
+    let index = segments::Index::of(data);
+    let lineage = lineage::of(data, &order, &index);
+    let found = blocks::of(data, &times, &order, &index, &options.cache_tokens);
+    let (blocks, lru) = found.map_or((None, Vec::new()), |found| (Some(found.stats), found.curve));
     TraceStats {
         path: data.path.clone(),
         format: data.format.to_owned(),

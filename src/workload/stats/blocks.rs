@@ -8,8 +8,7 @@
 
 use super::super::data::{Blocks, TraceData};
 use super::lengths::Spread;
-use super::lineage::{Lineage, UNIVERSAL_ONE_IN};
-use super::segments::{RowRuns, Segments};
+use super::segments::{Index, RowRuns};
 use super::stack::Stack;
 use serde::Serialize;
 
@@ -53,8 +52,6 @@ pub struct CachePoint {
 pub(super) struct Found {
     pub stats: BlockStats,
     pub curve: Vec<CachePoint>,
-    /// The session of each row, where the trace names none.
-    pub lineage: Option<Vec<u64>>,
 }
 
 /// Steps of the plotted curve, twelve to a decade: `round(10^(i/12) * 100)`.
@@ -127,57 +124,41 @@ impl Sizes {
     }
 }
 
-pub(super) fn of(data: &TraceData, times: &[u64], order: &[u32], asked: &[u64]) -> Option<Found> {
+pub(super) fn of(
+    data: &TraceData,
+    times: &[u64],
+    order: &[u32],
+    index: &Index,
+    asked: &[u64],
+) -> Option<Found> {
     let requests = data.rows.iter().filter(|row| row.blocks != Blocks::Unknown).count() as u64;
     if requests == 0 {
         return None;
     }
     let block = data.block_tokens.max(1) as u64;
-    let segments = Segments::of(data);
     let mut runs = RowRuns::default();
-
-    let (mut named_by, mut references, mut distinct) = (vec![0u32; segments.len()], 0u64, 0u64);
-    for row in &data.rows {
-        runs.read(data, row);
-        for (segment, len) in runs.runs.iter().flat_map(|&run| segments.within(run)) {
-            let count = &mut named_by[segment as usize];
-            references += len as u64;
-            distinct += if *count == 0 { len as u64 } else { 0 };
-            *count += 1;
-        }
-    }
-    let rows = data.rows.len() as u64;
-    let universal = |segment: u32| named_by[segment as usize] as u64 * UNIVERSAL_ONE_IN > rows;
-
-    let all_tokens = distinct * block;
+    let all_tokens = index.distinct * block;
     let told = if asked.is_empty() { usual_sizes(all_tokens) } else { asked.to_vec() };
     let plotted = curve_sizes(block, all_tokens);
     let mut sizes = Sizes::new(told.iter().chain(&plotted).map(|&tokens| tokens / block).collect());
-    let mut stack = Stack::new(segments.len());
-    let mut used_at = vec![0u64; segments.len()];
-    let mut lineage =
-        data.rows.iter().all(|row| row.session == 0).then(|| Lineage::new(segments.len(), data.rows.len()));
+    let mut stack = Stack::new(index.segments.len());
+    let mut used_at = vec![0u64; index.segments.len()];
     let (mut once, mut universal_blocks) = (0u64, 0u64);
     let (mut zero_hit, mut found_tokens) = (0u64, 0u64);
     let mut uncached = Vec::with_capacity(data.rows.len());
     let mut gaps: Vec<(u64, u64)> = Vec::new();
-    let mut chain: Vec<(u32, u64, bool)> = Vec::new();
-    for &index in order {
-        let row = &data.rows[index as usize];
-        let now = times[index as usize];
+    let mut chain: Vec<(u32, u64)> = Vec::new();
+    for &number in order {
+        let row = &data.rows[number as usize];
+        let now = times[number as usize];
         runs.read(data, row);
-        chain.clear();
-        let mut through = 0u64;
-        for (segment, len) in runs.runs.iter().flat_map(|&run| segments.within(run)) {
-            through += len as u64;
-            chain.push((segment, through, universal(segment)));
-        }
+        index.chain(&runs, &mut chain);
         let limit = runs.prompt_tokens;
         let tokens_of = |blocks: u64| (blocks * block).min(limit);
         // `reach` is the size at which everything so far is held; `None` once something was not there at all.
         let (mut reach, mut found, mut before) = (Some(0u64), 0u64, 0u64);
-        for &(segment, through, everywhere) in &chain {
-            let len = through - before;
+        for &(segment, through) in &chain {
+            let (len, everywhere) = (through - before, index.universal(segment));
             match stack.since(segment) {
                 Some(since) => {
                     if let Some(held) = reach {
@@ -196,13 +177,13 @@ pub(super) fn of(data: &TraceData, times: &[u64], order: &[u32], asked: &[u64]) 
                 }
                 None => {
                     reach = None;
-                    once += if named_by[segment as usize] == 1 { len } else { 0 };
+                    once += if index.once(segment) { len } else { 0 };
                     universal_blocks += if everywhere { len } else { 0 };
                 }
             }
             before = through;
         }
-        for (place, &(segment, through, _)) in chain.iter().enumerate().rev() {
+        for (place, &(segment, through)) in chain.iter().enumerate().rev() {
             let start = if place == 0 { 0 } else { chain[place - 1].1 };
             stack.touch(segment, through - start);
             used_at[segment as usize] = now;
@@ -211,10 +192,6 @@ pub(super) fn of(data: &TraceData, times: &[u64], order: &[u32], asked: &[u64]) 
         found_tokens += found;
         zero_hit += u64::from(found == 0 && !chain.is_empty());
         uncached.push(row.input as u64 - found);
-        if let Some(lineage) = &mut lineage {
-            let full = chain.partition_point(|&(_, through, _)| through <= runs.full_blocks as u64);
-            lineage.take(index, &chain[..full]);
-        }
     }
     let prompts: u64 = data.rows.iter().map(|row| row.input as u64).sum();
     let share = |tokens: u64| tokens as f64 / prompts as f64;
@@ -224,9 +201,9 @@ pub(super) fn of(data: &TraceData, times: &[u64], order: &[u32], asked: &[u64]) 
     };
     let stats = BlockStats {
         requests,
-        references,
-        distinct,
-        once_share: once as f64 / distinct.max(1) as f64,
+        references: index.references,
+        distinct: index.distinct,
+        once_share: once as f64 / index.distinct.max(1) as f64,
         universal: universal_blocks,
         zero_hit_share: zero_hit as f64 / requests as f64,
         hit_bound: share(found_tokens),
@@ -234,5 +211,5 @@ pub(super) fn of(data: &TraceData, times: &[u64], order: &[u32], asked: &[u64]) 
         reuse_s: Spread::weighted(&mut gaps).map(|spread| spread.times(1e-9)),
         lru: told.iter().map(point).collect(),
     };
-    Some(Found { stats, curve: plotted.iter().map(point).collect(), lineage: lineage.map(Lineage::finish) })
+    Some(Found { stats, curve: plotted.iter().map(point).collect() })
 }

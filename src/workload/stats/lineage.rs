@@ -3,43 +3,41 @@
 //! deepest full block is met, not counting the first block and blocks that more than one request in a hundred has:
 //! those are system prompts, not dialogues.
 
-/// Finds parents in order of time.
-pub(super) struct Lineage {
-    /// The last request whose prompt ends with this segment.
-    ends: Vec<u32>,
-    session_of: Vec<u64>,
-    sessions: u64,
-}
+use super::super::data::{Blocks, TraceData};
+use super::segments::{Index, RowRuns};
 
 /// No request.
 const NONE: u32 = u32::MAX;
 
-/// A block counts as universal if more than one request in this many has it.
-pub(super) const UNIVERSAL_ONE_IN: u64 = 100;
-
-impl Lineage {
-    pub(super) fn new(segments: usize, rows: usize) -> Lineage {
-        Lineage { ends: vec![NONE; segments], session_of: vec![0; rows], sessions: 0 }
+/// The session of each row, from 1; `None` where the trace names sessions or tells no blocks.
+pub(super) fn of(data: &TraceData, order: &[u32], index: &Index) -> Option<Vec<u64>> {
+    let tells = data.rows.iter().any(|row| row.blocks != Blocks::Unknown);
+    if !tells || data.rows.iter().any(|row| row.session != 0) {
+        return None;
     }
-    /// Takes the next request: the segments of its prompt's full blocks from the head on, each with the number of
-    /// blocks up to its end and whether it is universal.
-    pub(super) fn take(&mut self, row: u32, segments: &[(u32, u64, bool)]) {
-        let walk = segments.iter().rev().filter(|&&(_, through, universal)| through >= 2 && !universal);
-        let mut walk = walk.map(|&(segment, ..)| self.ends[segment as usize]);
-        let parent = walk.find(|&parent| parent != NONE);
-        self.session_of[row as usize] = match parent {
-            Some(parent) => self.session_of[parent as usize],
+    // The last request whose prompt's full blocks end with a segment.
+    let mut ends = vec![NONE; index.segments.len()];
+    let mut session_of = vec![0u64; data.rows.len()];
+    let (mut sessions, mut runs, mut chain) = (0u64, RowRuns::default(), Vec::new());
+    for &row in order {
+        runs.read(data, &data.rows[row as usize]);
+        index.chain(&runs, &mut chain);
+        let full = chain.partition_point(|&(_, through)| through <= runs.full_blocks as u64);
+        let deep = chain[..full]
+            .iter()
+            .rev()
+            .filter(|&&(segment, through)| through >= 2 && !index.universal(segment));
+        let parent = deep.map(|&(segment, _)| ends[segment as usize]).find(|&parent| parent != NONE);
+        session_of[row as usize] = match parent {
+            Some(parent) => session_of[parent as usize],
             None => {
-                self.sessions += 1;
-                self.sessions
+                sessions += 1;
+                sessions
             }
         };
-        if let Some(&(segment, ..)) = segments.last() {
-            self.ends[segment as usize] = row;
+        if let Some(&(segment, _)) = chain[..full].last() {
+            ends[segment as usize] = row;
         }
     }
-    /// The session of each row, from 1.
-    pub(super) fn finish(self) -> Vec<u64> {
-        self.session_of
-    }
+    Some(session_of)
 }

@@ -13,6 +13,61 @@ pub(super) struct Segments {
     first: FxHashMap<u64, u32>,
 }
 
+/// Segments, and how many requests name each.
+pub(super) struct Index {
+    pub segments: Segments,
+    named_by: Vec<u32>,
+    rows: u64,
+    /// Blocks of all requests together.
+    pub references: u64,
+    /// Different blocks.
+    pub distinct: u64,
+}
+
+/// A block counts as universal if more than one request in this many has it.
+const UNIVERSAL_ONE_IN: u64 = 100;
+
+impl Index {
+    pub(super) fn of(data: &TraceData) -> Index {
+        let segments = Segments::of(data);
+        let mut index = Index {
+            named_by: vec![0; segments.len()],
+            rows: data.rows.len() as u64,
+            segments,
+            references: 0,
+            distinct: 0,
+        };
+        let mut runs = RowRuns::default();
+        for row in &data.rows {
+            runs.read(data, row);
+            for (segment, len) in runs.runs.iter().flat_map(|&run| index.segments.within(run)) {
+                let count = &mut index.named_by[segment as usize];
+                index.references += len as u64;
+                index.distinct += if *count == 0 { len as u64 } else { 0 };
+                *count += 1;
+            }
+        }
+        index
+    }
+    /// Whether one request alone names a segment.
+    pub(super) fn once(&self, segment: u32) -> bool {
+        self.named_by[segment as usize] == 1
+    }
+    /// Whether more than one request in a hundred names it.
+    pub(super) fn universal(&self, segment: u32) -> bool {
+        self.named_by[segment as usize] as u64 * UNIVERSAL_ONE_IN > self.rows
+    }
+    /// A row's segments from the head on, each with the number of blocks up to its end.
+    pub(super) fn chain(&self, runs: &RowRuns, chain: &mut Vec<(u32, u64)>) {
+        chain.clear();
+        let mut through = 0u64;
+        for (segment, len) in runs.runs.iter().flat_map(|&run| self.segments.within(run)) {
+            through += len as u64;
+            chain.push((segment, through));
+        }
+    }
+}
+
 /// The runs of a row, its prompt's full blocks first.
 #[derive(Default)]
 pub(super) struct RowRuns {
