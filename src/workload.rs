@@ -14,6 +14,7 @@ pub mod open_file;
 pub mod params;
 pub mod presets;
 pub mod read;
+pub mod record;
 mod replay;
 pub mod request;
 mod sessions;

@@ -272,7 +272,8 @@ fn step_time(pool: &PoolParams) -> Result<Option<Box<dyn StepTime>>, WorldError>
     pool.timing.as_ref().map(build).transpose()
 }
 
-fn origin_table(params: &WorldParams) -> OriginTable {
+/// What workloads know of a world: where clients are, and the names that traces may use.
+pub fn origin_table(params: &WorldParams) -> OriginTable {
     OriginTable {
         origins: (params.origins.iter())
             .map(|origin| OriginRow {

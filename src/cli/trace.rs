@@ -3,7 +3,7 @@
 mod convert;
 mod generate;
 mod head;
-mod output;
+pub(super) mod output;
 mod reading;
 mod sample;
 mod stats;

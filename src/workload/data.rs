@@ -3,6 +3,7 @@
 
 use super::Run;
 use crate::digest::Digest;
+use crate::rng::hash_name;
 
 /// The longest prompt or output that is believed, in tokens (our choice: 16 times the longest context on the
 /// market; larger numbers are mistakes).
@@ -28,6 +29,10 @@ pub struct TraceData {
     pub ids: Vec<u64>,
     /// The runs of all rows.
     pub runs: Vec<Run>,
+    /// Its sessions, keys and blocks are those of a run, not numbers of its own: a replay takes them as they are.
+    pub as_run: bool,
+    /// The key of each row's request, of a trace that is `as_run`; else empty.
+    pub keys: Vec<u64>,
     /// Names of origins, classes and data classes in order of appearance.
     pub names: TraceNames,
     /// What the user should know about the file.
@@ -177,6 +182,12 @@ impl TraceData {
                 }
             }
         }
+        if self.as_run {
+            digest.word(AS_RUN);
+            self.keys.iter().for_each(|&key| digest.word(key));
+        }
         digest.value()
     }
 }
+
+const AS_RUN: u64 = hash_name("trace/as-run");

@@ -28,13 +28,22 @@ pub struct Header {
     /// Where it comes from, in words.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub source: String,
+    /// Whether sessions, keys and blocks are those of a run, to be taken as they are.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub as_run: bool,
 }
 
-const HEADER: [Field; 4] = [
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_false(flag: &bool) -> bool {
+    !*flag
+}
+
+const HEADER: [Field; 5] = [
     Field { name: MARK, kind: Kind::Integer(u64::MAX), required: true },
     Field { name: "block_tokens", kind: Kind::Integer(u32::MAX as u64), required: true },
     Field { name: "id_scope", kind: Kind::Text, required: false },
     Field { name: "source", kind: Kind::Text, required: false },
+    Field { name: "as_run", kind: Kind::Flag, required: false },
 ];
 
 /// One request; absent fields are left out.
@@ -51,6 +60,8 @@ pub(super) struct Line<'a> {
     pub ids: Option<Vec<u64>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub runs: Option<Vec<(u64, u32, u32)>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -69,12 +80,13 @@ pub(super) struct Line<'a> {
     pub priority: Option<u8>,
 }
 
-const FIELDS: [Field; 13] = [
+const FIELDS: [Field; 14] = [
     Field { name: "t_ns", kind: Kind::Integer(u64::MAX), required: false },
     Field { name: "in", kind: Kind::Integer(u64::MAX), required: true },
     Field { name: "out", kind: Kind::Integer(u64::MAX), required: true },
     Field { name: "ids", kind: Kind::Ids, required: false },
     Field { name: "runs", kind: Kind::Runs, required: false },
+    Field { name: "key", kind: Kind::Integer(u64::MAX), required: false },
     Field { name: "session", kind: Kind::Integer(u64::MAX), required: false },
     Field { name: "turn", kind: Kind::Integer(u32::MAX as u64), required: false },
     Field { name: "think_ns", kind: Kind::Integer(u64::MAX), required: false },
@@ -136,6 +148,7 @@ pub(super) fn read(lines: &mut Lines, options: &ReadOptions, errors: &mut TraceE
     }
     data.block_tokens = header.block_tokens;
     data.id_scope = header.id_scope;
+    data.as_run = header.as_run;
     let mut rows = Rows { chains: ChainCheck::default(), last_turn: FxHashMap::default() };
     each_line(
         lines,
@@ -159,6 +172,18 @@ impl Rows {
         let output = tokens(number, "out", line.output)?;
         let (session, turn) = self.turn(number, &line)?;
         let start = start(number, &line, turn)?;
+        match (data.as_run, line.key) {
+            (true, Some(key)) => data.keys.push(key),
+            (false, None) => {}
+            (true, None) => {
+                let rule = "the header says `as_run`: every request has its key";
+                return Err(TraceFinding::new(number, "key", "absent", rule, "Export the run again"));
+            }
+            (false, Some(key)) => {
+                let rule = "only a trace whose header says `as_run` has keys";
+                return Err(TraceFinding::new(number, "key", key, rule, "Drop it"));
+            }
+        }
         let blocks = match (line.ids, line.runs) {
             (None, None) => Blocks::Unknown,
             (Some(_), Some(_)) => {

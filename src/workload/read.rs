@@ -130,6 +130,8 @@ pub(super) enum Kind {
     /// An integer from 0 to this.
     Integer(u64),
     Text,
+    /// `true` or `false`.
+    Flag,
     /// A list of integers.
     Ids,
     /// A list of `[key, start, length]`.
@@ -149,6 +151,8 @@ fn wrong(value: &Value, kind: Kind) -> Option<String> {
     match kind {
         Kind::Any => None,
         Kind::Integer(max) => integer(value, max),
+        Kind::Flag if value.is_boolean() => None,
+        Kind::Flag => Some("must be true or false".to_owned()),
         Kind::Text if value.is_string() => None,
         Kind::Text => Some("must be a name in quotes".to_owned()),
         Kind::Ids => match value.as_array() {

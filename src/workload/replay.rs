@@ -125,12 +125,17 @@ impl Source for Replay {
         let row = &compiled.row;
         let named = |index: Option<u32>| index.map(|index| index as usize);
         request.at = at;
-        request.session = if row.session == 0 { 0 } else { session_id(self.name_hash, row.session) };
+        let as_run = self.trace.key_as_run(index);
+        request.session = match row.session {
+            0 => 0,
+            session if as_run.is_some() => session,
+            session => session_id(self.name_hash, session),
+        };
         request.turn = row.turn;
-        request.key = match request.session {
+        request.key = as_run.unwrap_or_else(|| match request.session {
             0 => mix2(mix2(self.name_hash, ROWS), index as u64),
             session => mix2(session, row.turn as u64),
-        };
+        });
         request.tenant = TenantId(row.tenant);
         let identity = if request.session == 0 { request.key } else { request.session };
         let origin = named(row.origin).and_then(|origin| self.names.origins[origin]);

@@ -146,6 +146,7 @@ fn keep(data: &TraceData, mut wanted: impl FnMut(usize) -> bool, begin: u64) -> 
         block_tokens: data.block_tokens,
         id_scope: data.id_scope.clone(),
         names: data.names.clone(),
+        as_run: data.as_run,
         ..TraceData::default()
     };
     for (index, row) in data.rows.iter().enumerate() {
@@ -170,6 +171,7 @@ fn keep(data: &TraceData, mut wanted: impl FnMut(usize) -> bool, begin: u64) -> 
             *ns = ns.saturating_sub(begin);
         }
         part.rows.push(row);
+        part.keys.extend(data.keys.get(index));
     }
     part
 }

@@ -16,6 +16,8 @@ pub struct CompiledTrace {
     names: TraceNames,
     rows: Vec<CompiledRow>,
     runs: Vec<Run>,
+    /// The key of each row's request, where sessions, keys and blocks are those of a run; else empty.
+    keys: Vec<u64>,
     /// Indices of the rows that are sent at a time of their own, in order of time, then of the file.
     arrivals: Vec<u32>,
     notices: Vec<String>,
@@ -119,7 +121,7 @@ impl CompiledTrace {
         }
         arrivals.sort_by_key(|&index| at(index));
         let times: Vec<u64> = arrivals.iter().map(|&index| at(index)).collect();
-        let grid_ns = spread::grid(&times);
+        let grid_ns = if data.as_run { None } else { spread::grid(&times) };
         if let Some(grid) = grid_ns {
             notices.push(format!(
                 "timestamps sit on a {} clock grid: requests of one cell are spread over it (set raw times to \
@@ -143,7 +145,15 @@ impl CompiledTrace {
         summary.block_tokens = engine;
         summary.grid_ns = grid_ns;
         summary.span_ns = times.last().map_or(0, |last| last - times[0]);
-        Ok(CompiledTrace { summary, names: data.names.clone(), rows, runs, arrivals, notices })
+        Ok(CompiledTrace {
+            summary,
+            names: data.names.clone(),
+            rows,
+            runs,
+            keys: data.keys.clone(),
+            arrivals,
+            notices,
+        })
     }
     /// What it is.
     pub fn summary(&self) -> &TraceSummary {
@@ -160,6 +170,10 @@ impl CompiledTrace {
     /// The names that its rows use.
     pub fn names(&self) -> &TraceNames {
         &self.names
+    }
+    /// The key that a row's request had in the run that the trace is of.
+    pub(super) fn key_as_run(&self, index: u32) -> Option<u64> {
+        self.keys.get(index as usize).copied()
     }
     pub(super) fn row(&self, index: u32) -> &CompiledRow {
         &self.rows[index as usize]
@@ -192,6 +206,9 @@ impl Compiler<'_> {
         self.chain.clear();
         match row.blocks {
             Blocks::Unknown => {}
+            Blocks::Runs { from, to } if self.data.as_run && file == engine => {
+                self.data.runs[from..to].iter().for_each(|&run| self.chain.push(run));
+            }
             Blocks::Ids { from, to } if file >= engine => {
                 // Only engine blocks that lie within the prompt: the last file block may be partial.
                 let mut left = row.input / engine;

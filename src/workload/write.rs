@@ -13,8 +13,13 @@ pub fn write_header(to: &mut dyn Write, block_tokens: u32, id_scope: &str, sourc
         block_tokens,
         id_scope: id_scope.to_owned(),
         source: source.to_owned(),
+        as_run: false,
     };
-    serde_json::to_writer(&mut *to, &header)?;
+    line(to, &header)
+}
+
+fn line(to: &mut dyn Write, line: &impl serde::Serialize) -> io::Result<()> {
+    serde_json::to_writer(&mut *to, line)?;
     to.write_all(b"\n")
 }
 
@@ -25,6 +30,17 @@ pub fn write_row(
     names: &TraceNames,
     ids: &[u64],
     runs: &[Run],
+) -> io::Result<()> {
+    write_keyed(to, row, names, ids, runs, None)
+}
+
+fn write_keyed(
+    to: &mut dyn Write,
+    row: &TraceRow,
+    names: &TraceNames,
+    ids: &[u64],
+    runs: &[Run],
+    key: Option<u64>,
 ) -> io::Result<()> {
     let name = |names: &'_ [String], index: Option<u32>| {
         index.map(|index| Cow::Owned(names[index as usize].clone()))
@@ -41,6 +57,7 @@ pub fn write_row(
         ids: matches!(row.blocks, Blocks::Ids { .. }).then(|| ids.to_vec()),
         runs: matches!(row.blocks, Blocks::Runs { .. })
             .then(|| runs.iter().map(|run| (run.key, run.start, run.len)).collect()),
+        key,
         session: in_session.then_some(row.session),
         turn: in_session.then_some(row.turn),
         think_ns,
@@ -50,20 +67,26 @@ pub fn write_row(
         data_class: name(&names.data_classes, row.data_class),
         priority: row.priority,
     };
-    serde_json::to_writer(&mut *to, &line)?;
-    to.write_all(b"\n")
+    self::line(to, &line)
 }
 
 /// Writes a whole trace in the native format: what `trace convert` does.
 pub fn write_native(data: &TraceData, source: &str, to: &mut dyn Write) -> io::Result<()> {
-    write_header(to, data.block_tokens, &data.id_scope, source)?;
-    for row in &data.rows {
+    let header = Header {
+        regionsim_trace: VERSION,
+        block_tokens: data.block_tokens,
+        id_scope: data.id_scope.clone(),
+        source: source.to_owned(),
+        as_run: data.as_run,
+    };
+    line(to, &header)?;
+    for (index, row) in data.rows.iter().enumerate() {
         let (ids, runs): (&[u64], &[Run]) = match row.blocks {
             Blocks::Unknown => (&[], &[]),
             Blocks::Ids { from, to } => (&data.ids[from..to], &[]),
             Blocks::Runs { from, to } => (&[], &data.runs[from..to]),
         };
-        write_row(to, row, &data.names, ids, runs)?;
+        write_keyed(to, row, &data.names, ids, runs, data.keys.get(index).copied())?;
     }
     Ok(())
 }
