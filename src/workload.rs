@@ -4,38 +4,50 @@
 mod arrivals;
 mod assign;
 pub mod chain;
+mod chains;
 mod check;
+pub mod clock;
+pub mod columns;
 pub mod data;
+mod each_line;
 pub mod error;
+mod fields;
 pub mod generate;
-pub mod mooncake;
-pub mod native;
+mod names;
 pub mod open_file;
+pub mod options;
 pub mod params;
 pub mod presets;
 pub mod read;
+pub mod readers;
 pub mod record;
 mod replay;
 pub mod request;
 mod sessions;
 pub mod spread;
+mod starts;
 pub mod stats;
 pub mod subset;
 mod synthetic;
+mod table;
 pub mod to_mooncake;
 pub mod trace;
 pub mod write;
 
 pub use chain::{Chain, Run};
 pub use check::check;
-pub use data::{TraceData, TraceRow};
+pub use clock::UtcStart;
+pub use columns::{Columns, TimeUnit};
+pub use data::{Measured, TraceData, TraceRow};
 pub use error::{TraceErrors, TraceFinding, WorkloadError};
 pub use generate::{Generated, generate_trace, workload_key};
+pub use options::{OnBadLine, ReadOptions, TraceFormat};
 pub use params::{
     Arrivals, OriginAssignment, OriginRow, OriginTable, SharedPrefix, SyntheticParams, Tokens, TraceParams,
     Until, WorkloadKind, WorkloadParams,
 };
-pub use read::{ReadOptions, TraceFormat, read_trace};
+pub use read::read_trace;
+pub use readers::READERS;
 pub use request::{Request, Source};
 pub use trace::{CompiledTrace, TraceSummary};
 

@@ -5,23 +5,16 @@ use super::data::Start;
 use super::params::{OriginTable, TraceParams, WorkloadParams};
 use super::request::{Request, Source};
 use super::spread;
-use super::trace::CompiledTrace;
+pub(super) use super::trace::session_id;
+use super::trace::{CompiledTrace, request_key};
 use crate::id::{ClassId, DataClassId, Id, OriginId, TenantId};
 use crate::observe::Outcome;
-use crate::rng::{Key, hash_name, mix2};
+use crate::rng::{Key, hash_name};
 use crate::time::{MAX_TIME, SimTime};
 use rustc_hash::FxHashMap;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
-
-/// Requests without a session are keyed by row under this salt.
-const ROWS: u64 = hash_name("workload/rows");
-
-/// The id in a run of a workload's session `number`.
-pub(super) fn session_id(name_hash: u64, number: u64) -> u64 {
-    mix2(name_hash, number).max(1)
-}
 
 pub(super) struct Replay {
     trace: Arc<CompiledTrace>,
@@ -29,10 +22,12 @@ pub(super) struct Replay {
     /// Rows with a time of their own, and that time.
     arrivals: Vec<(SimTime, u32)>,
     next: usize,
-    /// Turns whose time is known since the answer before them came.
+    /// Rows whose time is known since the last answer they waited for came.
     ready: BinaryHeap<Reverse<(SimTime, u32)>>,
-    /// Per request under way that another turn waits for: that turn's row.
-    waiting: FxHashMap<u64, u32>,
+    /// Per request under way that others wait for: its row.
+    waited_for: FxHashMap<u64, u32>,
+    /// Per row, how many rows it still waits for.
+    pending: Vec<u32>,
     names: Resolved,
     assigner: Assigner,
     name_hash: u64,
@@ -88,7 +83,8 @@ impl Replay {
             arrivals,
             next: 0,
             ready: BinaryHeap::new(),
-            waiting: FxHashMap::default(),
+            waited_for: FxHashMap::default(),
+            pending: trace.waits().to_vec(),
             names,
             assigner: Assigner::new(workload.origins, table, key.named("origin")),
             name_hash: hash_name(&workload.name),
@@ -132,12 +128,13 @@ impl Source for Replay {
             session => session_id(self.name_hash, session),
         };
         request.turn = row.turn;
-        request.key = as_run.unwrap_or_else(|| match request.session {
-            0 => mix2(mix2(self.name_hash, ROWS), index as u64),
-            session => mix2(session, row.turn as u64),
-        });
+        request.key = as_run.unwrap_or_else(|| request_key(self.name_hash, row, index));
         request.tenant = TenantId(row.tenant);
-        let identity = if request.session == 0 { request.key } else { request.session };
+        let identity = match (row.parent, request.session) {
+            (0, 0) => request.key,
+            (0, session) => session,
+            (parent, _) => session_id(self.name_hash, parent),
+        };
         let origin = named(row.origin).and_then(|origin| self.names.origins[origin]);
         request.origin = self.assigner.origin(origin, identity, request.tenant);
         request.class = named(row.class).and_then(|class| self.names.classes[class]).unwrap_or(self.class);
@@ -149,21 +146,30 @@ impl Source for Replay {
         request.output_tokens = row.output;
         request.chain.clear();
         self.trace.runs_of(compiled).iter().for_each(|&run| request.chain.push(run));
-        if let Some(next) = compiled.next
-            && (next as u64) < self.limit
-        {
-            self.waiting.insert(request.key, next);
+        if self.trace.followers(index).first().is_some_and(|&first| (first as u64) < self.limit) {
+            self.waited_for.insert(request.key, index);
         }
     }
 
     fn ended(&mut self, request: &Request, at: SimTime, outcome: Outcome) -> bool {
-        let Some(next) = self.waiting.remove(&request.key) else { return false };
-        let (Outcome::Completed, Start::After(think_ns)) = (outcome, self.trace.row(next).row.start) else {
+        let Some(row) = self.waited_for.remove(&request.key) else { return false };
+        // What waits for a request that failed is never sent: its session ends.
+        if outcome != Outcome::Completed {
             return false;
-        };
+        }
         let before = self.head();
-        let send = SimTime(at.0.saturating_add(think_ns)).min(MAX_TIME).max(at);
-        self.ready.push(Reverse((send, next)));
+        for &follower in self.trace.followers(row) {
+            if follower as u64 >= self.limit {
+                break;
+            }
+            // Ends come in order of time, so the one that brings the count to 0 is the last.
+            let pending = &mut self.pending[follower as usize];
+            *pending -= 1;
+            if let (0, Start::After(think_ns)) = (*pending, self.trace.row(follower).row.start) {
+                let send = SimTime(at.0.saturating_add(think_ns)).min(MAX_TIME).max(at);
+                self.ready.push(Reverse((send, follower)));
+            }
+        }
         self.head() != before
     }
 }

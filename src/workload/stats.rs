@@ -84,15 +84,23 @@ pub struct Curves {
     pub lru: Vec<CachePoint>,
 }
 
-/// When each row is sent, in nanoseconds. A row that waits is counted from the row it waits for as if answers took no
-/// time: how long they took is not in a trace.
+/// When each row is sent, in nanoseconds. A row that waits is counted from the last of those it waits for, as if
+/// answers took no time: how long they take is the fleet's, not the trace's.
 pub fn nominal_times(data: &TraceData) -> Vec<u64> {
     let mut last: rustc_hash::FxHashMap<u64, u64> = rustc_hash::FxHashMap::default();
-    let mut times = Vec::with_capacity(data.rows.len());
-    for row in &data.rows {
+    let mut times: Vec<u64> = Vec::with_capacity(data.rows.len());
+    let mut edges = data.after.as_slice();
+    for (index, row) in data.rows.iter().enumerate() {
+        let own = edges.iter().take_while(|edge| edge.0 as usize == index).count();
+        let (waits, rest) = edges.split_at(own);
+        edges = rest;
         let at = match row.start {
             Start::At(ns) => ns,
-            Start::After(ns) => last.get(&row.session).copied().unwrap_or(0).saturating_add(ns),
+            Start::After(ns) => {
+                let named = waits.iter().filter_map(|edge| times.get(edge.1 as usize)).max();
+                let before = named.or_else(|| last.get(&row.session));
+                before.copied().unwrap_or(0).saturating_add(ns)
+            }
         };
         if row.session != 0 {
             last.insert(row.session, at);

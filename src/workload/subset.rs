@@ -2,10 +2,12 @@
 //! kept whole or left out whole, except by the head, which may cut its end: a dialogue without its beginning would
 //! begin with a prompt that nobody had.
 
+use super::clock::UtcStart;
 use super::data::{Blocks, Start, TraceData};
 use super::stats::{inferred_sessions, nominal_times};
 use crate::digest::Digest;
 use crate::rng::Key;
+use crate::time::Span;
 use rustc_hash::FxHashMap;
 
 /// Which part of a trace.
@@ -88,13 +90,17 @@ impl Groups {
             rows: Vec::new(),
             keys: Vec::new(),
         };
+        let mut parents: FxHashMap<u64, u64> = FxHashMap::default();
+        for row in data.rows.iter().filter(|row| row.parent != 0) {
+            parents.entry(row.session).or_insert(row.parent);
+        }
         let mut known: FxHashMap<(bool, u64), usize> = FxHashMap::default();
         for (index, row) in data.rows.iter().enumerate() {
             let inferred = lineage.as_ref().map(|sessions| sessions[index]);
             let name = match (row.session, inferred) {
                 (0, None) => None,
                 (0, Some(session)) => Some((true, session)),
-                (session, _) => Some((false, session)),
+                (session, _) => Some((false, root(&parents, session))),
             };
             let fresh = groups.begins.len();
             let group = name.map_or(fresh, |name| *known.entry(name).or_insert(fresh));
@@ -110,12 +116,48 @@ impl Groups {
             groups.rows[group] += 1;
             groups.of_row.push(group);
         }
-        groups
+        groups.join(data)
+    }
+    /// Lets groups of which one waits for the other be one.
+    fn join(mut self, data: &TraceData) -> Groups {
+        let mut into: Vec<usize> = (0..self.rows.len()).collect();
+        let find = |into: &[usize], mut group: usize| {
+            while into[group] != group {
+                group = into[group];
+            }
+            group
+        };
+        for &(row, waits_for) in &data.after {
+            let [a, b] = [row, waits_for].map(|row| find(&into, self.of_row[row as usize]));
+            if a != b {
+                // The one that begins first gives the key; of equals, that of the smaller key.
+                let rank = |group: usize| (self.begins[group], self.keys[group]);
+                let (first, other) = if rank(a) <= rank(b) { (a, b) } else { (b, a) };
+                into[other] = first;
+                self.rows[first] += std::mem::take(&mut self.rows[other]);
+            }
+        }
+        for group in &mut self.of_row {
+            *group = find(&into, *group);
+        }
+        self
     }
     fn draws(&self, seed: u64) -> Vec<f64> {
         let key = Key::root(seed).named("trace sample");
         self.keys.iter().map(|&group| key.at(group).unit()).collect()
     }
+}
+
+/// The session that a sub-agent's session was started from, in the end.
+fn root(parents: &FxHashMap<u64, u64>, mut session: u64) -> u64 {
+    // A chain that is longer is a circle: no agent starts itself.
+    for _ in 0..64 {
+        match parents.get(&session) {
+            Some(&parent) if parent != session => session = parent,
+            _ => break,
+        }
+    }
+    session
 }
 
 /// What a row says, as a number.
@@ -131,10 +173,12 @@ fn content(data: &TraceData, index: usize) -> u64 {
     match row.blocks {
         Blocks::Unknown => {}
         Blocks::Ids { from, to } => data.ids[from..to].last().into_iter().for_each(|&id| digest.word(id)),
-        Blocks::Runs { from, to } => data.runs[from..to].last().into_iter().for_each(|run| {
-            digest.word(run.key);
-            digest.word((run.start as u64) << 32 | run.len as u64);
-        }),
+        Blocks::Prompt { from, to } | Blocks::Runs { from, to } => {
+            data.runs[from..to].last().into_iter().for_each(|run| {
+                digest.word(run.key);
+                digest.word((run.start as u64) << 32 | run.len as u64);
+            })
+        }
     }
     digest.value()
 }
@@ -147,12 +191,20 @@ fn keep(data: &TraceData, mut wanted: impl FnMut(usize) -> bool, begin: u64) -> 
         id_scope: data.id_scope.clone(),
         names: data.names.clone(),
         as_run: data.as_run,
+        utc_start: data
+            .utc_start
+            .map(|start| UtcStart { unix_ns: start.unix_ns.saturating_add_unsigned(begin), ..start }),
         ..TraceData::default()
     };
+    let mut new_index = vec![u32::MAX; data.rows.len()];
     for (index, row) in data.rows.iter().enumerate() {
         if !wanted(index) {
             continue;
         }
+        new_index[index] = part.rows.len() as u32;
+        let measured = data.measured.get(index);
+        let ns = |span: Option<Span>| span.map(|span| span.0);
+        part.measured.set(part.rows.len(), ns(measured.ttft), ns(measured.e2e));
         let mut row = *row;
         match &mut row.blocks {
             Blocks::Unknown => {}
@@ -161,7 +213,7 @@ fn keep(data: &TraceData, mut wanted: impl FnMut(usize) -> bool, begin: u64) -> 
                 part.ids.extend_from_slice(&data.ids[*from..*to]);
                 (*from, *to) = (first, part.ids.len());
             }
-            Blocks::Runs { from, to } => {
+            Blocks::Prompt { from, to } | Blocks::Runs { from, to } => {
                 let first = part.runs.len();
                 part.runs.extend_from_slice(&data.runs[*from..*to]);
                 (*from, *to) = (first, part.runs.len());
@@ -173,6 +225,8 @@ fn keep(data: &TraceData, mut wanted: impl FnMut(usize) -> bool, begin: u64) -> 
         part.rows.push(row);
         part.keys.extend(data.keys.get(index));
     }
+    let kept = data.after.iter().map(|&(row, on)| (new_index[row as usize], new_index[on as usize]));
+    part.after = kept.filter(|&(row, on)| row != u32::MAX && on != u32::MAX).collect();
     part
 }
 

@@ -2,6 +2,7 @@
 
 mod chat_trace;
 mod compile;
+mod depend;
 mod fuzz;
 mod generator;
 mod malformed;
@@ -11,7 +12,8 @@ mod sources;
 use super::data::TraceData;
 use super::error::TraceErrors;
 use super::open_file::Lines;
-use super::read::{ReadOptions, read_lines};
+use super::options::ReadOptions;
+use super::read::read_lines;
 use super::{OriginAssignment, OriginRow, OriginTable, Request, Source, WorkloadKind, WorkloadParams};
 use crate::id::{ClassId, DataClassId};
 use crate::observe::Outcome;

@@ -1,7 +1,7 @@
-//! Writer of Mooncake's JSON lines. Says what that format cannot hold before a line is written.
+//! Writer of Mooncake's JSON lines, with AIPerf's `session_id` and `delay` where there are sessions. Says what that format cannot hold before a line is written.
 
-use super::data::{Blocks, Start, TraceData, TraceRow};
-use super::mooncake::BLOCK_TOKENS;
+use super::data::{Blocks, Measured, Start, TraceData, TraceRow};
+use super::readers::mooncake::BLOCK_TOKENS;
 use rustc_hash::FxHashMap;
 use serde::Serialize;
 use std::io::{self, Write};
@@ -17,11 +17,16 @@ pub struct Losses {
 
 #[derive(Serialize)]
 struct Line<'a> {
-    timestamp: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timestamp: Option<u64>,
     input_length: u32,
     output_length: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     hash_ids: Option<&'a [u64]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    session_id: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delay: Option<u64>,
 }
 
 const MS: u64 = 1_000_000;
@@ -39,8 +44,10 @@ pub fn mooncake_losses(data: &TraceData) -> Losses {
             list.push(format!("{rows} of {} requests {what}", data.rows.len()));
         }
     };
-    let off_ms = |row: &TraceRow| matches!(row.start, Start::At(ns) if !ns.is_multiple_of(MS));
-    lost(true, count(data, off_ms), "are sent between whole milliseconds: times are rounded");
+    let off_ms = |row: &TraceRow| match row.start {
+        Start::At(ns) | Start::After(ns) => !ns.is_multiple_of(MS),
+    };
+    lost(true, count(data, off_ms), "have times between whole milliseconds: they are rounded");
     let answers = |row: &TraceRow| matches!(row.blocks, Blocks::Runs { .. });
     lost(
         true,
@@ -48,17 +55,21 @@ pub fn mooncake_losses(data: &TraceData) -> Losses {
         "tell the blocks of their answers: those of prompts are written, and a block that an answer begins in is its own",
     );
     let part = |row: &TraceRow| match row.blocks {
+        Blocks::Prompt { from, to } => {
+            let named: u64 = data.runs[from..to].iter().map(|run| run.len as u64).sum();
+            named < row.input.div_ceil(data.block_tokens.max(1)) as u64
+        }
         Blocks::Ids { from, to } => to - from < row.input.div_ceil(data.block_tokens.max(1)) as usize,
         _ => false,
     };
     lost(true, count(data, part), "do not tell their partial last block: it is written as one of its own");
-    let waits = |row: &TraceRow| matches!(row.start, Start::After(_));
-    lost(
-        false,
-        count(data, waits),
-        "wait for an answer: they would be sent at fixed times, as if answers took no time",
-    );
-    lost(false, count(data, |row| row.session != 0), "belong to a session");
+    let mut waiting: Vec<u32> = data.after.iter().map(|&(row, _)| row).collect();
+    waiting.dedup();
+    lost(false, waiting.len(), "wait for other requests than the turn before");
+    lost(false, count(data, |row| row.parent != 0), "belong to a session that another one started");
+    lost(false, data.keys.len(), "have the keys of a run");
+    let measured = (0..data.rows.len()).filter(|&row| data.measured.get(row) != Measured::default());
+    lost(true, measured.count(), "tell a measured time");
     lost(false, count(data, |row| row.tenant != 0), "name a tenant");
     lost(false, count(data, |row| row.origin.is_some()), "name an origin");
     lost(false, count(data, |row| row.class.is_some()), "name an SLO class");
@@ -77,23 +88,32 @@ pub fn mooncake_losses(data: &TraceData) -> Losses {
     losses
 }
 
-/// Writes a trace as Mooncake lines, in order of time. `times` are the rows' times in nanoseconds.
+/// Writes a trace as Mooncake lines: in order of time, or of the file where requests wait for answers.
 ///
 /// Ids are kept where the trace has ids; blocks of runs are numbered by appearance.
-pub fn write_mooncake(data: &TraceData, times: &[u64], to: &mut dyn Write) -> io::Result<()> {
+pub fn write_mooncake(data: &TraceData, to: &mut dyn Write) -> io::Result<()> {
     let mut order: Vec<usize> = (0..data.rows.len()).collect();
-    order.sort_by_key(|&row| times[row]);
+    let at = |row: &TraceRow| match row.start {
+        Start::At(ns) => Some(ns),
+        Start::After(_) => None,
+    };
+    if data.rows.iter().all(|row| at(row).is_some()) {
+        order.sort_by_key(|&row| at(&data.rows[row]));
+    }
+    let ms = |ns: u64| (ns + MS / 2) / MS;
     let mut numbers = Numbers::beside(data);
     let mut ids: Vec<u64> = Vec::new();
     for row in order {
-        let (time, row) = (times[row], &data.rows[row]);
+        let row = &data.rows[row];
         let whole = row.input.div_ceil(data.block_tokens.max(1)) as usize;
         ids.clear();
         match row.blocks {
             Blocks::Unknown => {}
             Blocks::Ids { from, to } => ids.extend_from_slice(&data.ids[from..to]),
-            Blocks::Runs { from, to } => {
-                let full = (row.input / data.block_tokens.max(1)) as usize;
+            Blocks::Runs { from, to } | Blocks::Prompt { from, to } => {
+                // A partial block of a prompt is a block; one that holds an answer too is not the prompt's.
+                let prompt = matches!(row.blocks, Blocks::Prompt { .. });
+                let full = if prompt { whole } else { (row.input / data.block_tokens.max(1)) as usize };
                 let blocks = data.runs[from..to].iter();
                 let blocks = blocks.flat_map(|run| (0..run.len).map(|j| (run.key, run.start + j)));
                 ids.extend(blocks.take(full).map(|block| numbers.of(block)));
@@ -104,10 +124,12 @@ pub fn write_mooncake(data: &TraceData, times: &[u64], to: &mut dyn Write) -> io
             ids.push(numbers.fresh());
         }
         let line = Line {
-            timestamp: (time + MS / 2) / MS,
+            timestamp: at(row).map(ms),
             input_length: row.input,
             output_length: row.output,
             hash_ids: (row.blocks != Blocks::Unknown).then_some(ids.as_slice()),
+            session_id: (row.session != 0).then_some(row.session),
+            delay: if let Start::After(ns) = row.start { Some(ms(ns)) } else { None },
         };
         serde_json::to_writer(&mut *to, &line)?;
         to.write_all(b"\n")?;
@@ -156,7 +178,6 @@ mod tests {
     use super::super::write::write_native;
     use super::super::{ReadOptions, Run, TraceFormat};
     use super::*;
-    use crate::workload::stats::nominal_times;
     use std::io::Cursor;
     use std::path::Path;
 
@@ -169,7 +190,7 @@ mod tests {
 
     fn mooncake(data: &TraceData) -> Vec<u8> {
         let mut text = Vec::new();
-        write_mooncake(data, &nominal_times(data), &mut text).unwrap();
+        write_mooncake(data, &mut text).unwrap();
         text
     }
 
@@ -185,14 +206,10 @@ mod tests {
             let from = data.ids.len();
             data.ids.extend([7, u64::MAX, 100 + row]);
             let blocks = if row % 5 == 4 { Blocks::Unknown } else { Blocks::Ids { from, to: from + 3 } };
-            let start = Start::At(row / 2 * MS);
-            data.rows.push(TraceRow {
-                start,
-                input: 33 + row as u32 % 16,
-                output: 9,
-                blocks,
-                ..TraceRow::EMPTY
-            });
+            let (session, turn) = if row < 12 { (1 + row / 4, (row % 4) as u32) } else { (0, 0) };
+            let start = if turn > 0 { Start::After(row * 7 * MS) } else { Start::At(row / 2 * MS) };
+            let input = 33 + row as u32 % 16;
+            data.rows.push(TraceRow { start, input, output: 9, blocks, session, turn, ..TraceRow::EMPTY });
         }
         data
     }
@@ -236,10 +253,10 @@ mod tests {
         let mut data = holds(10);
         data.id_scope = "chat".into();
         data.names.origins = vec!["eu".into()];
+        data.after.push((3, 1));
         data.rows[3] = TraceRow {
             start: Start::After(5),
-            session: 4,
-            turn: 1,
+            parent: 4,
             tenant: 2,
             origin: Some(0),
             priority: Some(1),

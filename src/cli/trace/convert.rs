@@ -4,7 +4,6 @@ use super::super::exit::{Exit, Failure};
 use super::output::{LEVEL, Output};
 use super::reading::Reading;
 use super::{Outcome, terminal};
-use crate::workload::stats::nominal_times;
 use crate::workload::to_mooncake::{mooncake_losses, write_mooncake};
 use crate::workload::write::write_native;
 use anyhow::anyhow;
@@ -39,7 +38,7 @@ enum Target {
     /// regionsim's own JSON lines: hold everything.
     #[default]
     Native,
-    /// Mooncake's JSON lines: times, lengths, block ids of prompts.
+    /// Mooncake's JSON lines: times, lengths, block ids of prompts, sessions.
     Mooncake,
 }
 
@@ -62,7 +61,7 @@ pub fn run(args: &Args) -> Outcome {
             }
             losses.meaning.iter().for_each(|loss| terminal::warning(&format!("lost: {loss}")));
             losses.harmless.iter().for_each(|loss| terminal::note(loss));
-            write_mooncake(&data, &nominal_times(&data), &mut out)?;
+            write_mooncake(&data, &mut out)?;
         }
     }
     out.finish()?;

@@ -2,7 +2,7 @@
 
 use crate::dist::Dist;
 use crate::units::{Duration, Ratio};
-use crate::workload::TraceFormat;
+use crate::workload::{Columns, OnBadLine, TimeUnit, TraceFormat};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::Error;
@@ -33,13 +33,26 @@ pub struct RawWorkload {
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Trace")]
 pub struct RawTrace {
-    /// The file: JSON lines, plain, .gz or .zst; relative to the scenario.
+    /// The file: JSON lines or CSV, plain, .gz or .zst; relative to the scenario.
     pub path: String,
-    /// "mooncake", "native" or "auto". Default: "auto", by content.
+    /// The file's format. Default: "auto", by content.
     pub format: Option<TraceFormat>,
     /// Tokens of one of the file's blocks, where the file does not say. Default: 512 for Mooncake.
     #[schemars(range(min = 1, max = 1_048_576))]
     pub trace_block_tokens: Option<u32>,
+    /// What a line that cannot be read does: "fail" refuses the trace, "skip" leaves the line out and counts it.
+    /// Default: "fail".
+    pub on_bad_line: Option<OnBadLine>,
+    /// Telemetry: which column means what, as `{ time = "ts", input = "prompt_tokens" }`. Default: the usual names.
+    pub columns: Option<Columns>,
+    /// Telemetry: the unit of the column of time: "s", "ms", "us", "ns" or "rfc3339". Default: by its form and size.
+    pub time_unit: Option<TimeUnit>,
+    /// Sessions that start in a second, where the file does not say when they start. Default: 0.1.
+    #[schemars(range(min = 1e-6, max = 1e6))]
+    pub session_rate: Option<f64>,
+    /// Coding-agent sessions: those of one model with tools and system prompt of equal length share that prefix, which
+    /// the file tells apart. Default: false.
+    pub restore_shared_prefix: Option<bool>,
     /// Spread requests over the cells of a coarse clock (Mooncake: 3 seconds). Default: true.
     pub dejitter: Option<bool>,
     /// How many times faster than recorded requests arrive. Default: 1.

@@ -165,7 +165,22 @@ impl Resolver<'_> {
         let options = ReadOptions {
             format: raw.format.unwrap_or(TraceFormat::Auto),
             trace_block_tokens: raw.trace_block_tokens,
+            on_bad_line: raw.on_bad_line.unwrap_or_default(),
+            columns: raw.columns.clone().unwrap_or_default(),
+            time_unit: raw.time_unit,
+            session_rate: raw.session_rate,
+            restore_shared_prefix: raw.restore_shared_prefix.unwrap_or(false),
         };
+        if let Some(rate) = raw.session_rate
+            && !(1e-6..=1e6).contains(&rate)
+        {
+            let item = self
+                .error(&["workloads", name, "trace", "session_rate"], "sessions start at a rate above 0")
+                .label("it must lie in 1e-6..=1e6 sessions a second")
+                .help("`session_rate = 0.1` starts one every ten seconds on average");
+            self.push(item);
+            return None;
+        }
         let place = self.place(&["workloads", name, "trace", "path"], At::Value);
         let file = self.file(&raw.path);
         if !file.is_file() {

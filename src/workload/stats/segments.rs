@@ -89,6 +89,7 @@ impl RowRuns {
             Blocks::Ids { from, to } => {
                 self.runs.extend(data.ids[from..to].iter().map(|&key| Run { key, start: 0, len: 1 }));
             }
+            Blocks::Prompt { from, to } => self.cut(&data.runs[from..to], full),
             Blocks::Runs { from, to } => {
                 self.cut(&data.runs[from..to], full);
                 // The block in which the answer begins is a block of the next prompt only.
