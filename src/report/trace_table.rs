@@ -131,6 +131,7 @@ impl Table<'_> {
                 Some(format!("{}{}", s.sessions, if s.inferred { " (inferred from blocks)" } else { "" }))
             }),
         );
+        self.line("sub-agents beside them", with(|s| (s.sub_agents > 0).then(|| s.sub_agents.to_string())));
         self.line("turns mean", with(|s| Some(number(s.turns.mean))));
         self.line("turns p10 / p50 / p90 / p99", with(|s| Some(spread(&s.turns))));
         self.line("turns max", with(|s| Some(s.turns_max.to_string())));

@@ -3,7 +3,7 @@
 
 use super::super::data::{Start, TraceData};
 use super::lengths::Spread;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use serde::Serialize;
 
 /// Turns that the survival is told for (those of the tables that published agent traces are described by).
@@ -18,9 +18,11 @@ const RESET_BELOW: (u64, u64) = (9, 10);
 pub struct SessionStats {
     /// Whether they were inferred from blocks, because no row names one.
     pub inferred: bool,
-    /// How many.
+    /// How many, without those that sub-agents of others are.
     pub sessions: u64,
-    /// Requests in them.
+    /// Sub-agents: sessions that another session started. No other figure here counts them.
+    pub sub_agents: u64,
+    /// Requests in the sessions.
     pub requests: u64,
     /// Turns of a session.
     pub turns: Spread,
@@ -62,9 +64,14 @@ pub(super) fn of(data: &TraceData, order: &[u32], lineage: Option<&[u64]>) -> Op
     let mut open: FxHashMap<u64, (u32, u32)> = FxHashMap::default();
     let (mut first, mut growth, mut waits) = (Vec::new(), Vec::new(), Vec::new());
     let (mut later, mut resets) = (0u64, 0u64);
+    let mut sub_agents: FxHashSet<u64> = FxHashSet::default();
     for &index in order {
         let (row, session) = (&data.rows[index as usize], session_of(index as usize));
         if session == 0 {
+            continue;
+        }
+        if row.parent != 0 {
+            sub_agents.insert(session);
             continue;
         }
         if let Start::After(ns) = row.start {
@@ -96,6 +103,7 @@ pub(super) fn of(data: &TraceData, order: &[u32], lineage: Option<&[u64]>) -> Op
     Some(SessionStats {
         inferred,
         sessions,
+        sub_agents: sub_agents.len() as u64,
         requests,
         turns_max: turns.last().copied()?,
         survival: survival.to_vec(),

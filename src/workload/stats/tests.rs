@@ -190,7 +190,7 @@ fn slow_lru(data: &TraceData, capacity: usize) -> u64 {
                     runs.flat_map(|run| (run.start..run.start + run.len).map(|j| run.key << 32 | j as u64));
                 (ids.collect(), (row.input / data.block_tokens * data.block_tokens) as u64)
             }
-            Blocks::Unknown => (Vec::new(), 0),
+            Blocks::Prompt { .. } | Blocks::Unknown => (Vec::new(), 0),
         };
         let hits = ids.iter().take_while(|&id| stack.contains(id)).count() as u64;
         found += (hits * data.block_tokens as u64).min(limit);
@@ -258,6 +258,66 @@ fn shared(path: &str) -> Option<TraceData> {
 /// A figure as it is published, with its digits.
 fn shows(value: f64, decimals: usize, published: &str) {
     assert_eq!(format!("{value:.decimals$}"), published);
+}
+
+/// The figures of Azure's conversation trace of 2023, counted by another program from the published file.
+#[test]
+fn the_azure_conversation_trace_has_its_published_figures() {
+    let Some(data) = shared("traces/azure-llm-2023/AzureLLMInferenceTrace_conv.csv.zst") else { return };
+    let all = stats(&data);
+    let arrivals = all.arrivals.unwrap();
+    assert_eq!((all.requests, arrivals.timed), (19_366, 19_366));
+    shows(arrivals.span_s, 0, "3502");
+    shows(arrivals.mean_rate_per_s, 2, "5.53");
+    shows(arrivals.gap_cv.unwrap(), 2, "1.09");
+    let dispersion = arrivals.dispersion.iter().map(|window| format!("{:.2}", window.index.unwrap()));
+    assert_eq!(dispersion.collect::<Vec<_>>(), ["1.39", "3.86", "16.13"]);
+    shows(arrivals.peak_to_mean_minute.unwrap(), 2, "1.52");
+    let input =
+        [all.input.p50, all.input.p90, all.input.p99, all.input.mean].map(|tokens| format!("{tokens:.0}"));
+    // The 90th percentile is told as 2,734 elsewhere: it is 2,734.5.
+    assert_eq!(input, ["1020", "2734", "4142", "1155"]);
+    let output = [all.output.p50, all.output.p90, all.output.p99, all.output.mean]
+        .map(|tokens| format!("{tokens:.0}"));
+    assert_eq!(output, ["129", "424", "601", "211"]);
+    assert_eq!((all.input.max, all.output.max), (14_050, 1_000));
+    assert_eq!((all.blocks, all.sessions), (None, None));
+}
+
+/// Twenty-five coding-agent sessions, counted by another program (nested lists walked with a set of ids a session).
+#[test]
+fn coding_agent_sessions_have_the_figures_of_another_count() {
+    let Some(data) = shared("traces/agentic-coding-weka/sessions_small.jsonl.zst") else { return };
+    let all = stats(&data);
+    let sessions = all.sessions.unwrap();
+    assert_eq!((all.requests, sessions.requests, sessions.sessions, sessions.sub_agents), (635, 635, 25, 0));
+    let four =
+        |spread: Spread| [spread.p10, spread.p50, spread.p90, spread.p99].map(|value| format!("{value:.1}"));
+    assert_eq!(four(sessions.turns), ["8.0", "24.0", "45.0", "56.5"]);
+    assert_eq!(four(sessions.first_input), ["13990.8", "19280.0", "105576.4", "331009.7"]);
+    let growth = sessions.growth.unwrap();
+    assert_eq!(four(growth), ["226.4", "707.0", "3742.0", "20149.2"]);
+    shows(growth.mean, 1, "2303.4");
+    let survival: Vec<f64> = sessions.survival.iter().map(|point| point.share).collect();
+    assert_eq!(survival, [0.92, 0.8, 0.68, 0.08, 0.0, 0.0]);
+    close(sessions.reset_share.unwrap(), 2.0 / 610.0);
+    let blocks = all.blocks.unwrap();
+    assert_eq!(four(blocks.uncached_tokens), ["267.6", "779.0", "7891.6", "94865.5"]);
+    shows(blocks.hit_bound, 6, "0.931544");
+}
+
+/// A hundred and fifty sessions of a support agent. Of all two hundred, published descriptions tell the same growth.
+#[test]
+fn support_agent_sessions_have_their_published_growth() {
+    let Some(data) = shared("traces/taubench-airline/airline_sessions.jsonl.zst") else { return };
+    let all = stats(&data);
+    let sessions = all.sessions.unwrap();
+    assert_eq!((all.requests, sessions.sessions, sessions.sub_agents), (1_808, 150, 0));
+    let growth = sessions.growth.unwrap();
+    let growth = [growth.p10, growth.p50, growth.p90, growth.p99].map(|tokens| format!("{tokens:.0}"));
+    assert_eq!(growth, ["77", "160", "343", "866"]);
+    assert_eq!((sessions.turns.p50, sessions.reset_share), (11.0, Some(0.0)));
+    shows(all.blocks.unwrap().hit_bound, 2, "0.93"); // 0.936 over all two hundred
 }
 
 /// The figures of the conversation trace as described with it, computed by other programs (an ordered dictionary for
