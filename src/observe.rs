@@ -256,6 +256,9 @@ pub struct Work {
     pub completed: u64,
     /// The most KV blocks ever in use at once.
     pub kv_peak_blocks: u32,
+    /// Whether any step lay outside what its time was measured on.
+    #[serde(default)]
+    pub extrapolated: bool,
 }
 
 /// The state of one replica at a sampling instant.

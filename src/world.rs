@@ -6,6 +6,7 @@ mod dispatch;
 pub mod event;
 mod gateway;
 mod handle;
+mod leave;
 mod outcome;
 pub mod params;
 mod slots;
@@ -27,8 +28,9 @@ use crate::time::{SimTime, Span};
 use crate::timing::{IngressParams, StepTime, TimingError};
 use crate::workload::{Source, WorkloadParams, open, workload_key};
 use gateway::Gateway;
+use leave::Deadlines;
 use outcome::OutcomeDigest;
-use slots::Slots;
+use slots::{Place, Slots};
 use std::sync::Arc;
 
 /// A replica in its place.
@@ -51,6 +53,8 @@ struct Inflow {
     source: Box<dyn Source>,
     /// Which announced arrival is valid.
     turn: u32,
+    /// By what its clients wait for.
+    deadlines: [Deadlines; 2],
 }
 
 /// A world, ready to run.
@@ -160,6 +164,10 @@ impl<'p, O: Observer> World<'p, O> {
         let inflow = |workload: &WorkloadParams| Inflow {
             source: open(workload, &table, params.block_tokens, workload_key(seed, &workload.name)),
             turn: 0,
+            deadlines: [
+                Deadlines::new(workload.setting.first_token_timeout),
+                Deadlines::new(workload.setting.timeout),
+            ],
         };
         Ok(World {
             inflows: params.workloads.iter().map(inflow).collect(),
@@ -227,13 +235,21 @@ impl<'p, O: Observer> World<'p, O> {
         }
         for slot in self.slots.live() {
             let state = self.slots.get_mut(slot);
+            if state.left_at.is_some() {
+                if let Some(replica) = state.row.replica.filter(|_| state.place == Place::InReplica) {
+                    let tokens = self.sites[replica].replica.tokens(crate::replica::JobId(slot));
+                    state.take_tokens(tokens);
+                }
+                self.end_of_left(told, slot);
+                continue;
+            }
             let row = &mut state.row;
             row.outcome = Outcome::InFlight;
             row.ended_at = end;
             if row.first_token_at.is_some_and(|at| at > end) {
                 (row.first_token_at, row.server_ttft) = (None, None);
             }
-            if let Some(replica) = row.replica.filter(|_| state.in_replica) {
+            if let Some(replica) = row.replica.filter(|_| state.place == Place::InReplica) {
                 let tokens = self.sites[replica].replica.tokens(crate::replica::JobId(slot));
                 state.take_tokens(tokens);
             }

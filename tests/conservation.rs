@@ -94,6 +94,8 @@ struct Load {
     shared: bool,
     bursty: bool,
     priorities: bool,
+    /// How long clients wait for the first token and for the last, in milliseconds.
+    patience_ms: (Option<u32>, Option<u32>),
 }
 
 #[derive(Clone, Debug)]
@@ -127,8 +129,16 @@ fn server() -> impl Strategy<Value = Server> {
 
 fn load() -> impl Strategy<Value = Load> {
     let sizes = (1u32..60, 1u64..150, 1u32..5, 1u32..5, 0u32..3_000);
-    (sizes, 1.0f64..600.0, 1.0f64..150.0, any::<[bool; 3]>()).prop_map(
-        |((per_s, requests, tenants, turns, think_ms), message, output, [shared, bursty, priorities])| Load {
+    let patience =
+        (proptest::option::weighted(0.2, 1u32..2_000), proptest::option::weighted(0.2, 1u32..4_000));
+    (sizes, 1.0f64..600.0, 1.0f64..150.0, any::<[bool; 3]>(), patience).prop_map(
+        |(
+            (per_s, requests, tenants, turns, think_ms),
+            message,
+            output,
+            [shared, bursty, priorities],
+            patience_ms,
+        )| Load {
             per_s,
             requests,
             tenants,
@@ -139,6 +149,7 @@ fn load() -> impl Strategy<Value = Load> {
             shared,
             bursty,
             priorities,
+            patience_ms,
         },
     )
 }
@@ -287,6 +298,9 @@ fn build(recipe: &Recipe) -> (WorldParams, PolicyParams) {
     world.classes.push(ClassParams { name: "second".into(), slo: SloParams::default(), priority: 1 });
     let mut first = workload("first", synthetic.clone());
     first.data_class = class_of_workload;
+    let span = |ms: Option<u32>| ms.map(|ms| Span::from_ms(u64::from(ms)));
+    first.setting.first_token_timeout = span(load.patience_ms.0);
+    first.setting.timeout = span(load.patience_ms.1);
     let mut second = workload("second", SyntheticParams { until: Until::Requests(20), ..synthetic });
     (second.class, second.priority) = (ClassId(1), u8::from(load.priorities));
     world.workloads = vec![first, second].into();
@@ -351,6 +365,14 @@ fn check_row(
             prop_assert_eq!(row.ended_at, end);
             prop_assert!(row.cached_tokens + row.computed_tokens <= row.prompt_tokens, "{:?}", row);
         }
+        Outcome::TimedOut => {
+            let setting = &world.workloads[row.source].setting;
+            let stayed = row.ended_at.since(row.sent_at);
+            let too_late = setting.timeout == Some(stayed);
+            let no_token = setting.first_token_timeout == Some(stayed) && row.first_token_at.is_none();
+            prop_assert!(too_late || no_token, "{:?}", row);
+            prop_assert!(row.cached_tokens + row.computed_tokens <= row.prompt_tokens, "{:?}", row);
+        }
         Outcome::TooLarge | Outcome::QueueFull | Outcome::NoRegion => {
             prop_assert_eq!(row.cached_tokens + row.computed_tokens + row.output_tokens, 0);
         }
@@ -364,7 +386,7 @@ fn check_row(
     };
     let Some(gateway) = row.gateway.map(|id| gateway_region(policy, id.0)) else {
         prop_assert!(gateways.iter().all(|&region| !rule.decrypt_in.contains(region)));
-        prop_assert!(matches!(row.outcome, Outcome::NoRegion | Outcome::InFlight));
+        prop_assert!(matches!(row.outcome, Outcome::NoRegion | Outcome::TimedOut | Outcome::InFlight));
         return Ok(());
     };
     prop_assert!(rule.decrypt_in.contains(gateway), "read where it must not be: {:?}", row);
@@ -376,7 +398,17 @@ fn check_row(
     }
     let somewhere = sites(world).iter().any(|&(_, region)| may(region));
     prop_assert!(row.outcome != Outcome::NoRegion || !somewhere, "refused though it could go: {:?}", row);
-    prop_assert!(somewhere || matches!(row.outcome, Outcome::NoRegion | Outcome::InFlight));
+    prop_assert!(
+        somewhere || matches!(row.outcome, Outcome::NoRegion | Outcome::TimedOut | Outcome::InFlight)
+    );
+    // Nobody waits longer than their patience.
+    let setting = &world.workloads[row.source].setting;
+    if row.outcome == Outcome::Completed {
+        prop_assert!(setting.timeout.is_none_or(|limit| row.ended_at <= row.sent_at + limit), "{:?}", row);
+        let limit = setting.first_token_timeout;
+        let first = row.first_token_at.expect("completed");
+        prop_assert!(limit.is_none_or(|limit| first <= row.sent_at + limit), "{:?}", row);
+    }
     // What was served fits where it was served.
     if let (Outcome::Completed, Some(replica)) = (row.outcome, row.replica) {
         let (pool, region) = sites(world)[replica.index()];
@@ -424,7 +456,9 @@ fn check_all(
         check_row(world, policy, summary.end, row)?;
     }
     for (at, row) in &diary.ended {
-        prop_assert!(*at == row.ended_at || row.outcome == Outcome::InFlight && *at >= row.ended_at);
+        // A client that leaves has ended before the news of it has reached the engine.
+        let later = matches!(row.outcome, Outcome::InFlight | Outcome::TimedOut) && *at >= row.ended_at;
+        prop_assert!(*at == row.ended_at || later);
     }
     let cut = summary.ended == Ended::Horizon;
     prop_assert!(cut || ended().all(|row| row.outcome != Outcome::InFlight));
@@ -466,7 +500,9 @@ fn check_all(
         if !cut {
             prop_assert_eq!(load.running + load.waiting, 0);
             prop_assert_eq!((load.waiting_tokens, load.context_tokens, load.kv_used_blocks), (0, 0, 0));
-            prop_assert_eq!(work.completed, completed as u64);
+            // An engine may complete what nobody waits for any more.
+            let left = here.iter().filter(|row| row.outcome == Outcome::TimedOut).count();
+            prop_assert!((completed..=completed + left).contains(&(work.completed as usize)));
             prop_assert_eq!(work.output_tokens, sum(|row| row.output_tokens));
             prop_assert_eq!(work.computed_tokens, sum(|row| row.computed_tokens));
             prop_assert_eq!(work.preemptions, sum(|row| row.preemptions));
@@ -482,7 +518,9 @@ fn check_all(
             );
             prop_assert_eq!(work.recomputed_tokens, sum(|row| row.recomputed_tokens));
             if !cut {
-                prop_assert_eq!(work.prompt_tokens, work.cached_tokens + work.computed_tokens);
+                let whole = here.iter().all(|row| row.outcome != Outcome::TimedOut);
+                let done = work.cached_tokens + work.computed_tokens;
+                prop_assert!(done == work.prompt_tokens || !whole && done < work.prompt_tokens);
             }
         }
         // What a replica has done only grows.

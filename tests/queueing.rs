@@ -318,3 +318,42 @@ fn a_closed_loop_keeps_within_its_bounds() {
     };
     agrees(throughput, 0.05, "closed loop", measured);
 }
+
+#[test]
+fn impatient_clients_leave_as_often_as_theory_says() {
+    // M/M/1 whose customers leave a queue in which they have stood for τ; who is served stays. Virtual waiting time
+    // (Baccelli and Hebuterne, 1981): density P₀ λ e^{-(μ-λ) v} up to τ and from there on e^{-μ (v-τ)} times its value
+    // at τ, so P₀ = 1 / (1 + λ (1 - e^{-(μ-λ) τ}) / (μ-λ) + (λ/μ) e^{-(μ-λ) τ}), and P₀ (λ/μ) e^{-(μ-λ) τ} leave.
+    // μ = 1, τ = 2; λ = 0.8: e^{-0.4} = 0.670320, P₀ = 1 / (1 + 1.318720 + 0.536256) = 0.350266, 0.187832 leave.
+    // λ = 2: e^{2} = 7.389056, P₀ = 1 / (1 + 12.778112 + 14.778112) = 0.035019, 0.517509 leave.
+    for (rate, share) in [(0.8, 0.187_832), (2.0, 0.517_509)] {
+        let mut params = single(1, None, rate, 60_000, exponential());
+        params.workloads.iter_mut().for_each(|w| w.setting.first_token_timeout = Some(Span::from_secs(2)));
+        // A plain queue gives its first token when it has served: those who left it before their service began have
+        // no token at all, and the others are served to the end whether their clients wait or not.
+        agrees(share, 0.05, "M/M/1 with patience", |seed| {
+            let rows = run(&params, &policy("round_robin"), seed).1.rows;
+            let rows = &rows[6_000..];
+            let gone = |row: &&RequestRow| row.outcome == Outcome::TimedOut && row.output_tokens == 0;
+            rows.iter().filter(gone).count() as f64 / rows.len() as f64
+        });
+    }
+}
+
+#[test]
+fn who_leaves_a_line_is_gone_at_once() {
+    // Service takes 10 s; patience for the end is 4 s; requests come at 0, 1 and 2 s. The first is in service when its
+    // client leaves at 4 s, and the server goes on to 10 s; the others leave the line at 5 and 6 s.
+    let mut params = single(1, None, 1.0, 3, Dist::Constant { value: 10.0 * SECOND_US });
+    params.workloads.iter_mut().for_each(|w| w.setting.timeout = Some(Span::from_secs(4)));
+    let (summary, observer) = run(&params, &policy("round_robin"), 1);
+    assert_eq!(observer.rows.len(), 3);
+    let mut sent: Vec<&RequestRow> = observer.rows.iter().collect();
+    sent.sort_by_key(|row| row.sent_at);
+    for (number, row) in sent.iter().enumerate() {
+        assert_eq!((row.outcome, row.ended_at), (Outcome::TimedOut, row.sent_at + Span::from_secs(4)));
+        assert_eq!(row.output_tokens > 0, number == 0);
+        assert_eq!(row.first_token_at, None, "it came after the client had left");
+    }
+    assert_eq!(summary.end, sent[0].sent_at + Span::from_secs(10));
+}

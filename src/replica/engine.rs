@@ -244,6 +244,7 @@ impl<C: KvCache> Engine<C> {
         assert!(shape.tokens <= self.params.max_num_batched_tokens, "token budget");
         assert!(self.running.len() <= self.params.max_num_seqs as usize, "max_num_seqs");
         let step_ps = self.timing.step(&shape).0;
+        self.work.extrapolated |= self.timing.extrapolates(&shape);
         self.step_end_ps = Some(start_ps + step_ps);
         let free_blocks = self.cache.free_blocks();
         let used_blocks = self.cache.total_blocks() - free_blocks;

@@ -170,6 +170,16 @@ fn warnings(result: &RunResult, all: &Group, unstarted: u64, saturation: &Satura
     if too_large > 0 {
         warnings.push(Warning::PoolTooSmall { refused: too_large, arrivals });
     }
+    let labels = &result.labels;
+    let outside = result.replicas.enumerate().filter(|(_, totals)| totals.whole.extrapolated);
+    let mut pools: Vec<String> = outside
+        .filter_map(|(id, _)| labels.pools.get(labels.replicas.get(id)?.pool))
+        .map(|pool| pool.name.clone())
+        .collect();
+    pools.dedup();
+    if !pools.is_empty() {
+        warnings.push(Warning::Extrapolated { pools });
+    }
     let no_region = total.of(Outcome::NoRegion);
     if no_region > 0 {
         warnings.push(Warning::NoRegion { requests: no_region, arrivals });

@@ -37,6 +37,11 @@ pub enum Warning {
         /// Arrivals.
         arrivals: u64,
     },
+    /// Steps lay outside what a pool's step times were measured on.
+    Extrapolated {
+        /// The pools.
+        pools: Vec<String>,
+    },
     /// A data table is older than two years.
     OldTable {
         /// Which.
@@ -103,6 +108,12 @@ impl fmt::Display for Warning {
                 f,
                 "{refused} of {arrivals} requests can never fit a replica's KV pool or the model's context and were \
                  refused; use more GPU memory, a smaller model, or a workload within its limits"
+            ),
+            Warning::Extrapolated { pools } => write!(
+                f,
+                "engine steps of {} lay outside the table of measured step times, and its last line was followed: add \
+                 rows with more tokens or context, or limit `max_num_batched_tokens`, `max_num_seqs` and the model's length",
+                pools.join(", ")
             ),
             Warning::OldTable { table, date } => write!(
                 f,

@@ -59,6 +59,13 @@ pub fn check(params: &WorkloadParams, table: &OriginTable, block_tokens: u32) ->
         errors.need(false, &format!("rate_curve.{what}"), value, rule, next);
     }
     let shift = params.setting.shift;
+    let limits =
+        [("timeout", params.setting.timeout), ("first_token_timeout", params.setting.first_token_timeout)];
+    for (field, limit) in limits {
+        let Some(limit) = limit else { continue };
+        let next = "Leave it out for clients that wait for ever";
+        errors.need(limit.0 > 0, field, limit, "must be above 0", next);
+    }
     errors.need(shift.0 <= MAX_TIME.0, "shift", shift, "must be at most 200 days", "Start it earlier");
     match &params.kind {
         WorkloadKind::Trace(trace) => replay(&mut errors, trace, table, block_tokens),

@@ -39,6 +39,10 @@ pub struct Setting {
     pub shift: Span,
     /// Regions whose replicas may serve it, within what its data class allows; `None` adds no rule.
     pub allowed: Option<RegionSet>,
+    /// A client leaves when it has no first token after this.
+    pub first_token_timeout: Option<Span>,
+    /// A client leaves when its request has not completed after this.
+    pub timeout: Option<Span>,
 }
 
 impl WorkloadParams {

@@ -3,6 +3,7 @@
 //! was chosen is checked again before it is sent.
 
 use super::event::Event;
+use super::slots::Place;
 use super::{World, gateway};
 use crate::engine::Schedule;
 use crate::id::{GatewayId, Id, RegionId};
@@ -17,7 +18,7 @@ pub(super) const REQUEST: u64 = hash_name("request");
 const HOP: u64 = hash_name("hop");
 
 /// What came of asking for a place.
-enum Place {
+enum Choice {
     /// This stage, this target; and this target of the first tier.
     Found(Option<TargetId>, usize, TargetId),
     /// Ask again later.
@@ -57,12 +58,12 @@ impl<O: Observer> World<'_, O> {
         let gateway = self.slots.get(slot).gateway;
         self.gateways[gateway].set_now(now);
         match self.choose(slot) {
-            Place::Found(global, stage, target) => {
+            Choice::Found(global, stage, target) => {
                 self.send(now, slot, global, stage, target, allowed, schedule);
                 true
             }
-            Place::Later => false,
-            Place::Refused(outcome) => {
+            Choice::Later => false,
+            Choice::Refused(outcome) => {
                 self.refuse(now, slot, outcome, schedule);
                 true
             }
@@ -79,6 +80,7 @@ impl<O: Observer> World<'_, O> {
             return;
         }
         let gateway_state = &mut self.gateways[gateway];
+        self.slots.get_mut(slot).place = Place::Held;
         gateway_state.held[class].push_back((gateway_state.next_held, slot));
         gateway_state.next_held += 1;
         if waits {
@@ -86,7 +88,7 @@ impl<O: Observer> World<'_, O> {
         }
     }
 
-    fn choose(&mut self, slot: u32) -> Place {
+    fn choose(&mut self, slot: u32) -> Choice {
         let state = self.slots.get(slot);
         let view = request_view(state, self.params.block_tokens);
         let gateway = &mut self.gateways[state.gateway];
@@ -100,7 +102,7 @@ impl<O: Observer> World<'_, O> {
         let mut chosen = None;
         let mut stage_index = 0;
         if let Some(stage) = &mut gateway.global {
-            let Some(set) = eligible.global else { return Place::Refused(Outcome::NoRegion) };
+            let Some(set) = eligible.global else { return Choice::Refused(Outcome::NoRegion) };
             if stage.needs().load {
                 for index in 0..stage.among(set).len() {
                     let target = stage.among(set)[index];
@@ -123,11 +125,11 @@ impl<O: Observer> World<'_, O> {
                     chosen = Some(target);
                     stage_index = stage.targets()[target.0 as usize].region.index();
                 }
-                Decision::Hold => return Place::Later,
-                Decision::Refuse(_) => return Place::Refused(Outcome::Shed),
+                Decision::Hold => return Choice::Later,
+                Decision::Refuse(_) => return Choice::Refused(Outcome::Shed),
             }
         }
-        let Some(set) = eligible.stages[stage_index] else { return Place::Refused(Outcome::NoRegion) };
+        let Some(set) = eligible.stages[stage_index] else { return Choice::Refused(Outcome::NoRegion) };
         let stage = &mut gateway.stages[stage_index];
         if stage.needs().load {
             for index in 0..stage.among(set).len() {
@@ -137,9 +139,9 @@ impl<O: Observer> World<'_, O> {
             }
         }
         match stage.decide(&view, set) {
-            Decision::To(target) => Place::Found(chosen, stage_index, target),
-            Decision::Hold => Place::Later,
-            Decision::Refuse(_) => Place::Refused(Outcome::Shed),
+            Decision::To(target) => Choice::Found(chosen, stage_index, target),
+            Decision::Hold => Choice::Later,
+            Decision::Refuse(_) => Choice::Refused(Outcome::Shed),
         }
     }
 
@@ -174,7 +176,8 @@ impl<O: Observer> World<'_, O> {
         let ingress = site.ingress.of(state.request.prompt_tokens);
         state.attempt.global = global_ticket;
         state.attempt.replica = Some((stage_index, ticket));
-        state.attempt.hop_back = hop_back;
+        (state.attempt.hop_out, state.attempt.hop_back) = (hop, hop_back);
+        state.place = Place::ToReplica;
         state.attempt.delivered_at = now + hop + ingress;
         state.attempt.first_token_seen = false;
         let row = &mut state.row;
@@ -198,6 +201,7 @@ impl<O: Observer> World<'_, O> {
     ) {
         let state = self.slots.get_mut(slot);
         state.row.outcome = outcome;
+        state.place = Place::ToClient;
         let at = now + state.client_back;
         state.row.ended_at = at;
         schedule.at(at, Event::ClientEnd { slot, id: state.row.id });

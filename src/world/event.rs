@@ -2,6 +2,7 @@
 //! clients send, then decisions and deliveries, and the ends of steps last, so that a request that arrives at the
 //! very end of a step is part of the next.
 
+use super::leave::Awaited;
 use crate::engine::{self, Rank};
 use crate::id::{ReplicaId, RequestId, SourceId};
 use crate::rng::mix2;
@@ -25,6 +26,27 @@ pub enum Event {
     },
     /// The end of the request has come back to the client.
     ClientEnd {
+        /// The request's slot.
+        slot: u32,
+        /// The request.
+        id: RequestId,
+    },
+    /// The first deadlines of a workload's clients have come.
+    Due {
+        /// The workload.
+        source: SourceId,
+        /// What they waited for.
+        awaited: Awaited,
+    },
+    /// The gateway hears that the client has left.
+    LeftSeen {
+        /// The request's slot.
+        slot: u32,
+        /// The request.
+        id: RequestId,
+    },
+    /// The replica hears that the client has left.
+    LeftAtReplica {
         /// The request's slot.
         slot: u32,
         /// The request.
@@ -80,12 +102,15 @@ impl engine::Event for Event {
             Event::FirstTokenSeen { id, .. } => rank(0, id.0, 0),
             Event::EndSeen { id, .. } => rank(1, id.0, 0),
             Event::ClientEnd { id, .. } => rank(2, id.0, 0),
-            Event::Arrive { source, turn } => rank(3, source.0, turn),
-            Event::AtGateway { id, .. } => rank(4, id.0, 0),
-            Event::Decide { id, .. } => rank(5, id.0, 0),
-            Event::Deliver { id, .. } => rank(6, id.0, 0),
-            Event::Sample { number } => rank(7, 0, number),
-            Event::Wake { replica, wake } => rank(8, replica.0, wake),
+            Event::Due { source, awaited } => rank(3, source.0, awaited as u32),
+            Event::LeftSeen { id, .. } => rank(4, id.0, 0),
+            Event::LeftAtReplica { id, .. } => rank(5, id.0, 0),
+            Event::Arrive { source, turn } => rank(6, source.0, turn),
+            Event::AtGateway { id, .. } => rank(7, id.0, 0),
+            Event::Decide { id, .. } => rank(8, id.0, 0),
+            Event::Deliver { id, .. } => rank(9, id.0, 0),
+            Event::Sample { number } => rank(10, 0, number),
+            Event::Wake { replica, wake } => rank(11, replica.0, wake),
         }
     }
     fn word(&self) -> u64 {

@@ -3,6 +3,7 @@
 use super::dispatch::{REQUEST, request_view};
 use super::event::Event;
 use super::params::Isolation;
+use super::slots::Place;
 use super::{World, entry_index};
 use crate::engine::{Model, Schedule};
 use crate::id::{GatewayId, ReplicaId, SourceId};
@@ -23,6 +24,9 @@ impl<O: Observer> Model for World<'_, O> {
             Event::FirstTokenSeen { slot, .. } => self.first_token_seen(now, slot, schedule),
             Event::EndSeen { slot, .. } => self.end_seen(now, slot, schedule),
             Event::ClientEnd { slot, .. } => self.client_end(now, slot, schedule),
+            Event::Due { source, awaited } => self.due(now, source, awaited, schedule),
+            Event::LeftSeen { slot, id } => self.left_seen(now, slot, id, schedule),
+            Event::LeftAtReplica { slot, id } => self.left_at_replica(now, slot, id, schedule),
             Event::Arrive { source, turn } => self.arrive(now, source, turn, schedule),
             Event::AtGateway { slot, .. } => self.at_gateway(now, slot, schedule),
             Event::Decide { slot, .. } => self.decide(now, slot, schedule),
@@ -80,9 +84,10 @@ impl<O: Observer> World<'_, O> {
         let entry = self.entry[entry_index(self.params, request.origin, request.data_class)];
         let Some(gateway) = entry else {
             // No gateway may read this request: it ends at the edge of the network.
-            state.client_back = access_back;
+            (state.client_out, state.client_back) = (access_out, access_back);
             let at = now + access_out;
             self.refuse(at, slot, Outcome::NoRegion, schedule);
+            self.start_clocks(now, slot, schedule);
             self.announce(source, now, schedule);
             return;
         };
@@ -101,16 +106,22 @@ impl<O: Observer> World<'_, O> {
         row.legs.add(Leg::LastMile, out);
         row.legs.add(Leg::Connect, connect);
         state.gateway = gateway;
-        state.client_back = back;
+        (state.client_out, state.client_back) = (out, back);
         schedule.at(now + connect + out, Event::AtGateway { slot, id });
+        self.start_clocks(now, slot, schedule);
         self.announce(source, now, schedule);
     }
 
     fn at_gateway(&mut self, now: SimTime, slot: u32, schedule: &mut Schedule<Event>) {
         let state = self.slots.get_mut(slot);
+        if state.dropped {
+            return self.end_of_left(now, slot);
+        }
         state.at_gateway = now;
+        state.place = Place::Deciding;
         let gateway = &mut self.gateways[state.gateway];
         if self.policy.workers > 0 && gateway.busy >= self.policy.workers {
+            state.place = Place::InLine;
             gateway.line.push_back(slot);
             return;
         }
@@ -126,15 +137,26 @@ impl<O: Observer> World<'_, O> {
         gateway.busy -= 1;
         if let Some(next) = gateway.line.pop_front() {
             gateway.busy += 1;
-            let id = self.slots.get(next).row.id;
+            let next_state = self.slots.get_mut(next);
+            next_state.place = Place::Deciding;
+            let id = next_state.row.id;
             schedule.at(now + self.policy.decision_time, Event::Decide { slot: next, id });
+        }
+        if self.slots.get(slot).dropped {
+            return self.end_of_left(now, slot);
         }
         self.dispatch(now, slot, schedule);
     }
 
     fn deliver(&mut self, now: SimTime, slot: u32, schedule: &mut Schedule<Event>) {
         let state = self.slots.get_mut(slot);
-        state.in_replica = true;
+        if state.dropped {
+            // Turned away at the door: it was never queued.
+            state.place = Place::Returning;
+            schedule.at(now + state.attempt.hop_back, Event::EndSeen { slot, id: state.row.id });
+            return;
+        }
+        state.place = Place::InReplica;
         let request = &state.request;
         let job = &mut self.job;
         job.id = JobId(slot);
@@ -171,7 +193,7 @@ impl<O: Observer> World<'_, O> {
     }
 
     /// Carries on what came out of a replica: outputs to requests, cache changes to indexes, its next wake.
-    fn after_replica(&mut self, now: SimTime, replica: ReplicaId, schedule: &mut Schedule<Event>) {
+    pub(super) fn after_replica(&mut self, now: SimTime, replica: ReplicaId, schedule: &mut Schedule<Event>) {
         let site = &mut self.sites[replica];
         let wake_at = site.replica.wake_at();
         if wake_at != site.wake_at {
@@ -227,7 +249,7 @@ impl<O: Observer> World<'_, O> {
             Output::Ended { job, at, outcome, tokens } => {
                 let state = self.slots.get_mut(job.0);
                 state.take_tokens(tokens);
-                state.in_replica = false;
+                state.place = Place::Returning;
                 state.row.outcome = outcome;
                 schedule.at(at + state.attempt.hop_back, Event::EndSeen { slot: job.0, id: state.row.id });
             }
@@ -254,9 +276,13 @@ impl<O: Observer> World<'_, O> {
         let state = self.slots.get_mut(slot);
         let attempt = state.attempt;
         let gateway_id = state.gateway;
-        let at = now + state.client_back;
-        state.row.ended_at = at;
-        schedule.at(at, Event::ClientEnd { slot, id: state.row.id });
+        let left = state.left_at.is_some();
+        state.place = Place::ToClient;
+        if !left {
+            let at = now + state.client_back;
+            state.row.ended_at = at;
+            schedule.at(at, Event::ClientEnd { slot, id: state.row.id });
+        }
         let gateway = &mut self.gateways[gateway_id];
         gateway.set_now(now);
         let view = request_view(self.slots.get(slot), self.params.block_tokens);
@@ -265,6 +291,9 @@ impl<O: Observer> World<'_, O> {
         }
         if let (Some(stage), Some(ticket)) = (&mut gateway.global, attempt.global) {
             stage.finished(&ticket, attempt.first_token_seen, Some(&view));
+        }
+        if left {
+            self.end_of_left(now, slot);
         }
         self.retry_held(now, gateway_id, schedule);
     }
@@ -293,6 +322,9 @@ impl<O: Observer> World<'_, O> {
 
     fn client_end(&mut self, now: SimTime, slot: u32, schedule: &mut Schedule<Event>) {
         let state = self.slots.get(slot);
+        if state.left_at.is_some() {
+            return self.end_of_left(now, slot);
+        }
         let row = state.row;
         debug_assert_eq!(row.ended_at, now);
         self.digest.row(&row);

@@ -15,12 +15,35 @@ pub(super) struct Attempt {
     pub(super) global: Option<Ticket>,
     /// The stage that chose the replica, and its ticket.
     pub(super) replica: Option<(usize, Ticket)>,
-    /// The way back from the replica to the gateway.
+    /// The way from the gateway to the replica, and back.
+    pub(super) hop_out: Span,
     pub(super) hop_back: Span,
     /// When the replica's queue got it.
     pub(super) delivered_at: SimTime,
     /// Whether the gateway has seen its first token.
     pub(super) first_token_seen: bool,
+}
+
+/// Where a request is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Place {
+    /// On its way from the client to the gateway.
+    #[default]
+    ToGateway,
+    /// Waiting for one of the gateway's workers.
+    InLine,
+    /// With a worker.
+    Deciding,
+    /// Held by the policy.
+    Held,
+    /// On its way to the replica.
+    ToReplica,
+    /// With its replica, which has not ended it yet.
+    InReplica,
+    /// Its end is on its way from the replica to the gateway.
+    Returning,
+    /// Its end is on its way from the gateway to the client.
+    ToClient,
 }
 
 /// A request under way.
@@ -36,12 +59,27 @@ pub(super) struct State {
     pub(super) decided_at: SimTime,
     /// The way back from the gateway to the client.
     pub(super) client_back: Span,
-    /// Whether its replica has it: delivered, and not ended there.
-    pub(super) in_replica: bool,
+    /// The way from the client to the gateway.
+    pub(super) client_out: Span,
+    /// Where it is.
+    pub(super) place: Place,
+    /// When its client left, if it did.
+    pub(super) left_at: Option<SimTime>,
+    /// The news that its client left has come to where it is to go next.
+    pub(super) dropped: bool,
     live: bool,
 }
 
 impl State {
+    /// Writes down that the client left, and what it saw until then.
+    pub(super) fn mark_left(&mut self) {
+        let Some(left_at) = self.left_at else { return };
+        let row = &mut self.row;
+        (row.outcome, row.ended_at) = (crate::observe::Outcome::TimedOut, left_at);
+        if row.first_token_at.is_some_and(|at| at > left_at) {
+            (row.first_token_at, row.server_ttft) = (None, None);
+        }
+    }
     pub(super) fn take_tokens(&mut self, tokens: Tokens) {
         self.row.cached_tokens = tokens.cached;
         self.row.computed_tokens = tokens.computed;
@@ -71,7 +109,9 @@ impl Slots {
         let state = &mut self.states[slot as usize];
         state.row = RequestRow { id, legs: Legs::default(), ..RequestRow::default() };
         state.attempt = Attempt::default();
-        state.in_replica = false;
+        state.place = Place::ToGateway;
+        state.left_at = None;
+        state.dropped = false;
         state.live = true;
         slot
     }
@@ -86,6 +126,17 @@ impl Slots {
     #[inline]
     pub(super) fn get_mut(&mut self, slot: u32) -> &mut State {
         &mut self.states[slot as usize]
+    }
+    /// Whether this request is still under way, in that slot.
+    #[inline]
+    pub(super) fn is(&self, slot: u32, id: RequestId) -> bool {
+        let state = self.get(slot);
+        state.live && state.row.id == id
+    }
+    /// Whether its client still waits for it.
+    #[inline]
+    pub(super) fn waits(&self, slot: u32, id: RequestId) -> bool {
+        self.is(slot, id) && self.get(slot).left_at.is_none()
     }
     /// The slots in use, by order of arrival.
     pub(super) fn live(&self) -> Vec<u32> {

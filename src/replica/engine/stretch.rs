@@ -31,6 +31,12 @@ impl<C: KvCache> Engine<C> {
         (steps * i128::from(base_ps) + i128::from(slope_ps) * read) as u64
     }
 
+    /// A step of all in lockstep and nobody else.
+    fn decode_shape(&self, context_tokens: u64) -> BatchShape {
+        let count = self.lockstep.count() as u32;
+        BatchShape { tokens: count, sequences: count, context_tokens, ..BatchShape::default() }
+    }
+
     /// Begins a stretch after the step under way, if one is possible.
     pub(super) fn begin_stretch(&mut self) {
         debug_assert!(self.stretch.is_none());
@@ -44,12 +50,7 @@ impl<C: KvCache> Engine<C> {
         let rounds = u64::from(self.cache.free_blocks()) / count as u64;
         let with_blocks = rounds * u64::from(self.params.block_tokens);
         let context = self.lockstep.context;
-        let shape = BatchShape {
-            tokens: count as u32,
-            sequences: count as u32,
-            context_tokens: context,
-            ..BatchShape::default()
-        };
+        let shape = self.decode_shape(context);
         let line = self.timing.line(&shape);
         let on_line = (line.until_context - context) / count as u64 + 1;
         let left = (next_end - self.lockstep.step).min(with_blocks).min(on_line);
@@ -145,6 +146,12 @@ impl<C: KvCache> Engine<C> {
             let before_ps = self.stretch_ps(stretch.base_ps, stretch.slope_ps, step);
             self.turn_blocks(visible(end_ps + before_ps), due);
             step += 1;
+        }
+        if steps > 0 {
+            // In between the context only grows: what lies outside is the first of these steps or the last.
+            let (low, high) = (self.lockstep.context, self.lockstep.context + (steps - 1) * count);
+            self.work.extrapolated |= self.timing.extrapolates(&self.decode_shape(low))
+                || self.timing.extrapolates(&self.decode_shape(high));
         }
         self.lockstep.step = first + steps;
         self.lockstep.context += steps * count;

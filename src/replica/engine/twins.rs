@@ -28,6 +28,10 @@ impl StepTime for Bent {
         let base_ps = base_ps - self.context_ps * self.knot as i64;
         Line { base_ps, slope_ps: 2 * self.context_ps, until_context: u64::MAX }
     }
+    /// As a table whose grid is narrower than what comes.
+    fn extrapolates(&self, shape: &BatchShape) -> bool {
+        !(100..=700).contains(&shape.context_tokens) || shape.tokens > 9
+    }
 }
 
 /// What is done to both engines.

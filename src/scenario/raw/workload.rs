@@ -40,6 +40,8 @@ pub struct RawWorkload {
     pub rate_curve: Option<RawCurve>,
     /// A client leaves when its request has not completed after this. Default: clients are patient.
     pub timeout: Option<Duration>,
+    /// A client leaves when it has no first token after this. Default: clients are patient.
+    pub first_token_timeout: Option<Duration>,
     /// More or less of it: a factor on a generator's rates (or clients), the share of a trace's sessions that are replayed. Default: 1.
     #[schemars(extend("exclusiveMinimum" = 0, "maximum" = 1000))]
     pub scale: Option<f64>,

@@ -141,17 +141,17 @@ impl Resolver<'_> {
                 }
             }
         }
-        if raw.timeout.is_some() {
-            let item = self
-                .error_at_key(&["workloads", name, "timeout"], "clients that leave are not simulated yet")
-                .label("this would have no effect")
-                .help("leave it out, and count the requests that missed their SLO");
-            self.push(item);
-        }
         let allowed = raw.allowed_regions.as_ref().map(|names| self.allowed_regions(name, names));
         let rate_curve =
             raw.rate_curve.as_ref().map(|raw| self.curve(raw, &["workloads", name, "rate_curve"]));
-        Setting { utc_start_s, rate_curve, shift: raw.shift.map_or(Span::ZERO, |shift| shift.0), allowed }
+        Setting {
+            utc_start_s,
+            rate_curve,
+            shift: raw.shift.map_or(Span::ZERO, |shift| shift.0),
+            allowed,
+            first_token_timeout: raw.first_token_timeout.map(|limit| limit.0),
+            timeout: raw.timeout.map(|limit| limit.0),
+        }
     }
 
     fn allowed_regions(&mut self, name: &str, names: &[String]) -> RegionSet {
