@@ -2,6 +2,7 @@
 //! hardware, routing or time to serve. One reader or generator a file.
 
 mod arrivals;
+pub mod as_sent;
 mod assign;
 pub mod chain;
 mod chains;
@@ -13,6 +14,7 @@ mod each_line;
 pub mod error;
 mod fields;
 pub mod generate;
+pub mod hash_prompts;
 mod names;
 pub mod open_file;
 pub mod options;
@@ -20,10 +22,11 @@ pub mod params;
 pub mod presets;
 pub mod read;
 pub mod readers;
-pub mod record;
+mod recorded;
 mod replay;
 pub mod request;
 mod sessions;
+mod siphash;
 pub mod spread;
 mod starts;
 pub mod stats;
@@ -35,7 +38,7 @@ pub mod trace;
 pub mod write;
 
 pub use chain::{Chain, Run};
-pub use check::check;
+pub use check::{check, unknown_names};
 pub use clock::UtcStart;
 pub use columns::{Columns, TimeUnit};
 pub use data::{Measured, TraceData, TraceRow};

@@ -2,6 +2,7 @@
 
 mod convert;
 mod generate;
+mod hash;
 mod head;
 pub(super) mod output;
 mod reading;
@@ -23,6 +24,7 @@ enum TraceCommand {
     Convert(convert::Args),
     Sample(sample::Args),
     Head(head::Args),
+    Hash(hash::Args),
     Generate(generate::Args),
 }
 
@@ -33,6 +35,7 @@ pub fn run(args: &Args) -> Outcome {
         TraceCommand::Convert(args) => convert::run(args),
         TraceCommand::Sample(args) => sample::run(args),
         TraceCommand::Head(args) => head::run(args),
+        TraceCommand::Hash(args) => hash::run(args),
         TraceCommand::Generate(args) => generate::run(args),
     }
 }

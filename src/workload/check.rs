@@ -1,10 +1,11 @@
 //! What a workload's parameters must satisfy. Every mistake is reported, not the first alone.
 
-use super::error::WorkloadError;
+use super::error::{TraceFinding, WorkloadError};
 use super::params::{
     Arrivals, OriginAssignment, OriginTable, SharedPrefix, SyntheticParams, Tokens, TraceParams, Until,
     WorkloadKind, WorkloadParams,
 };
+use super::trace::CompiledTrace;
 use crate::dist::Dist;
 use crate::id::Id;
 use crate::time::MAX_TIME;
@@ -104,19 +105,37 @@ fn replay(errors: &mut Errors, params: &TraceParams, table: &OriginTable, block_
         &rule,
         "Compile it again",
     );
-    let names = params.trace.names();
+    for finding in unknown_names(&params.trace, table) {
+        let place = match finding.line {
+            0 => summary.path.clone(),
+            line => format!("{}:{line}", summary.path),
+        };
+        let rule = format!("{place} names it, and {}", finding.rule);
+        errors.need(false, &format!("trace.{}", finding.field), finding.value, &rule, &finding.next);
+    }
+}
+
+/// The names in a trace that the scenario has not: each with the line of the trace that names it first.
+pub fn unknown_names(trace: &CompiledTrace, table: &OriginTable) -> Vec<TraceFinding> {
+    let names = trace.names();
     let origins: Vec<String> = table.origins.iter().map(|origin| origin.name.clone()).collect();
-    for (what, used, known) in [
+    let mut unknown = Vec::new();
+    for (kind, (what, used, known)) in [
         ("origin", &names.origins, &origins),
         ("class", &names.classes, &table.classes),
         ("data_class", &names.data_classes, &table.data_classes),
-    ] {
-        for name in used.iter().filter(|name| !known.contains(name)) {
-            let rule = format!("the trace names it, and the scenario knows {}", listed(known));
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        for (index, name) in used.iter().enumerate().filter(|(_, name)| !known.contains(name)) {
+            let rule = format!("the scenario knows {}", listed(known));
             let next = "Name one so in the scenario, or rename it in the trace";
-            errors.need(false, &format!("trace.{what}"), format!("\"{name}\""), &rule, next);
+            let line = names.line(kind, index).unwrap_or(0);
+            unknown.push(TraceFinding::new(line, what, format!("\"{name}\""), rule, next));
         }
     }
+    unknown
 }
 
 fn listed(names: &[String]) -> String {

@@ -38,6 +38,8 @@ pub(super) enum Kind {
     Name,
     /// A list of integers.
     Ids,
+    /// A list of numbers from 0 on.
+    Numbers,
     /// A list of `[key, start, length]`.
     Runs,
     /// Anything: the field is known and not used.
@@ -76,6 +78,12 @@ fn wrong(value: &Value, kind: Kind) -> Option<String> {
             None => Some("must be a list of integers".to_owned()),
             Some(ids) => ids.iter().enumerate().find_map(|(index, id)| {
                 integer(id, u64::MAX).map(|rule| format!("entry {index} is {id}: it {rule}"))
+            }),
+        },
+        Kind::Numbers => match value.as_array() {
+            None => Some("must be a list of numbers".to_owned()),
+            Some(list) => list.iter().enumerate().find_map(|(index, entry)| {
+                wrong(entry, Kind::Number).map(|rule| format!("entry {index} is {entry}: it {rule}"))
             }),
         },
         Kind::Runs => {

@@ -55,7 +55,4 @@ impl Numbers {
     pub(super) fn get(&self, name: &str) -> Option<u64> {
         self.known.get(name).copied()
     }
-    pub(super) fn len(&self) -> u64 {
-        self.known.len() as u64
-    }
 }

@@ -13,6 +13,9 @@ mod bailian;
 mod burstgpt;
 pub mod mooncake;
 pub mod native;
+mod otlp;
+pub(super) mod telemetry;
+mod vllm_bench;
 
 /// A format that can be read.
 pub struct Reader {
@@ -41,6 +44,9 @@ pub static READERS: &[Reader] = &[
     mooncake::READER,
     azure::READER,
     burstgpt::READER,
+    otlp::READER,
+    vllm_bench::READER,
+    telemetry::READER,
 ];
 
 /// What a file begins with.

@@ -3,10 +3,13 @@
 mod chat_trace;
 mod compile;
 mod depend;
+mod formats;
 mod fuzz;
 mod generator;
 mod malformed;
+mod malformed_readers;
 mod mooncake_facts;
+mod public;
 mod sources;
 
 use super::data::TraceData;

@@ -16,7 +16,7 @@ fn one(errors: TraceErrors) -> (u64, String, String) {
 }
 
 /// Reads lines and holds the one finding against line, field and words of its text.
-fn wrong(text: &str, line: u64, field: &str, words: &[&str]) {
+pub(super) fn wrong(text: &str, line: u64, field: &str, words: &[&str]) {
     let (at, in_field, said) = one(read(text.as_bytes()).expect_err(text));
     assert_eq!((at, in_field.as_str()), (line, field), "{said}");
     for word in words {
