@@ -5,7 +5,6 @@ use crate::id::Id;
 use crate::observe::RequestRow;
 use crate::workload::as_sent::{Sent, record};
 use crate::workload::{TraceData, workload_key};
-use crate::world::origin_table;
 
 /// Keeps what an export needs of each row: 40 bytes a request.
 #[derive(Debug, Default)]
@@ -31,7 +30,7 @@ impl RowWriter for SentRows {
 
 /// The requests of a cell that has been run, as they were sent: a trace for each workload, by name.
 pub fn export<'p>(input: &CellInput<'p>, sent: &SentRows) -> Vec<(&'p str, TraceData)> {
-    let table = origin_table(input.world);
+    let table = input.world.origin_table();
     let one = |(source, workload): (usize, &'p crate::workload::WorkloadParams)| {
         let sent = sent.by_source.get(source).map_or(&[][..], Vec::as_slice);
         let key = workload_key(input.seed, &workload.name);

@@ -234,6 +234,10 @@ impl CompiledTrace {
     pub(super) fn key_as_run(&self, index: u32) -> Option<u64> {
         self.keys.get(index as usize).copied()
     }
+    /// The rows, in file order.
+    pub fn rows(&self) -> impl Iterator<Item = &TraceRow> {
+        self.rows.iter().map(|compiled| &compiled.row)
+    }
     pub(super) fn row(&self, index: u32) -> &CompiledRow {
         &self.rows[index as usize]
     }
