@@ -1,6 +1,9 @@
 //! `regionsim trace` as a user meets it: what comes out, what is said, codes.
 
 use assert_cmd::Command;
+use regionsim::dist::Dist;
+use regionsim::rng::Key;
+use regionsim::workload::UtcStart;
 use std::fs;
 use std::path::Path;
 use std::process::Output;
@@ -218,4 +221,48 @@ replica.chwbl = {}
     let (_, errors) = told(at, &["run", "small.toml", "--policy", "one", "--export-trace", "-"], 2);
     assert!(errors.contains("needs a file"), "{errors}");
     assert!(!at.join("x.jsonl").exists());
+}
+
+/// The log of an imaginary gateway, for the documentation: 180 conversations in twenty minutes, from three zones.
+fn gateway_log() -> String {
+    let key = Key::root(2026).named("gateway log");
+    let mut rows: Vec<(u64, String)> = Vec::new();
+    for conversation in 0..180u64 {
+        let mut stream = key.at(conversation).stream();
+        let mut at_ms = stream.below(1_200_000) as u64;
+        let zone = ["us-east", "eu-west", "ap-south"][[0, 0, 0, 1, 1, 2][stream.below(6) as usize]];
+        let org = Dist::Zipf { n: 12, exponent: 1.0 }.sample(&mut stream) as u64;
+        let mut draw = |median: f64, sigma: f64| Dist::Lognormal { median, sigma }.sample(&mut stream);
+        let mut history = 600 * (1 + org % 3);
+        let turns = draw(2.0, 0.7).round().clamp(1.0, 9.0) as u64;
+        for _ in 0..turns {
+            let prompt = history + draw(90.0, 0.9).ceil() as u64;
+            let answer = draw(180.0, 0.7).ceil() as u64;
+            let ttft_ms = draw(140.0 + prompt as f64 / 12.0, 0.35).ceil() as u64;
+            let total_ms = ttft_ms + answer * 24;
+            // One in fifty fails, and ends the conversation.
+            let failed = draw(1.0, 1.0) > 7.8;
+            let at = UtcStart { unix_ns: (1_790_668_800_000 + at_ms as i64) * 1_000_000, naive: false };
+            let told = if failed { String::from(",,") } else { format!("{answer},{ttft_ms},{total_ms}") };
+            rows.push((at_ms, format!("{at},c{conversation:03},org-{org},{zone},{prompt},{told}\n")));
+            if failed {
+                break;
+            }
+            at_ms += total_ms + (draw(14.0, 0.9) * 1_000.0) as u64;
+            history = prompt + answer;
+        }
+    }
+    rows.sort();
+    let head = "ts,conversation,org,zone,prompt_tokens,completion_tokens,ttft_ms,total_ms\n";
+    head.to_owned() + &rows.into_iter().map(|(_, row)| row).collect::<String>()
+}
+
+/// `REGIONSIM_WRITE_GOLDEN=1 cargo test --test trace_command` writes it anew.
+#[test]
+fn the_checked_in_log_is_what_its_generator_makes() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("traces/gateway-log.csv");
+    if std::env::var_os("REGIONSIM_WRITE_GOLDEN").is_some() {
+        fs::write(&path, gateway_log()).unwrap();
+    }
+    assert_eq!(fs::read_to_string(path).unwrap(), gateway_log());
 }
