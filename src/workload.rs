@@ -7,24 +7,33 @@ pub mod chain;
 mod chains;
 mod check;
 pub mod clock;
+pub mod closed_loop;
 pub mod columns;
+pub mod curve;
 pub mod data;
 mod each_line;
 pub mod error;
 mod fields;
 pub mod generate;
+pub mod geography;
+mod groups;
+mod intensity;
+pub mod kinds;
 pub mod hash_prompts;
 mod names;
 pub mod open_file;
 pub mod options;
 pub mod params;
+mod part;
 pub mod presets;
 pub mod read;
 pub mod readers;
 mod recorded;
 mod replay;
 pub mod request;
+pub mod rungs;
 mod sessions;
+mod setting;
 mod siphash;
 pub mod spread;
 mod starts;
@@ -32,18 +41,21 @@ mod synthetic;
 mod table;
 pub mod trace;
 pub mod write;
+mod writer;
 
 pub use chain::{Chain, Run};
 pub use check::{check, unknown_names};
 pub use clock::UtcStart;
 pub use columns::{Columns, TimeUnit};
+pub use curve::Curve;
 pub use data::{Measured, TraceData, TraceRow};
 pub use error::{TraceErrors, TraceFinding, WorkloadError};
-pub use generate::{Generated, generate_trace, workload_key};
+pub use generate::{Generated, generate_trace, generate_workload, workload_key};
 pub use options::{OnBadLine, ReadOptions, TraceFormat};
 pub use params::{
-    Arrivals, OriginAssignment, OriginRow, OriginTable, SharedPrefix, SyntheticParams, Tokens, TraceParams,
-    Until, WorkloadKind, WorkloadParams,
+    AffinityBy, Arrivals, AtLimit, Clients, Geography, GlobalPrefix, OriginAssignment, OriginRow,
+    OriginTable, RateStage, Setting, SharedPrefix, SyntheticParams, Tenancy, Tokens, TraceParams, Until,
+    Window, WorkloadKind, WorkloadParams,
 };
 pub use read::read_trace;
 pub use readers::READERS;
@@ -56,12 +68,16 @@ use std::path::Path;
 /// Starts a workload. `key` is the run's key for it: [`workload_key`]. [`check`] has been asked before: names that
 /// it refuses are treated as absent here.
 pub fn open(params: &WorkloadParams, origins: &OriginTable, block_tokens: u32, key: Key) -> Box<dyn Source> {
-    match &params.kind {
+    let source: Box<dyn Source> = match &params.kind {
         WorkloadKind::Trace(trace) => Box::new(replay::Replay::new(params, trace, origins, key)),
-        WorkloadKind::Synthetic(synthetic) => {
-            Box::new(synthetic::Synthetic::new(params, synthetic, origins, block_tokens, key))
-        }
-    }
+        WorkloadKind::Synthetic(synthetic) => match &synthetic.clients {
+            None => Box::new(synthetic::Synthetic::new(params, synthetic, origins, block_tokens, key)),
+            Some(clients) => {
+                Box::new(closed_loop::ClosedLoop::new(params, synthetic, clients, origins, block_tokens, key))
+            }
+        },
+    };
+    setting::set(source, &params.setting)
 }
 
 /// Reads a trace and compiles it for an engine with blocks of `block_tokens`. What the user should know (grids

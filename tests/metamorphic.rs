@@ -331,13 +331,26 @@ fn time_that_runs_slower_by_a_factor_makes_every_latency_longer_by_it() {
         for policy in all_policies() {
             let mut later = policy.clone();
             later.decision_time.0 *= k;
-            // GORGO weighs milliseconds against tokens: its weight is a rate, and a power of two is exact.
+            // What a policy knows of time is slowed too: times grow, rates fall, and a power of two is exact.
+            let times = k as f64;
             for spec in [Some(&mut later.replica), later.global.as_mut()].into_iter().flatten() {
-                if let PolicySpec::Gorgo(params) = spec {
-                    params.rtt /= k as f64;
+                match spec {
+                    PolicySpec::Gorgo(params) => params.rtt /= times,
+                    PolicySpec::GorgoV1(params) => params.prefill_ms_per_token *= times,
+                    PolicySpec::GorgoDistributed(params) => params.prefill_ms_per_token *= times,
+                    PolicySpec::GorgoDigest(params) => params.latency /= times,
+                    PolicySpec::CacheAware(params) => params.eviction_interval.0.0 *= k,
+                    PolicySpec::NearestWithinBudget(params) => {
+                        params.budget_ms *= times;
+                        params.inference_ms *= times;
+                        params.margin_ms *= times;
+                        params.network_ms *= times;
+                        params.queue_ms_per_token *= times;
+                    }
+                    _ => {}
                 }
             }
-            if k == 3 && policy.name.contains("gorgo") {
+            if k == 3 && (policy.name.contains("gorgo") || policy.name.contains("budget")) {
                 continue;
             }
             let (fast, slow) = (rows(&plain, &policy, 2), rows(&slow, &later, 2));
@@ -414,6 +427,7 @@ fn more_room_never_lowers_the_hits_of_one_replica_that_serves_one_at_a_time() {
                 count: 40,
                 tokens: Tokens::new(Dist::Lognormal { median: 600.0, sigma: 0.6 }, 1_500),
                 zipf: 0.8,
+                shared_as: None,
             }),
             ..chat(600)
         },
@@ -490,7 +504,7 @@ fn tenants_kept_apart_share_no_block() {
     let params = synthetic(&mut world);
     *params = SyntheticParams {
         system: None,
-        documents: Some(SharedPrefix { count: 1, tokens: Tokens::fixed(320), zipf: 0.0 }),
+        documents: Some(SharedPrefix { count: 1, tokens: Tokens::fixed(320), zipf: 0.0, shared_as: None }),
         tenants: 4,
         turns: Dist::Constant { value: 1.0 },
         ..chat(300)

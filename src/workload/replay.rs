@@ -1,12 +1,14 @@
 //! Replays a compiled trace: rows with a time in order of time, turns that wait for an answer when it has come.
 
-use super::assign::Assigner;
+use super::assign::{Asks, Assigner};
 use super::data::Start;
-use super::params::{OriginTable, TraceParams, WorkloadParams};
+use super::params::{AffinityBy, OriginTable, TraceParams, WorkloadParams};
+use super::part::{Part, identity_of};
 use super::request::{Request, Source};
 use super::spread;
 pub(super) use super::trace::session_id;
 use super::trace::{CompiledTrace, request_key};
+use super::{geography, groups};
 use crate::id::{ClassId, DataClassId, Id, OriginId, TenantId};
 use crate::observe::Outcome;
 use crate::rng::{Key, hash_name};
@@ -30,6 +32,10 @@ pub(super) struct Replay {
     pending: Vec<u32>,
     names: Resolved,
     assigner: Assigner,
+    /// What shares a home, by row; empty where that is the tenant.
+    groups: Vec<u64>,
+    /// When each session begins; empty where nobody asks.
+    begins: FxHashMap<u64, SimTime>,
     name_hash: u64,
     class: ClassId,
     data_class: Option<DataClassId>,
@@ -66,15 +72,30 @@ impl Replay {
         if trace.summary().grid_ns.is_some() && !params.raw_times {
             spread::spread(&mut times, key.named("spread"));
         }
-        let scaled = |ns: u64| match params.speed {
-            1.0 => SimTime(ns),
-            speed => SimTime((ns as f64 / speed).round() as u64).min(MAX_TIME),
+        let from = params.window.map_or(0, |window| window.from.0);
+        let scaled = |ns: u64| match (ns.saturating_sub(from), params.speed) {
+            (ns, 1.0) => SimTime(ns),
+            (ns, speed) => SimTime((ns as f64 / speed).round() as u64).min(MAX_TIME),
         };
-        let arrivals = times.iter().zip(rows).map(|(&ns, &row)| (scaled(ns), row));
-        let arrivals = arrivals.filter(|&(_, row)| (row as u64) < limit).collect();
-        let origin_names: Vec<String> = table.origins.iter().map(|origin| origin.name.clone()).collect();
+        let part = Part::new(params, &trace, &times, key.named("sample"));
+        let timed = times.iter().zip(rows).filter(|&(&ns, &row)| part.keeps(ns, &trace.row(row).row));
+        let arrivals = timed.map(|(&ns, &row)| (scaled(ns), row));
+        let arrivals: Vec<(SimTime, u32)> = arrivals.filter(|&(_, row)| (row as u64) < limit).collect();
+        let assigner = Assigner::new(workload, table, key.named("origin"));
+        let groups = match workload.origins.by() {
+            AffinityBy::Tenant => Vec::new(),
+            AffinityBy::Prefix => groups::of_rows(&trace),
+        };
+        let mut begins = FxHashMap::default();
+        if assigner.reads_time() {
+            for &(at, row) in &arrivals {
+                let first = begins.entry(trace.row(row).row.session).or_insert(at);
+                *first = at.min(*first);
+            }
+        }
+        let origins = trace.names().origins.iter();
         let names = Resolved {
-            origins: find(&trace.names().origins, &origin_names),
+            origins: origins.map(|name| geography::origin_of(name, table)).collect(),
             classes: find(&trace.names().classes, &table.classes),
             data_classes: find(&trace.names().data_classes, &table.data_classes),
         };
@@ -86,7 +107,9 @@ impl Replay {
             waited_for: FxHashMap::default(),
             pending: trace.waits().to_vec(),
             names,
-            assigner: Assigner::new(workload.origins, table, key.named("origin")),
+            assigner,
+            groups,
+            begins,
             name_hash: hash_name(&workload.name),
             class: workload.class,
             data_class: workload.data_class,
@@ -126,16 +149,22 @@ impl Source for Replay {
         request.key = request_key(self.name_hash, row, index);
         request.tenant = TenantId(row.tenant);
         let identity = match (row.parent, request.session) {
-            (0, 0) => request.key,
+            (0, 0) => identity_of(row),
             (0, session) => session,
             (parent, _) => session_id(self.name_hash, parent),
         };
         let origin = named(row.origin).and_then(|origin| self.names.origins[origin]);
-        request.origin = self.assigner.origin(origin, identity, request.tenant);
+        let group = self.groups.get(index as usize).copied().unwrap_or(row.tenant as u64);
+        let begins = match row.session {
+            0 => at,
+            session => self.begins.get(&session).copied().unwrap_or(at),
+        };
+        request.origin = self.assigner.origin(origin, Asks { identity, group, begins });
         request.class = named(row.class).and_then(|class| self.names.classes[class]).unwrap_or(self.class);
         let data_class = named(row.data_class).and_then(|class| self.names.data_classes[class]);
         let of_origin = || self.origin_data_class.get(request.origin.index()).copied();
         request.data_class = data_class.or(self.data_class).or_else(of_origin).unwrap_or_default();
+        request.allowed = None;
         request.priority = row.priority.unwrap_or(self.priority);
         request.prompt_tokens = row.input;
         request.output_tokens = row.output;

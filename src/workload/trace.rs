@@ -224,6 +224,10 @@ impl CompiledTrace {
     pub fn names(&self) -> &TraceNames {
         &self.names
     }
+    /// The rows, in file order.
+    pub fn rows(&self) -> impl Iterator<Item = &TraceRow> {
+        self.rows.iter().map(|compiled| &compiled.row)
+    }
     pub(super) fn row(&self, index: u32) -> &CompiledRow {
         &self.rows[index as usize]
     }

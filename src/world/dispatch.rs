@@ -27,11 +27,12 @@ enum Place {
 }
 
 impl<O: Observer> World<'_, O> {
-    /// Regions to which this gateway may send a request of this data class.
+    /// Regions to which this gateway may send this request: what its data class allows, and it itself.
     fn allowed(&self, slot: u32) -> RegionSet {
         let state = self.slots.get(slot);
         let rule = &self.params.data_classes[state.row.data_class];
-        gateway::allowed(rule, self.gateways[state.gateway].region)
+        let allowed = gateway::allowed(rule, self.gateways[state.gateway].region);
+        state.request.allowed.map_or(allowed, |own| own.and(allowed))
     }
 
     /// Brings replicas up to date whose load or cache the request's gateway reads. Nothing where it reads neither.
@@ -49,19 +50,39 @@ impl<O: Observer> World<'_, O> {
         }
     }
 
-    /// Decides about a request and sends it, holds it, or ends it.
-    pub(super) fn dispatch(&mut self, now: SimTime, slot: u32, schedule: &mut Schedule<Event>) {
+    /// Decides about a request and sends it or ends it; false where the policy holds it.
+    pub(super) fn try_dispatch(&mut self, now: SimTime, slot: u32, schedule: &mut Schedule<Event>) -> bool {
         let allowed = self.allowed(slot);
         self.bring_up_to_date(now, slot);
+        let gateway = self.slots.get(slot).gateway;
+        self.gateways[gateway].set_now(now);
         match self.choose(slot) {
             Place::Found(global, stage, target) => {
                 self.send(now, slot, global, stage, target, allowed, schedule);
+                true
             }
-            Place::Later => {
-                let gateway = self.slots.get(slot).gateway;
-                self.gateways[gateway].held.push_back(slot);
+            Place::Later => false,
+            Place::Refused(outcome) => {
+                self.refuse(now, slot, outcome, schedule);
+                true
             }
-            Place::Refused(outcome) => self.refuse(now, slot, outcome, schedule),
+        }
+    }
+
+    /// Decides about a request that has just been read. One that the policy holds joins those held before it; where
+    /// some of its data class are held already, it is their turn first.
+    pub(super) fn dispatch(&mut self, now: SimTime, slot: u32, schedule: &mut Schedule<Event>) {
+        let state = self.slots.get(slot);
+        let (gateway, class) = (state.gateway, state.row.data_class);
+        let waits = !self.gateways[gateway].held[class].is_empty();
+        if !waits && self.try_dispatch(now, slot, schedule) {
+            return;
+        }
+        let gateway_state = &mut self.gateways[gateway];
+        gateway_state.held[class].push_back((gateway_state.next_held, slot));
+        gateway_state.next_held += 1;
+        if waits {
+            self.retry_held(now, gateway, schedule);
         }
     }
 
@@ -69,7 +90,13 @@ impl<O: Observer> World<'_, O> {
         let state = self.slots.get(slot);
         let view = request_view(state, self.params.block_tokens);
         let gateway = &mut self.gateways[state.gateway];
-        let eligible = &gateway.eligible[state.row.data_class];
+        let class = state.row.data_class;
+        let rule = &self.params.data_classes[class];
+        let narrowed = state.request.allowed.map(|own| gateway.narrow(class, rule, own));
+        let eligible = match narrowed {
+            None => &gateway.eligible[class],
+            Some(index) => &gateway.narrowed[index].2,
+        };
         let mut chosen = None;
         let mut stage_index = 0;
         if let Some(stage) = &mut gateway.global {

@@ -7,6 +7,7 @@ use crate::id::{DataClassId, GatewayId, Id, IdVec, OriginId, RegionId, ReplicaId
 use crate::network::{Network, RegionSet};
 use crate::rng::Key;
 use crate::routing::{EligibleId, IndexSource, Stage, Target, TargetId};
+use crate::time::SimTime;
 use std::collections::VecDeque;
 
 /// A gateway.
@@ -18,6 +19,8 @@ pub(super) struct Gateway {
     pub(super) stages: Vec<Stage>,
     /// By data class: what its requests may be sent to.
     pub(super) eligible: IdVec<DataClassId, Reach>,
+    /// The same for requests that bring a rule of their own, as they are met.
+    pub(super) narrowed: Vec<(DataClassId, RegionSet, Reach)>,
     /// Whether a stage reads loads.
     pub(super) reads_loads: bool,
     /// Whether a stage's index follows the replicas' caches.
@@ -26,8 +29,10 @@ pub(super) struct Gateway {
     pub(super) line: VecDeque<u32>,
     /// Workers that are deciding.
     pub(super) busy: u32,
-    /// Requests that a policy holds, in the order they came.
-    pub(super) held: VecDeque<u32>,
+    /// Requests that a policy holds, by data class, in the order they came, numbered in that order.
+    pub(super) held: IdVec<DataClassId, VecDeque<(u64, u32)>>,
+    /// The number of the next one.
+    pub(super) next_held: u64,
 }
 
 /// Where a gateway may send requests of a data class; `None` where it may send them nowhere.
@@ -52,11 +57,21 @@ pub(super) fn allowed(rule: &ResidencyParams, gateway: RegionId) -> RegionSet {
 }
 
 impl Gateway {
+    /// It is `now` for all stages: their indexes forget by it.
+    pub(super) fn set_now(&mut self, now: SimTime) {
+        self.global.iter_mut().chain(&mut self.stages).for_each(|stage| stage.set_now(now));
+    }
     /// Makes the sets of targets that each data class may reach, anew. To be called whenever that changes.
     pub(super) fn refresh_eligible(&mut self, data_classes: &IdVec<DataClassId, ResidencyParams>) {
         let region = self.region;
         self.global.iter_mut().chain(&mut self.stages).for_each(Stage::forget_eligible);
-        let set = |stage: &mut Stage, allowed: RegionSet| {
+        self.narrowed.clear();
+        self.eligible = (data_classes.iter()).map(|rule| self.reach(allowed(rule, region))).collect();
+    }
+
+    /// What lies in these regions.
+    fn reach(&mut self, allowed: RegionSet) -> Reach {
+        let set = |stage: &mut Stage| {
             let mut list = Vec::new();
             for (index, target) in stage.targets().iter().enumerate() {
                 if target.replicas > 0 && allowed.contains(target.region) {
@@ -65,15 +80,20 @@ impl Gateway {
             }
             (!list.is_empty()).then(|| stage.eligible(&list))
         };
-        self.eligible = (data_classes.iter())
-            .map(|rule| {
-                let allowed = allowed(rule, region);
-                Reach {
-                    global: self.global.as_mut().and_then(|stage| set(stage, allowed)),
-                    stages: self.stages.iter_mut().map(|stage| set(stage, allowed)).collect(),
-                }
-            })
-            .collect();
+        Reach {
+            global: self.global.as_mut().and_then(set),
+            stages: self.stages.iter_mut().map(set).collect(),
+        }
+    }
+
+    /// The index in `narrowed` of requests of this class that may go to `own` alone.
+    pub(super) fn narrow(&mut self, class: DataClassId, rule: &ResidencyParams, own: RegionSet) -> usize {
+        let known = self.narrowed.iter().position(|(of, regions, _)| *of == class && *regions == own);
+        known.unwrap_or_else(|| {
+            let reach = self.reach(allowed(rule, self.region).and(own));
+            self.narrowed.push((class, own, reach));
+            self.narrowed.len() - 1
+        })
     }
 }
 
@@ -139,14 +159,16 @@ fn gateway(
     let needs = || stages.iter().chain(&global).map(Stage::needs);
     let mut gateway = Gateway {
         reads_loads: needs().any(|needs| needs.load),
-        reads_caches: needs().any(|needs| needs.index == Some(IndexSource::Oracle)),
+        reads_caches: needs().any(|needs| needs.source() == Some(IndexSource::Oracle)),
         region,
         global,
         stages,
         eligible: IdVec::new(),
+        narrowed: Vec::new(),
         line: VecDeque::new(),
         busy: 0,
-        held: VecDeque::new(),
+        held: params.data_classes.iter().map(|_| VecDeque::new()).collect(),
+        next_held: 0,
     };
     gateway.refresh_eligible(&params.data_classes);
     gateway

@@ -146,7 +146,9 @@ fn rows_out_of_order_are_sorted_with_a_notice() {
 }
 
 fn busy() -> SyntheticParams {
-    let shared = |count, tokens| Some(SharedPrefix { count, tokens: Tokens::new(tokens, 2000), zipf: 0.9 });
+    let shared = |count, tokens| {
+        Some(SharedPrefix { count, tokens: Tokens::new(tokens, 2000), zipf: 0.9, shared_as: None })
+    };
     SyntheticParams {
         sessions_per_s: 4.0,
         until: Until::Requests(1500),
