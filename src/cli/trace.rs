@@ -11,8 +11,15 @@ mod stats;
 
 use super::{Outcome, load, terminal};
 
-/// Work with traces.
+/// Work with traces: describe, convert, cut, hash and generate them.
+///
+/// Traces of all known formats are read, plain or packed; what they are is told by their beginning. docs/formats has a
+/// page for each.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "Examples:
+  regionsim trace stats traces/chat-3-regions.jsonl.zst
+  regionsim trace convert gateway.csv gateway.jsonl.zst --columns time=ts,session=conversation
+  regionsim trace sample gateway.jsonl.zst --share 0.1 --out tenth.jsonl.zst")]
 pub struct Args {
     #[command(subcommand)]
     command: TraceCommand,

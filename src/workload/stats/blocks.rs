@@ -23,7 +23,7 @@ pub struct BlockStats {
     pub distinct: u64,
     /// Share of the different blocks that one request alone has.
     pub once_share: f64,
-    /// Blocks that more than one request in a hundred has.
+    /// Blocks that more than ten requests and more than one in a hundred have.
     pub universal: u64,
     /// Share of requests that find nothing in a cache without end.
     pub zero_hit_share: f64,

@@ -1,7 +1,7 @@
 //! Sessions where a trace names none: a request continues the last one before it whose whole prompt its own begins
 //! with. Walks from a prompt's deepest full block towards its head; the parent is the last earlier request whose
-//! deepest full block is met, not counting the first block and blocks that more than one request in a hundred has:
-//! those are system prompts, not dialogues.
+//! deepest full block is met, not counting the first block and blocks that more than ten requests, and more
+//! than one in a hundred, have: those are system prompts, not dialogues.
 
 use super::super::data::{Blocks, TraceData};
 use super::segments::{Index, RowRuns};
