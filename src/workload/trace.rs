@@ -230,13 +230,13 @@ impl CompiledTrace {
     pub fn names(&self) -> &TraceNames {
         &self.names
     }
-    /// The key that a row's request had in the run that the trace is of.
-    pub(super) fn key_as_run(&self, index: u32) -> Option<u64> {
-        self.keys.get(index as usize).copied()
-    }
     /// The rows, in file order.
     pub fn rows(&self) -> impl Iterator<Item = &TraceRow> {
         self.rows.iter().map(|compiled| &compiled.row)
+    }
+    /// The key that a row's request had in the run that the trace is of.
+    pub(super) fn key_as_run(&self, index: u32) -> Option<u64> {
+        self.keys.get(index as usize).copied()
     }
     pub(super) fn row(&self, index: u32) -> &CompiledRow {
         &self.rows[index as usize]
