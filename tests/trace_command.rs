@@ -216,6 +216,10 @@ replica.chwbl = {}
     assert!(original.is_string());
     assert_eq!(digest(&[&["run", "replay.toml"][..], &common].concat()), original);
 
+    fs::write(at.join("clients.toml"), scenario.replace("sessions_per_s = 2.0", "clients = { count = 4 }"))
+        .unwrap();
+    let (_, errors) = told(at, &["trace", "generate", "clients.toml"], 2);
+    assert!(errors.contains("--export-trace"), "{errors}");
     let (_, errors) = told(at, &["run", "small.toml", "--export-trace", "x.jsonl", "--no-files"], 2);
     assert!(errors.contains("there are 2; choose with --policy"), "{errors}");
     let (_, errors) = told(at, &["run", "small.toml", "--policy", "one", "--export-trace", "-"], 2);
