@@ -28,12 +28,11 @@ pub(super) fn of(data: &TraceData, order: &[u32], index: &Index) -> Option<Vec<u
             .rev()
             .filter(|&&(segment, through)| through >= 2 && !index.universal(segment));
         let parent = deep.map(|&(segment, _)| ends[segment as usize]).find(|&parent| parent != NONE);
-        session_of[row as usize] = match parent {
-            Some(parent) => session_of[parent as usize],
-            None => {
-                sessions += 1;
-                sessions
-            }
+        session_of[row as usize] = if let Some(parent) = parent {
+            session_of[parent as usize]
+        } else {
+            sessions += 1;
+            sessions
         };
         if let Some(&(segment, _)) = chain[..full].last() {
             ends[segment as usize] = row;
