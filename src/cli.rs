@@ -59,7 +59,7 @@ enum Command {
     Schema(schema::Args),
     Policies(policies::Args),
     Catalog(catalog::Args),
-    Trace(trace::Args),
+    Trace(Box<trace::Args>),
     Bench(bench::Args),
     Completions(completions::Args),
     Man(completions::ManArgs),

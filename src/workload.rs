@@ -2,6 +2,7 @@
 //! hardware, routing or time to serve. One reader or generator a file.
 
 mod arrivals;
+pub mod as_sent;
 mod assign;
 pub mod chain;
 mod chains;
@@ -28,7 +29,6 @@ mod part;
 pub mod presets;
 pub mod read;
 pub mod readers;
-pub mod record;
 mod recorded;
 mod replay;
 pub mod request;

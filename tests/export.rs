@@ -87,6 +87,20 @@ fn two_workloads_in_one_run() {
     comes_back(&path, &["workloads.main.synthetic.duration=40s", "warmup=1s"], "gorgo", 1);
 }
 
+/// Clients that wait for their answers, a minute after the run's start, in some regions alone.
+#[test]
+fn clients_in_a_closed_loop_with_a_shift() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("clients.toml");
+    let clients = "[workloads.main]\nshift = \"20s\"\nallowed_regions = [\"us\", \"ap\"]\n\
+                   [workloads.main.synthetic]\nclients = { count = 12, ramp = \"5s\" }\nduration = \"40s\"\n";
+    let text = fs::read_to_string(scenario("saturated-apac")).unwrap();
+    let from = text.find("[workloads.main").unwrap();
+    let to = from + text[from..].find("[policies").unwrap();
+    fs::write(&path, format!("{}{clients}{}", &text[..from], &text[to..])).unwrap();
+    assert!(comes_back(&path, &["warmup=1s"], "p2c", 2) > 12);
+}
+
 /// Rows without sessions are keyed by row, and its clock ticks: both must come back.
 #[test]
 fn the_conversation_trace() {

@@ -355,3 +355,107 @@ fn what_is_changed_is_good_before() {
         }
     }
 }
+
+/// Changes files of one format; `seed` makes a good one.
+fn fuzz_format(what: &str, format: TraceFormat, seed: Vec<u8>) {
+    let good = reads(format);
+    let path = std::env::temp_dir().join(format!("regionsim-seed-{what}-{}", std::process::id()));
+    std::fs::write(&path, &seed).expect("a folder for temporary files");
+    assert!(good(&path, &seed), "the seed of {what} is good");
+    std::fs::remove_file(path).expect("it was written");
+    fuzz(what, &[seed], reads(format));
+}
+
+/// Forty lines, or as many as a format's file has.
+fn lines(head: &str, line: impl Fn(u32, &mut Stream) -> String) -> Vec<u8> {
+    let mut stream = Key::root(6).stream();
+    let mut text = head.to_owned();
+    for number in 0..40 {
+        text += &line(number, &mut stream);
+        text.push('\n');
+    }
+    text.into_bytes()
+}
+
+/// `n` ids after each other, as JSON.
+fn ids(first: u32, n: u32) -> String {
+    (first..first + n).map(|id| id.to_string()).collect::<Vec<_>>().join(",")
+}
+
+macro_rules! nightly {
+    ($($test:ident $what:literal $format:ident $seed:expr;)*) => {$(
+        #[test]
+        #[ignore = "as long as FUZZ_SECONDS: for the nightly run"]
+        fn $test() {
+            fuzz_format($what, TraceFormat::$format, $seed);
+        }
+    )*};
+}
+
+nightly! {
+    fuzz_aiperf_traces "aiperf" Mooncake lines("", |n, stream| {
+        let (session, blocks) = (n % 5, 1 + n / 5 % 7);
+        format!(
+            "{{\"session_id\":\"s{session}\",\"timestamp\":{n},\"delay\":{},\"input_length\":{},\"output_length\":5,\"hash_ids\":[{}]}}",
+            stream.below(9_000), blocks * 512 - stream.below(500), ids(session * 100, blocks)
+        )
+    });
+    fuzz_bailian_traces "bailian" Bailian lines("", |n, stream| {
+        let (parent, blocks) = (i64::from(n) - 4, 1 + n / 4);
+        format!(
+            "{{\"chat_id\":{n},\"parent_chat_id\":{},\"timestamp\":{n}.25,\"input_length\":{},\"output_length\":{},\"turn\":1,\"hash_ids\":[{}]}}",
+            parent.max(-1), blocks * 16 - stream.below(15), 1 + stream.below(90), ids(n % 4 * 100, blocks)
+        )
+    });
+    fuzz_azure_traces "azure" Azure lines("TIMESTAMP,ContextTokens,GeneratedTokens\r\n", |n, stream| {
+        format!("2023-11-16 18:15:{:02}.6805900,{},{}\r", n, 1 + stream.below(4_000), stream.below(400))
+    });
+    fuzz_burstgpt_traces "burstgpt" BurstGpt lines(
+        "Timestamp,Session ID,Elapsed time,Model,Request tokens,Response tokens,Total tokens,Log Type\n",
+        |n, stream| format!("{n}.5,{},1.5,GPT-4,{},{},9,API log", n % 7, 1 + stream.below(900), stream.below(90))
+    );
+    fuzz_agent_sessions "agent-sessions" AgentSessions lines("", |n, stream| {
+        let request = |at: u32, first: u32, blocks: u32| {
+            format!(
+                "{{\"t\":{at}.0,\"model\":\"m\",\"in\":{},\"out\":7,\"hash_ids\":[{}],\"think_time\":2.0,\"api_time\":1.5}}",
+                blocks * 64 + 3, ids(first, blocks)
+            )
+        };
+        let blocks = 1 + stream.below(5);
+        format!(
+            "{{\"block_size\":64,\"tool_tokens\":64,\"system_tokens\":{n},\"requests\":[{},{{\"t\":20.0,\"type\":\"subagent\",\"duration_ms\":15000,\"requests\":[{},{}]}},{}]}}",
+            request(0, 1, blocks), request(0, 900, 2), request(5, 900, 3), request(25, 1, blocks + 2)
+        )
+    });
+    fuzz_agent_turns "agent-turns" AgentTurns lines("", |n, stream| {
+        let next = if stream.below(2) == 0 { "tool" } else { "user" };
+        let (session, turn) = (n / 8, n % 8 + 1);
+        format!(
+            "{{\"session_id\":\"t{session}\",\"turn\":{turn},\"input_length\":{},\"output_length\":9,\"next\":\"{next}\",\"hash_ids\":[{}]}}",
+            turn * 16, ids(session * 100, turn)
+        )
+    });
+    fuzz_telemetry_tables "telemetry" Telemetry lines(
+        "ts,prompt_tokens,completion_tokens,session,tenant,region,class,priority,ttft_ms,latency_ms\n",
+        |n, stream| format!(
+            "2024-05-10T00:00:{n:02}.5Z,{},{},s{},\"t,{n}\",eu,chat,1,{},{}",
+            1 + stream.below(900), stream.below(90), n % 5, stream.below(99), stream.below(9_999)
+        )
+    );
+    fuzz_telemetry_lines "telemetry-lines" Telemetry lines("", |n, stream| format!(
+        "{{\"ts\":17152992{n:02}.25,\"prompt_tokens\":{},\"completion_tokens\":{},\"session\":{},\"region\":\"eu\",\"e2e_s\":0.5}}",
+        1 + stream.below(900), stream.below(90), n % 5
+    ));
+    fuzz_otlp "otlp" Otlp lines("", |n, stream| format!(
+        "{{\"resourceSpans\":[{{\"resource\":{{\"attributes\":[]}},\"scopeSpans\":[{{\"spans\":[{{\"startTimeUnixNano\":\"17152992{n:02}000000000\",\"endTimeUnixNano\":\"17152993{n:02}000000000\",\"attributes\":[{{\"key\":\"gen_ai.conversation.id\",\"value\":{{\"stringValue\":\"c{}\"}}}},{{\"key\":\"gen_ai.usage.input_tokens\",\"value\":{{\"intValue\":\"{}\"}}}},{{\"key\":\"gen_ai.usage.output_tokens\",\"value\":{{\"intValue\":{}}}}}]}}]}}]}}]}}",
+        n % 5, 1 + stream.below(900), stream.below(90)
+    ));
+    fuzz_vllm_bench "vllm-bench" VllmBench {
+        let list = |each: &dyn Fn(u32) -> String| (0..40).map(each).collect::<Vec<_>>().join(",");
+        format!(
+            "{{\"input_lens\":[{}],\"output_lens\":[{}],\"ttfts\":[{}],\"itls\":[{}],\n\"errors\":[{}],\"start_times\":[{}]}}",
+            list(&|n| (n + 1).to_string()), list(&|n| n.to_string()), list(&|n| format!("0.{n}")),
+            list(&|n| format!("[0.1,0.{n}]")), list(&|_| "\"\"".to_owned()), list(&|n| format!("9{n}.5"))
+        ).into_bytes()
+    };
+}

@@ -258,7 +258,8 @@ pub(super) fn one(
     let slos: Vec<SloParams> = input.world.classes.iter().map(|class| class.slo.clone()).collect();
     let requests = requests.map(|file| RequestsCsv::new(file, &labels, slos.clone())).transpose()?;
     // A Parquet file is by columns: only for it every row is kept to the end.
-    let mut writers: (Option<RequestsCsv<AtomicFile>>, (Option<Vec<RequestRow>>, Option<&mut SentRows>)) =
+    type Kept<'s> = (Option<Vec<RequestRow>>, Option<&'s mut SentRows>);
+    let mut writers: (Option<RequestsCsv<AtomicFile>>, Kept<'_>) =
         (requests, (frames.is_some().then(Vec::new), sent));
     let any = writers.0.is_some() || writers.1.0.is_some() || writers.1.1.is_some();
     let writer = any.then_some(&mut writers as &mut dyn RowWriter);

@@ -129,7 +129,7 @@ fn lru(area: &Area<'_>, traces: &[TraceStats]) -> Drawn {
     let top = lines.iter().flat_map(|line| &line.points).fold(0.0f64, |top, point| top.max(point.1));
     let titles =
         ["Prompt tokens found by one cache", "cache size, tokens (logarithmic)", "share of prompt tokens"];
-    curves(area, titles, lines, (top * 1.1).clamp(0.01, 1.0), SeriesLabelPosition::UpperLeft)
+    curves(area, titles, lines, (top * 1.1).clamp(0.01, 1.0), SeriesLabelPosition::LowerRight)
 }
 
 /// Shares over a logarithmic axis of tokens.

@@ -156,7 +156,7 @@ impl Table<'_> {
         self.line("block tokens", |trace| trace.blocks.as_ref().map(|_| trace.block_tokens.to_string()));
         self.line("distinct blocks", with(|b| Some(b.distinct.to_string())));
         self.line("of them in one request only", with(|b| Some(percent(b.once_share))));
-        self.line("of them in more than 1 % of requests", with(|b| Some(b.universal.to_string())));
+        self.line("of them universal", with(|b| Some(b.universal.to_string())));
         self.line("tokens found, endless cache", with(|b| Some(percent(b.hit_bound))));
         self.line("requests that find nothing", with(|b| Some(percent(b.zero_hit_share))));
         self.line("uncached tokens p10 / p50 / p90 / p99", with(|b| Some(spread(&b.uncached_tokens))));

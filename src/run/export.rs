@@ -3,7 +3,7 @@
 use super::{CellInput, RowWriter};
 use crate::id::Id;
 use crate::observe::RequestRow;
-use crate::workload::record::{Sent, record};
+use crate::workload::as_sent::{Sent, record};
 use crate::workload::{TraceData, workload_key};
 
 /// Keeps what an export needs of each row: 40 bytes a request.

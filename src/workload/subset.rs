@@ -172,12 +172,16 @@ fn content(data: &TraceData, index: usize) -> u64 {
     }
     match row.blocks {
         Blocks::Unknown => {}
-        Blocks::Ids { from, to } => data.ids[from..to].last().into_iter().for_each(|&id| digest.word(id)),
+        Blocks::Ids { from, to } => {
+            if let Some(&id) = data.ids[from..to].last() {
+                digest.word(id);
+            }
+        }
         Blocks::Prompt { from, to } | Blocks::Runs { from, to } => {
-            data.runs[from..to].last().into_iter().for_each(|run| {
+            if let Some(run) = data.runs[from..to].last() {
                 digest.word(run.key);
                 digest.word((run.start as u64) << 32 | run.len as u64);
-            })
+            }
         }
     }
     digest.value()

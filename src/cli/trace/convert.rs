@@ -48,14 +48,14 @@ pub fn run(args: &Args) -> Outcome {
     let data = args.reading.read(&args.input)?;
     match args.to {
         Target::Native => {
-            write_native(&data, &format!("regionsim trace convert, from {}", data.format), &mut out)?
+            write_native(&data, &format!("regionsim trace convert, from {}", data.format), &mut out)?;
         }
         Target::Mooncake => {
             let losses = mooncake_losses(&data);
             if !losses.meaning.is_empty() && !args.lossy {
-                let list = losses.meaning.iter().map(|loss| format!("\n  {loss}")).collect::<String>();
+                let list = losses.meaning.join("\n  ");
                 return Err(Failure::usage(anyhow!(
-                    "Mooncake's format cannot hold what makes these requests what they are:{list}\n\
+                    "Mooncake's format cannot hold what makes these requests what they are:\n  {list}\n\
                      give --lossy to write the rest, or convert to native"
                 )));
             }

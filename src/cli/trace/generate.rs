@@ -4,8 +4,8 @@ use super::super::exit::{Exit, Failure};
 use super::output::Output;
 use super::{Outcome, load, terminal};
 use crate::scenario::Plan;
-use crate::workload::generate::generate_trace;
-use crate::workload::{OriginAssignment, SyntheticParams, WorkloadKind, WorkloadParams};
+use crate::workload::generate::generate_workload;
+use crate::workload::{SyntheticParams, WorkloadKind, WorkloadParams};
 use anyhow::anyhow;
 
 /// Write a generated workload of a scenario as a trace.
@@ -39,16 +39,17 @@ const LEVEL: i32 = 19;
 pub fn run(args: &Args) -> Outcome {
     let plan = load::plan(&args.scenario, &args.set)?;
     let (workload, params) = generated(&plan, args.workload.as_deref())?;
-    let origins: Vec<(&str, f64)> = match workload.origins {
-        OriginAssignment::Single(origin) => vec![(&plan.world.origins[origin].name, 1.0)],
-        OriginAssignment::Weighted { .. } => {
-            plan.world.origins.iter().map(|origin| (origin.name.as_str(), origin.weight)).collect()
-        }
-    };
+    if params.clients.is_some() {
+        return Err(Failure::usage(anyhow!(
+            "the clients of `{}` send when they are answered, so only a run knows their times: \
+             `regionsim run --policy NAME --export-trace FILE` writes them",
+            workload.name
+        )));
+    }
     let seed = args.seed.unwrap_or(plan.seed);
-    let block_tokens = plan.world.block_tokens;
+    let (table, block_tokens) = (plan.world.origin_table(), plan.world.block_tokens);
     let mut out = Output::open(&args.out, LEVEL)?;
-    let written = generate_trace(params, &workload.name, &origins, block_tokens, seed, &mut out)?;
+    let written = generate_workload(workload, params, &table, block_tokens, seed, &mut out)?;
     out.finish()?;
     terminal::note(&format!("{} requests in {} sessions, seed {seed}", written.requests, written.sessions));
     Ok(Exit::Ok)

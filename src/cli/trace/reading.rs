@@ -5,8 +5,9 @@ use super::terminal;
 use crate::workload::open_file::Lines;
 use crate::workload::read::read_lines;
 use crate::workload::{Columns, OnBadLine, ReadOptions, TimeUnit, TraceData, TraceFormat, read_trace};
+use anyhow::anyhow;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// How the trace is read.
 #[derive(Clone, Debug, clap::Args)]
@@ -17,7 +18,7 @@ pub struct Reading {
     format: Option<TraceFormat>,
     /// Tokens of one of the file's blocks, where the format does not say.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_536))]
-    block_tokens: Option<u32>,
+    pub block_tokens: Option<u32>,
     /// What stands in which column, for your own CSV or JSON lines: time, input, output, session, tenant, origin,
     /// class, data_class, priority, ttft, e2e.
     #[arg(long, value_name = "KEY=COLUMN,…", value_parser = columns)]
@@ -52,7 +53,8 @@ fn rate(text: &str) -> Result<f64, String> {
 }
 
 impl Reading {
-    fn options(&self) -> ReadOptions {
+    /// What the reader is told.
+    pub fn options(&self) -> ReadOptions {
         ReadOptions {
             format: self.format.unwrap_or_default(),
             trace_block_tokens: self.block_tokens,
@@ -71,7 +73,21 @@ impl Reading {
             read_trace(Path::new(file), &self.options())
         };
         let data = read.map_err(Failure::usage)?;
-        data.notices.iter().for_each(|notice| terminal::note(&format!("{}: {notice}", data.path)));
+        Self::tell(&data);
         Ok(data)
+    }
+    /// Opens a file as lines, `-` being stdin, with its name.
+    pub fn open(file: &str) -> Result<(Lines, PathBuf), Failure> {
+        if file == "-" {
+            return Ok((Lines::from_reader(io::stdin())?, PathBuf::from("<stdin>")));
+        }
+        let lines = Lines::open(Path::new(file));
+        let lines = lines.map_err(|error| Failure::usage(anyhow!("`{file}` cannot be read: {error}")))?;
+        Ok((lines, PathBuf::from(file)))
+    }
+    /// Says what the reader has noticed.
+    pub fn tell(data: &TraceData) {
+        let name = data.path.rsplit('/').next().unwrap_or(&data.path);
+        data.notices.iter().for_each(|notice| terminal::note(&format!("{name}: {notice}")));
     }
 }

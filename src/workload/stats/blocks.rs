@@ -23,7 +23,7 @@ pub struct BlockStats {
     pub distinct: u64,
     /// Share of the different blocks that one request alone has.
     pub once_share: f64,
-    /// Blocks that more than one request in a hundred has.
+    /// Blocks that more than ten requests and more than one in a hundred have.
     pub universal: u64,
     /// Share of requests that find nothing in a cache without end.
     pub zero_hit_share: f64,
@@ -159,27 +159,24 @@ pub(super) fn of(
         let (mut reach, mut found, mut before) = (Some(0u64), 0u64, 0u64);
         for &(segment, through) in &chain {
             let (len, everywhere) = (through - before, index.universal(segment));
-            match stack.since(segment) {
-                Some(since) => {
-                    if let Some(held) = reach {
-                        let base = since.max(held);
-                        sizes.take(base, len, |i| tokens_of(before + i) - tokens_of(before));
-                        reach = Some(base + len);
-                        found = through;
-                    }
-                    if !everywhere {
-                        let gap = now - used_at[segment as usize];
-                        match gaps.last_mut() {
-                            Some((last, weight)) if *last == gap => *weight += len,
-                            _ => gaps.push((gap, len)),
-                        }
+            if let Some(since) = stack.since(segment) {
+                if let Some(held) = reach {
+                    let base = since.max(held);
+                    sizes.take(base, len, |i| tokens_of(before + i) - tokens_of(before));
+                    reach = Some(base + len);
+                    found = through;
+                }
+                if !everywhere {
+                    let gap = now - used_at[segment as usize];
+                    match gaps.last_mut() {
+                        Some((last, weight)) if *last == gap => *weight += len,
+                        _ => gaps.push((gap, len)),
                     }
                 }
-                None => {
-                    reach = None;
-                    once += if index.once(segment) { len } else { 0 };
-                    universal_blocks += if everywhere { len } else { 0 };
-                }
+            } else {
+                reach = None;
+                once += if index.once(segment) { len } else { 0 };
+                universal_blocks += if everywhere { len } else { 0 };
             }
             before = through;
         }

@@ -1,7 +1,7 @@
 //! Sessions where a trace names none: a request continues the last one before it whose whole prompt its own begins
 //! with. Walks from a prompt's deepest full block towards its head; the parent is the last earlier request whose
-//! deepest full block is met, not counting the first block and blocks that more than one request in a hundred has:
-//! those are system prompts, not dialogues.
+//! deepest full block is met, not counting the first block and blocks that more than ten requests, and more
+//! than one in a hundred, have: those are system prompts, not dialogues.
 
 use super::super::data::{Blocks, TraceData};
 use super::segments::{Index, RowRuns};
@@ -28,12 +28,11 @@ pub(super) fn of(data: &TraceData, order: &[u32], index: &Index) -> Option<Vec<u
             .rev()
             .filter(|&&(segment, through)| through >= 2 && !index.universal(segment));
         let parent = deep.map(|&(segment, _)| ends[segment as usize]).find(|&parent| parent != NONE);
-        session_of[row as usize] = match parent {
-            Some(parent) => session_of[parent as usize],
-            None => {
-                sessions += 1;
-                sessions
-            }
+        session_of[row as usize] = if let Some(parent) = parent {
+            session_of[parent as usize]
+        } else {
+            sessions += 1;
+            sessions
         };
         if let Some(&(segment, _)) = chain[..full].last() {
             ends[segment as usize] = row;

@@ -24,8 +24,10 @@ pub(super) struct Index {
     pub distinct: u64,
 }
 
-/// A block counts as universal if more than one request in this many has it.
+/// A block counts as universal if more than one request in this many has it,
 const UNIVERSAL_ONE_IN: u64 = 100;
+/// and more than this many requests (our choice: in a short trace, one in a hundred is nobody).
+const UNIVERSAL_OVER: u32 = 10;
 
 impl Index {
     pub(super) fn of(data: &TraceData) -> Index {
@@ -53,9 +55,10 @@ impl Index {
     pub(super) fn once(&self, segment: u32) -> bool {
         self.named_by[segment as usize] == 1
     }
-    /// Whether more than one request in a hundred names it.
+    /// Whether more than ten requests, and more than one in a hundred, name it.
     pub(super) fn universal(&self, segment: u32) -> bool {
-        self.named_by[segment as usize] as u64 * UNIVERSAL_ONE_IN > self.rows
+        let count = self.named_by[segment as usize];
+        count > UNIVERSAL_OVER && count as u64 * UNIVERSAL_ONE_IN > self.rows
     }
     /// A row's segments from the head on, each with the number of blocks up to its end.
     pub(super) fn chain(&self, runs: &RowRuns, chain: &mut Vec<(u32, u64)>) {

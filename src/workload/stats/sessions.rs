@@ -82,12 +82,11 @@ pub(super) fn of(data: &TraceData, order: &[u32], lineage: Option<&[u64]>) -> Op
             first.push(row.input as u64);
         } else {
             later += 1;
-            match row.input.checked_sub(*last) {
-                Some(more) => growth.push(more as u64),
-                None => {
-                    let (part, whole) = RESET_BELOW;
-                    resets += u64::from((row.input as u64) * whole < *last as u64 * part);
-                }
+            if row.input >= *last {
+                growth.push((row.input - *last) as u64);
+            } else {
+                let (part, whole) = RESET_BELOW;
+                resets += u64::from((row.input as u64) * whole < *last as u64 * part);
             }
         }
         *turns += 1;

@@ -94,8 +94,10 @@ fn blocks_by_hand() {
     for (point, tokens) in blocks.lru.iter().zip(shares) {
         close(point.hit_share, tokens as f64 / 130.0);
     }
-    // Five rows: every block is in more than one row in a hundred, so none counts.
-    assert_eq!((blocks.universal, blocks.reuse_s), (6, None));
+    // Row 1 uses 1 2 again after a second, row 3 uses 1 2 4 after two, row 4 uses 1 2 after one and 3 after four:
+    // 1 1 1 1 2 2 2 4.
+    let reuse = blocks.reuse_s.unwrap();
+    assert_eq!((blocks.universal, reuse.p10, reuse.p50, reuse.mean), (0, 1.0, 1.5, 14.0 / 8.0));
 }
 
 #[test]
@@ -139,7 +141,7 @@ fn sessions_by_hand() {
 
 #[test]
 fn lineage_follows_the_deepest_full_block() {
-    // 401 singles, so that shared blocks are in less than one row in a hundred.
+    // 401 singles, so that no block is in more than one row in a hundred.
     let mut rows: Vec<(u32, Vec<u64>)> = vec![
         (25, vec![1, 2, 3]),       // full: 1 2
         (38, vec![1, 2, 4, 5]),    // full: 1 2 4; continues the first

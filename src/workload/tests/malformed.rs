@@ -107,6 +107,7 @@ fn native_lines() {
     native(r#"{"t_ns":0,"in":40,"out":8,"runs":[[1,4294967295,3]]}"#, "runs", &["must end within"]);
     native(r#"{"t_ns":0,"in":40,"out":8,"runs":[[1,0]]}"#, "runs", &["[key, start, length]"]);
     native(r#"{"t_ns":0,"in":40,"out":8,"runs":[[1,0,3]],"ids":[1,2,3]}"#, "runs", &["not both"]);
+    native(r#"{"t_ns":0,"in":40,"out":8,"key":7}"#, "key", &["7", "as_run"]);
     native(r#"{"in":40,"out":8}"#, "t_ns", &["when it is sent"]);
     native(r#"{"t_ns":null,"in":40,"out":8}"#, "t_ns", &["when it is sent"]);
     native(r#"{"think_ns":5,"in":40,"out":8,"session":1}"#, "think_ns", &["after the first"]);
@@ -159,6 +160,9 @@ fn headers() {
     wrong(r#"{"regionsim_trace":1,"block_tokens":0}"#, 1, "block_tokens", &["1..=65536"]);
     wrong(r#"{"regionsim_trace":1}"#, 1, "block_tokens", &["absent"]);
     wrong(r#"{"regionsim_trace":1,"block_tokens":16,"x":0}"#, 1, "x", &["unknown"]);
+    wrong(r#"{"regionsim_trace":1,"block_tokens":16,"as_run":1}"#, 1, "as_run", &["true or false"]);
+    let as_run = r#"{"regionsim_trace":1,"block_tokens":16,"as_run":true}"#;
+    wrong(&format!("{as_run}\n{{\"t_ns\":0,\"in\":4,\"out\":8}}"), 2, "key", &["absent", "every request"]);
     wrong(r#"{"regionsim_trace":1,"block_tokens":16,"utc_start":"now"}"#, 1, "utc_start", &["date and time"]);
     let options = ReadOptions { format: TraceFormat::Native, ..ReadOptions::default() };
     let errors = read_with(br#"{"t_ns":0,"in":1,"out":1}"#, &options).unwrap_err();

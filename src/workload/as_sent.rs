@@ -8,7 +8,7 @@ use super::request::Request;
 use crate::id::{DataClassId, Id};
 use crate::observe::Outcome;
 use crate::rng::Key;
-use crate::time::SimTime;
+use crate::time::{SimTime, Span};
 use rustc_hash::FxHashMap;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -29,7 +29,8 @@ pub struct Sent {
 }
 
 /// The requests of `workload` that a run has sent, in the order in which it sent them, each at its time: an open loop.
-/// A replay of the trace in a run that is otherwise the same gives the same outcomes.
+/// A replay of the trace in a run that is otherwise the same gives the same outcomes. What a workload says of all its
+/// requests (shift, allowed regions, timeout) is not in the rows: the replay's workload says it.
 ///
 /// `key` and the rest are what [`super::open`] was given. Blocks, sessions and keys are those of the run itself
 /// ([`TraceData::as_run`]).
@@ -50,6 +51,8 @@ pub fn record(
         names: names(table),
         ..TraceData::default()
     };
+    // The workload's shift is its setting, which a replay has too.
+    let shift = workload.setting.shift;
     let mut source = super::open(workload, table, block_tokens, key);
     let mut under_way: BinaryHeap<Reverse<(SimTime, u32, usize)>> = BinaryHeap::new();
     let mut requests: Vec<Option<Request>> = Vec::new();
@@ -81,7 +84,11 @@ pub fn record(
             continue;
         };
         let told = sent[index];
-        rows.push((told.place, row(&mut data, &request, told.at), request.key));
+        rows.push((
+            told.place,
+            row(&mut data, &request, told.at.since(SimTime::ZERO).saturating_sub(shift)),
+            request.key,
+        ));
         if told.outcome != Outcome::InFlight {
             let slot = free.pop().unwrap_or_else(|| {
                 requests.push(None);
@@ -108,7 +115,7 @@ fn names(table: &OriginTable) -> TraceNames {
     }
 }
 
-fn row(data: &mut TraceData, request: &Request, at: SimTime) -> TraceRow {
+fn row(data: &mut TraceData, request: &Request, at: Span) -> TraceRow {
     let known = |index: usize, names: &[String]| (index < names.len()).then_some(index as u32);
     let from = data.runs.len();
     data.runs.extend_from_slice(request.chain.runs());
