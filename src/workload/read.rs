@@ -67,14 +67,12 @@ fn beginning(lines: &mut Lines, options: &ReadOptions) -> Result<Beginning, Trac
             keys = serde_json::from_slice(lines.line());
         }
     }
-    match keys {
-        Ok(Keys(keys)) => Ok(Beginning { keys: Some(keys), columns: Vec::new(), mapped }),
-        Err(_) => {
-            let shown = String::from_utf8_lossy(lines.line()).into_owned();
-            let rule = "every line must be a JSON object";
-            Err(TraceFinding::new(lines.number(), "line", shown, rule, "Correct or drop the line"))
-        }
-    }
+    let Ok(Keys(keys)) = keys else {
+        let shown = String::from_utf8_lossy(lines.line()).into_owned();
+        let rule = "every line must be a JSON object";
+        return Err(TraceFinding::new(lines.number(), "line", shown, rule, "Correct or drop the line"));
+    };
+    Ok(Beginning { keys: Some(keys), columns: Vec::new(), mapped })
 }
 
 /// The keys of an object.
