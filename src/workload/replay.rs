@@ -144,9 +144,14 @@ impl Source for Replay {
         let row = &compiled.row;
         let named = |index: Option<u32>| index.map(|index| index as usize);
         request.at = at;
-        request.session = if row.session == 0 { 0 } else { session_id(self.name_hash, row.session) };
+        let as_run = self.trace.key_as_run(index);
+        request.session = match row.session {
+            0 => 0,
+            session if as_run.is_some() => session,
+            session => session_id(self.name_hash, session),
+        };
         request.turn = row.turn;
-        request.key = request_key(self.name_hash, row, index);
+        request.key = as_run.unwrap_or_else(|| request_key(self.name_hash, row, index));
         request.tenant = TenantId(row.tenant);
         let identity = match (row.parent, request.session) {
             (0, 0) => identity_of(row),
