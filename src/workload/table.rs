@@ -102,15 +102,14 @@ impl Table {
         let mut found = [0; N];
         let mut whole = true;
         for (slot, column) in found.iter_mut().zip(columns) {
-            match table.find(column) {
-                Some(index) => *slot = index,
-                None => {
-                    whole = false;
-                    let rule =
-                        format!("the first line must name this column; it names {}", table.names.join(", "));
-                    let next = "Keep the header line, or say another `format`";
-                    errors.push(TraceFinding::new(lines.number(), column, "absent", rule, next));
-                }
+            if let Some(index) = table.find(column) {
+                *slot = index;
+            } else {
+                whole = false;
+                let rule =
+                    format!("the first line must name this column; it names {}", table.names.join(", "));
+                let next = "Keep the header line, or say another `format`";
+                errors.push(TraceFinding::new(lines.number(), column, "absent", rule, next));
             }
         }
         whole.then_some((table, found))
