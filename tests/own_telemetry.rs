@@ -65,9 +65,9 @@ fn a_day_begins_with_the_trace_unless_the_scenario_says() {
     };
     let friday = 4 * 86_400 + 8 * 3_600;
     assert_eq!(start("utc_start = \"Tue 14:00\""), 86_400 + 14 * 3_600);
+    assert_eq!(start(""), friday);
     // The trace begins an hour into the run.
     assert_eq!(start("shift = \"1h\""), friday - 3_600);
-    assert_eq!(start("trace.window = { from = \"1s\", for = \"1m\" }"), friday + 1);
 }
 
 #[test]
