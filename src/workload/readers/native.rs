@@ -215,7 +215,7 @@ fn key(number: u64, as_run: bool, key: Option<u64>) -> Result<Option<u64>, Trace
         (false, Some(key)) => {
             (key.to_string(), "only a trace whose header says `as_run` has keys", "Drop it")
         }
-        (true, key) | (false, key) => return Ok(key),
+        (_, key) => return Ok(key),
     };
     Err(TraceFinding::new(number, "key", value, rule, next))
 }
