@@ -125,7 +125,8 @@ fn a_mistake_in_a_trace_is_told_with_file_and_line() {
         (b"\xff\xfe{\0}\0".into(), "t.jsonl:1: "),
         ([b"\x1f\x8b\x08", &[7; 40][..]].concat(), "t.jsonl"),
         ([b"\x28\xb5\x2f\xfd", &[7; 40][..]].concat(), "t.jsonl"),
-        (b"timestamp,input,output\n1,2,3\n".into(), "t.jsonl:1: "),
+        (b"when,what,how\n1,2,3\n".into(), "t.jsonl:1: "),
+        (b"timestamp,input,output\n1,2,x\n".into(), "t.jsonl:2: "),
         (b"[1,2]".into(), "t.jsonl:1: "),
         (b"{}".into(), "t.jsonl:1: "),
         (format!("{ROW}\n{}", &ROW[..30]).into(), "t.jsonl:2: "),
@@ -143,7 +144,10 @@ fn a_mistake_in_a_trace_is_told_with_file_and_line() {
         (native(r#"{"t_ns":5,"in":40,"out":8,"runs":[[1,4294967295,3]]}"#).into(), "t.jsonl:2: "),
         (native(r#"{"think_ns":5,"in":40,"out":8}"#).into(), "t.jsonl:2: "),
         (HEADER.replace("16", "0").into(), "t.jsonl:1: "),
-        (HEADER.replace("16", "7").replace('}', "}\n{\"t_ns\":5,\"in\":40,\"out\":8}").into(), "t.jsonl"),
+        (
+            HEADER.replace("16", "7").replace('}', "}\n{\"t_ns\":5,\"in\":7,\"out\":8,\"ids\":[1]}").into(),
+            "t.jsonl",
+        ),
         (HEADER.into(), "t.jsonl"),
     ];
     for (trace, words) in cases {
@@ -151,10 +155,10 @@ fn a_mistake_in_a_trace_is_told_with_file_and_line() {
         let said = refused(folder.path(), &[]);
         holds(&said, &["--> s.toml:14:", "help: ", words]);
     }
-    // A name is a mistake of the two files together: it is told at the workload.
+    // A name is a mistake of the two files together: it is told at the trace's path, with the trace's own line.
     let folder =
         in_folder(SCENARIO, Some(native(r#"{"t_ns":5,"in":40,"out":8,"origin":"mars"}"#).as_bytes()));
-    holds(&refused(folder.path(), &[]), &["--> s.toml:13:", "mars", "america", "help: "]);
+    holds(&refused(folder.path(), &[]), &["--> s.toml:14:", "t.jsonl:2: ", "mars", "america", "help: "]);
 }
 
 #[test]

@@ -91,6 +91,14 @@ impl UtcStart {
     }
 }
 
+impl UtcStart {
+    /// Seconds since Monday 0 h of its week.
+    pub fn second_of_week(&self) -> u32 {
+        // 1 January 1970 was a Thursday.
+        (self.unix_ns.div_euclid(NS_PER_S) + 3 * S_PER_DAY).rem_euclid(7 * S_PER_DAY) as u32
+    }
+}
+
 impl fmt::Display for UtcStart {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (seconds, ns) = (self.unix_ns.div_euclid(NS_PER_S), self.unix_ns.rem_euclid(NS_PER_S));
@@ -127,6 +135,15 @@ mod tests {
             let (year, month, date) = date_from_days(day);
             assert_eq!(days_from_date(year, month, date), day);
         }
+    }
+
+    #[test]
+    fn weeks_begin_on_monday() {
+        let of = |text: &str| UtcStart::parse(text).unwrap().second_of_week();
+        assert_eq!(of("1970-01-01T00:00:00Z"), 3 * 86_400);
+        assert_eq!(of("2024-05-06T00:00:00Z"), 0, "a Monday");
+        // The Azure trace of 2023 begins on a Thursday.
+        assert_eq!(of("2023-11-16 18:15:46.68"), 3 * 86_400 + 18 * 3_600 + 15 * 60 + 46);
     }
 
     #[test]

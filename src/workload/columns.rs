@@ -127,7 +127,7 @@ impl Columns {
                 }
                 Some(_) if column.is_empty() => wrong.push(format!("`{key}` must name a column")),
                 Some(Some(first)) => {
-                    wrong.push(format!("`{key}` is given twice, as `{first}` and as `{column}`"))
+                    wrong.push(format!("`{key}` is given twice, as `{first}` and as `{column}`"));
                 }
                 Some(slot) => *slot = Some(column.to_owned()),
             }

@@ -216,7 +216,7 @@ fn too_late(number: u64, field: &str, value: &str, unit_ns: u64) -> TraceFinding
 /// A time in nanoseconds from milliseconds, whole or with decimals, or why not.
 pub(super) fn milliseconds(number: u64, field: &str, value: f64) -> Result<u64, TraceFinding> {
     // Whole numbers are exact.
-    if value >= 0.0 && value < 9e15 && value.fract() == 0.0 {
+    if (0.0..9e15).contains(&value) && value.fract() == 0.0 {
         return nanoseconds(number, field, value as u64, 1_000_000);
     }
     decimal_ns(number, field, value, 1_000_000)

@@ -25,7 +25,12 @@ pub fn read_lines(mut lines: Lines, path: &Path, options: &ReadOptions) -> Resul
         Ok(false) => return Err(TraceErrors::one(path, nothing("empty"))),
         Ok(true) => {}
     }
-    let begin = beginning(&mut lines, options).map_err(|finding| TraceErrors::one(path, finding))?;
+    let begin = match beginning(&mut lines, options) {
+        Ok(begin) => begin,
+        Err(finding) if options.format == TraceFormat::Auto => return Err(TraceErrors::one(path, finding)),
+        // The format is known, so this is a bad line like others.
+        Err(_) => Beginning::default(),
+    };
     let reader = match options.format {
         TraceFormat::Auto => READERS.iter().find(|reader| (reader.detect)(&begin)),
         format => READERS.iter().find(|reader| reader.format == format),
@@ -61,20 +66,21 @@ fn beginning(lines: &mut Lines, options: &ReadOptions) -> Result<Beginning, Trac
         return Ok(Beginning { keys: None, columns, mapped });
     }
     let mut keys = serde_json::from_slice::<Keys>(lines.line());
-    if keys.as_ref().is_err_and(serde_json::Error::is_eof) && lines.line().first() == Some(&b'{') {
+    // Only these write one document over several lines.
+    let document = matches!(options.format, TraceFormat::Auto | TraceFormat::Otlp | TraceFormat::VllmBench);
+    let cut = keys.as_ref().is_err_and(serde_json::Error::is_eof);
+    if document && cut && lines.line().first() == Some(&b'{') {
         let whole = lines.gather().map_err(|error| line_finding(lines, &error))?;
         if whole {
             keys = serde_json::from_slice(lines.line());
         }
     }
-    match keys {
-        Ok(Keys(keys)) => Ok(Beginning { keys: Some(keys), columns: Vec::new(), mapped }),
-        Err(_) => {
-            let shown = String::from_utf8_lossy(lines.line()).into_owned();
-            let rule = "every line must be a JSON object";
-            Err(TraceFinding::new(lines.number(), "line", shown, rule, "Correct or drop the line"))
-        }
-    }
+    let Ok(Keys(keys)) = keys else {
+        let shown = String::from_utf8_lossy(lines.line()).into_owned();
+        let rule = "every line must be a JSON object";
+        return Err(TraceFinding::new(lines.number(), "line", shown, rule, "Correct or drop the line"));
+    };
+    Ok(Beginning { keys: Some(keys), columns: Vec::new(), mapped })
 }
 
 /// The keys of an object.

@@ -83,12 +83,11 @@ pub(super) fn finish(
     let mut sessions: Vec<(u32, Option<i64>)> = Vec::new();
     let mut timed_turns = 0u64;
     for row in &recorded {
-        let since = match u64::try_from(row.at_ns - begin_ns) {
-            Ok(since) => nanoseconds(row.line, "time", since, 1),
-            Err(_) => {
-                let next = "Count time forwards, from the trace's own start";
-                Err(TraceFinding::new(row.line, "time", row.at_ns, "must not be negative", next))
-            }
+        let since = if let Ok(since) = u64::try_from(row.at_ns - begin_ns) {
+            nanoseconds(row.line, "time", since, 1)
+        } else {
+            let next = "Count time forwards, from the trace's own start";
+            Err(TraceFinding::new(row.line, "time", row.at_ns, "must not be negative", next))
         };
         let since = match since {
             Ok(since) => since,
@@ -104,7 +103,7 @@ pub(super) fn finish(
             turn = session.0;
             match session.1 {
                 Some(answered) if row.at_ns >= answered => {
-                    start = Start::After((row.at_ns - answered) as u64)
+                    start = Start::After((row.at_ns - answered) as u64);
                 }
                 _ => timed_turns += u64::from(turn > 0),
             }

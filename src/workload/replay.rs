@@ -74,7 +74,7 @@ impl Replay {
         }
         let from = params.window.map_or(0, |window| window.from.0);
         let scaled = |ns: u64| match (ns.saturating_sub(from), params.speed) {
-            (ns, 1.0) => SimTime(ns),
+            (ns, 1.0) => SimTime(ns).min(MAX_TIME),
             (ns, speed) => SimTime((ns as f64 / speed).round() as u64).min(MAX_TIME),
         };
         let part = Part::new(params, &trace, &times, key.named("sample"));

@@ -5,6 +5,11 @@ use super::error::{TraceErrors, TraceFinding};
 use super::open_file::Lines;
 use std::ops::Range;
 
+#[expect(clippy::naive_bytecount, reason = "lines are short")]
+fn count(line: &[u8], byte: u8) -> usize {
+    line.iter().filter(|&&other| other == byte).count()
+}
+
 /// What stands between values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Separator(u8);
@@ -12,8 +17,7 @@ pub(super) struct Separator(u8);
 impl Separator {
     /// Of a header line: the one of comma, semicolon and tab that it has most of.
     pub(super) fn of(header: &[u8]) -> Separator {
-        let count = |byte: u8| header.iter().filter(|&&other| other == byte).count();
-        let best = [b',', b';', b'\t'].into_iter().max_by_key(|&byte| (count(byte), byte == b','));
+        let best = [b',', b';', b'\t'].into_iter().max_by_key(|&byte| (count(header, byte), byte == b','));
         Separator(best.unwrap_or(b','))
     }
     /// The names in a header line, trimmed and in lower case.
@@ -45,7 +49,7 @@ impl Record {
         self.reader.reset();
         self.text.resize(line.len() + 1, 0);
         // One value more than separators, and one for the end.
-        self.ends.resize(line.iter().filter(|&&byte| byte == separator.0).count() + 2, 0);
+        self.ends.resize(count(line, separator.0) + 2, 0);
         let (mut read, mut written, mut count) = (0, 0, 0);
         loop {
             let (text, ends) = (&mut self.text[written..], &mut self.ends[count..]);
@@ -98,15 +102,14 @@ impl Table {
         let mut found = [0; N];
         let mut whole = true;
         for (slot, column) in found.iter_mut().zip(columns) {
-            match table.find(column) {
-                Some(index) => *slot = index,
-                None => {
-                    whole = false;
-                    let rule =
-                        format!("the first line must name this column; it names {}", table.names.join(", "));
-                    let next = "Keep the header line, or say another `format`";
-                    errors.push(TraceFinding::new(lines.number(), column, "absent", rule, next));
-                }
+            if let Some(index) = table.find(column) {
+                *slot = index;
+            } else {
+                whole = false;
+                let rule =
+                    format!("the first line must name this column; it names {}", table.names.join(", "));
+                let next = "Keep the header line, or say another `format`";
+                errors.push(TraceFinding::new(lines.number(), column, "absent", rule, next));
             }
         }
         whole.then_some((table, found))
@@ -200,7 +203,7 @@ mod tests {
         assert_eq!(values("a,b,c"), ["a", "b", "c"]);
         assert_eq!(
             values("a;b,5; c"),
-            ["a", "b,5", "c"][..].iter().map(|x| x.to_string()).collect::<Vec<_>>()
+            ["a", "b,5", "c"][..].iter().map(ToString::to_string).collect::<Vec<_>>()
         );
         assert_eq!(values("a\tb\t"), ["a", "b", ""]);
         assert_eq!(values("\"a,b\",\"say \"\"x\"\"\",7"), ["a,b", "say \"x\"", "7"]);

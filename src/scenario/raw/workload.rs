@@ -34,7 +34,7 @@ pub struct RawWorkload {
     pub prefix_affinity: Option<Ratio>,
     /// Whether a session's origin is drawn by the weights of the hour at which it begins, where origins have day curves, or by those of the whole day: "diurnal" or "static". Default: "diurnal".
     pub origin_draw: Option<OriginDraw>,
-    /// The time of the week, in UTC, at which the run begins, such as "Tue 14:00": where day curves begin. Default: "Mon 00:00".
+    /// The time of the week, in UTC, at which the run begins, such as "Tue 14:00": where day curves begin. Default: the trace's own beginning where its file has dates, else "Mon 00:00".
     pub utc_start: Option<String>,
     /// Demand by local time of origins that state none: "chat", "office", "flat", a table or a sinusoid. Default: "flat".
     pub rate_curve: Option<RawCurve>,

@@ -8,8 +8,9 @@ use crate::scenario::diagnostic::Diagnostic;
 use crate::scenario::document::At;
 use crate::scenario::raw::workload::{RawArrivals, RawShared};
 use crate::scenario::raw::{RawSynthetic, RawTokens, RawTrace, RawWorkload};
-use crate::time::Span;
+use crate::time::{NS_PER_SEC, Span};
 use crate::units::Ratio;
+use crate::workload::curve::WEEK_S;
 use crate::workload::geography::geography_notice;
 use crate::workload::kinds::Kind;
 use crate::workload::{
@@ -133,6 +134,16 @@ impl Resolver<'_> {
             (None, Some(synthetic)) => self.synthetic(name, synthetic, raw.scale.unwrap_or(1.0))?,
             (None, None) => return None,
         };
+        let mut setting = self.setting(name, raw);
+        if let (None, WorkloadKind::Trace(params)) = (&raw.utc_start, &kind)
+            && let Some(start) = params.trace.utc_start()
+        {
+            // What is replayed first, the trace's or the window's beginning, is `shift` after the run's.
+            let from = params.window.map_or(Span::ZERO, |window| window.from);
+            let ahead_s = from.0 as i64 / NS_PER_SEC as i64 - setting.shift.0 as i64 / NS_PER_SEC as i64;
+            let begins = i64::from(start.second_of_week()) + ahead_s;
+            setting.utc_start_s = begins.rem_euclid(i64::from(WEEK_S)) as u32;
+        }
         let workload = WorkloadParams {
             name: name.to_owned(),
             class: ClassId::new(class),
@@ -142,7 +153,7 @@ impl Resolver<'_> {
                 .unwrap_or_else(|| classes.get(ClassId::new(class)).map_or(0, |class| class.priority)),
             origins,
             kind,
-            setting: self.setting(name, raw),
+            setting,
         };
         if let (WorkloadKind::Trace(params), Some(raw)) = (&workload.kind, &raw.trace) {
             self.names_of_trace(name, raw, params, table);

@@ -11,6 +11,7 @@
 use super::{Beginning, Reader};
 use crate::digest::Digest;
 use crate::rng::{hash_name, mix2};
+use crate::time::MAX_TIME;
 use crate::workload::chains::{ChainCheck, Spans, coverage, runs_of};
 use crate::workload::data::{Blocks, Start, TraceData, TraceRow};
 use crate::workload::each_line::each_line;
@@ -259,16 +260,15 @@ impl State<'_> {
         let counts = (self.without_output, self.sub_agents, self.restored, self.sessions);
         self.chains.clear();
         let taken = self.session(line, session);
-        match taken {
-            Ok(()) => self.data.block_tokens = block,
-            Err(_) => {
-                self.data.rows.truncate(rows);
-                self.data.runs.truncate(runs);
-                self.data.after.truncate(after);
-                self.data.measured.ttft_ns.truncate(rows);
-                self.data.measured.e2e_ns.truncate(rows);
-                (self.without_output, self.sub_agents, self.restored, self.sessions) = counts;
-            }
+        if taken.is_ok() {
+            self.data.block_tokens = block;
+        } else {
+            self.data.rows.truncate(rows);
+            self.data.runs.truncate(runs);
+            self.data.after.truncate(after);
+            self.data.measured.ttft_ns.truncate(rows);
+            self.data.measured.e2e_ns.truncate(rows);
+            (self.without_output, self.sub_agents, self.restored, self.sessions) = counts;
         }
         taken
     }
@@ -302,7 +302,7 @@ impl State<'_> {
                 continue;
             }
             let before = parents.last().map(|&(_, ended)| ended);
-            let think_ns = self.think_ns(line, &path, item, at_ns, before)?;
+            let think_ns = think_ns(line, &path, item, at_ns, before)?;
             let Some(row) = self.request(shared, &path, item, turn)? else { continue };
             let waits_for = agents.iter().copied().chain(before);
             let last_ns = waits_for.clone().map(|ended| ended.ns).max();
@@ -336,22 +336,6 @@ impl State<'_> {
         (blocks, mix2(mix2(mix2(PREFIX, hash_name(model)), tools), system))
     }
 
-    /// From the answer before (or the sub-agent's start) to this request.
-    fn think_ns(
-        &self,
-        line: u64,
-        path: &str,
-        item: &Item<'_>,
-        at_ns: u64,
-        before: Option<Ended>,
-    ) -> Result<u64, TraceFinding> {
-        match (item.think_time, before) {
-            (Some(think), _) => decimal_ns(line, &format!("{path}think_time"), think, 1_000_000_000),
-            (None, Some(before)) => Ok(at_ns.saturating_sub(before.ns)),
-            (None, None) => Ok(0),
-        }
-    }
-
     /// A sub-agent's requests; the last to end.
     fn agent(
         &mut self,
@@ -382,7 +366,7 @@ impl State<'_> {
                 ));
             }
             let at_ns = begun_ns + decimal_ns(parent.line, &format!("{path}t"), item.t, 1_000_000_000)?;
-            let think_ns = self.think_ns(parent.line, &path, item, at_ns, before)?;
+            let think_ns = think_ns(parent.line, &path, item, at_ns, before)?;
             let Some(row) = self.request(shared, &path, item, turn)? else { continue };
             self.data.rows[row as usize].start = match (before, owner) {
                 (Some(_), _) => Start::After(think_ns),
@@ -391,7 +375,8 @@ impl State<'_> {
                     Start::After(at_ns.saturating_sub(owner.ns))
                 }
                 (None, None) => {
-                    Start::At(session_start.get_or_insert_with(|| self.starts.draw()).saturating_add(at_ns))
+                    let begin = *session_start.get_or_insert_with(|| self.starts.draw());
+                    Start::At((begin + at_ns).min(MAX_TIME.0))
                 }
             };
             let took = item.api_time.unwrap_or(0.0);
@@ -470,6 +455,21 @@ impl State<'_> {
         let (session, parent) = (shared.session, shared.parent);
         self.data.rows.push(TraceRow { input, output, blocks, session, turn, parent, ..TraceRow::EMPTY });
         Ok(Some(row as u32))
+    }
+}
+
+/// From the answer before (or the sub-agent's start) to this request.
+fn think_ns(
+    line: u64,
+    path: &str,
+    item: &Item<'_>,
+    at_ns: u64,
+    before: Option<Ended>,
+) -> Result<u64, TraceFinding> {
+    match (item.think_time, before) {
+        (Some(think), _) => decimal_ns(line, &format!("{path}think_time"), think, 1_000_000_000),
+        (None, Some(before)) => Ok(at_ns.saturating_sub(before.ns)),
+        (None, None) => Ok(0),
     }
 }
 

@@ -363,8 +363,8 @@ impl Rows {
             rows.push(row);
         }
         rows.sort_unstable();
-        if let Some(pair) = rows.windows(2).find(|pair| pair[0] == pair[1]) {
-            let twice = ids.iter().find(|id| self.by_id.get(id) == Some(&pair[0])).copied().unwrap_or(0);
+        if let Some(row) = rows.windows(2).find_map(|pair| (pair[0] == pair[1]).then_some(pair[0])) {
+            let twice = ids.iter().find(|id| self.by_id.get(id) == Some(&row)).copied().unwrap_or(0);
             return wrong(twice.to_string(), "is named twice", "Name each line once");
         }
         Ok(rows)

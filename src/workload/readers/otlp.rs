@@ -94,7 +94,7 @@ struct AnyValue<'a> {
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Text<'a> {
-    Text(#[serde(borrow)] Cow<'a, str>),
+    Words(#[serde(borrow)] Cow<'a, str>),
     Integer(i64),
     Large(u64),
     Double(f64),
@@ -103,7 +103,7 @@ enum Text<'a> {
 impl Text<'_> {
     fn text(&self) -> Cow<'_, str> {
         match self {
-            Text::Text(text) => Cow::Borrowed(text.as_ref()),
+            Text::Words(text) => Cow::Borrowed(text.as_ref()),
             Text::Integer(number) => Cow::Owned(number.to_string()),
             Text::Large(number) => Cow::Owned(number.to_string()),
             Text::Double(number) => Cow::Owned(number.to_string()),

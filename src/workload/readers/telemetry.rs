@@ -190,24 +190,18 @@ fn read(lines: &mut Lines, options: &ReadOptions, errors: &mut TraceErrors) -> T
     let mut data = TraceData { format: "telemetry", ..TraceData::default() };
     let header = lines.number();
     let mut table = (lines.line().first() != Some(&b'{')).then(|| Table::header(lines));
-    let mapping = match &table {
-        Some(table) => {
-            let place = |name: &str| table.find(name).map(|index| (name.to_owned(), index));
-            Mapping::find(options, &NEEDED, &table.names().join(", "), header, place, errors)
-        }
-        None => {
-            let Ok(Value::Object(object)) = serde_json::from_slice(lines.line()) else {
-                let rule = "every line must be a JSON object";
-                let shown = String::from_utf8_lossy(lines.line());
-                errors.push(TraceFinding::new(header, "line", shown, rule, "Correct or drop the line"));
-                return data;
-            };
-            let known: Vec<&str> = object.keys().map(String::as_str).collect();
-            let known = known.join(", ");
-            let first = Value::Object(object.clone());
-            let place = |name: &str| at_path(&first, name).map(|_| (name.to_owned(), 0));
-            Mapping::find(options, &NEEDED, &known, header, place, errors)
-        }
+    let mapping = if let Some(table) = &table {
+        let place = |name: &str| table.find(name).map(|index| (name.to_owned(), index));
+        Mapping::find(options, &NEEDED, &table.names().join(", "), header, place, errors)
+    } else {
+        let Ok(Value::Object(object)) = serde_json::from_slice(lines.line()) else {
+            errors.push(no_object(header, lines.line()));
+            return data;
+        };
+        let known = object.keys().cloned().collect::<Vec<_>>().join(", ");
+        let first = Value::Object(object);
+        let place = |name: &str| at_path(&first, name).map(|_| (name.to_owned(), 0));
+        Mapping::find(options, &NEEDED, &known, header, place, errors)
     };
     let Some(mapping) = mapping else { return data };
     let mut clock = Clock::new(options.time_unit);
@@ -220,13 +214,12 @@ fn read(lines: &mut Lines, options: &ReadOptions, errors: &mut TraceErrors) -> T
                 table.split(number, text)?;
                 Values::Table(table)
             }
-            None => match serde_json::from_slice(text) {
-                Ok(value @ Value::Object(_)) => Values::Object(value),
-                _ => {
-                    let (shown, rule) = (String::from_utf8_lossy(text), "every line must be a JSON object");
-                    return Err(TraceFinding::new(number, "line", shown, rule, "Correct or drop the line"));
-                }
-            },
+            None => {
+                let Ok(value @ Value::Object(_)) = serde_json::from_slice(text) else {
+                    return Err(no_object(number, text));
+                };
+                Values::Object(value)
+            }
         };
         let row = row(number, &mapping, &values, &mut clock, &mut people, &mut data, Known::default())?;
         match row {
@@ -238,6 +231,11 @@ fn read(lines: &mut Lines, options: &ReadOptions, errors: &mut TraceErrors) -> T
     data.notices.extend(clock.notice());
     finish(recorded, clock.naive, failed, &mut data, options, errors);
     data
+}
+
+fn no_object(number: u64, line: &[u8]) -> TraceFinding {
+    let (shown, rule) = (String::from_utf8_lossy(line), "every line must be a JSON object");
+    TraceFinding::new(number, "line", shown, rule, "Correct or drop the line")
 }
 
 /// Sessions and tenants by number.

@@ -78,6 +78,57 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
+    /// What a reader keeps as runs of ids shares what the ids share. Small ids in a row make long runs.
+    #[test]
+    fn of_runs_of_ids(prompts in prompts(), full_only in any::<bool>()) {
+        let mut numbers = std::collections::BTreeMap::new();
+        let mut number = |id: u64| {
+            let next = numbers.len() as u64;
+            *numbers.entry(id).or_insert(next)
+        };
+        for (file, engine) in [(16usize, 16usize), (32, 8), (8, 32), (4, 64), (16, 1)] {
+            let options = crate::workload::ReadOptions {
+                trace_block_tokens: Some(file as u32),
+                ..Default::default()
+            };
+            let mut text = String::new();
+            for (index, (prompt, output)) in prompts.iter().enumerate() {
+                let mut ids: Vec<u64> = ids(prompt, file).into_iter().map(&mut number).collect();
+                if full_only {
+                    ids.truncate(prompt.len() / file);
+                }
+                let chat = format!("\"chat_id\":{index},\"parent_chat_id\":-1,\"timestamp\":0");
+                let input = prompt.len();
+                writeln!(
+                    text,
+                    "{{{chat},\"input_length\":{input},\"output_length\":{output},\"hash_ids\":{ids:?}}}"
+                )
+                .unwrap();
+            }
+            let data = super::read_with(text.as_bytes(), &options)
+                .map_err(|errors| TestCaseError::fail(errors.to_string()))?;
+            let compiled = chains(&CompiledTrace::compile(&data, engine as u32).unwrap());
+            for (i, (prompt, output)) in prompts.iter().enumerate() {
+                prop_assert_eq!(compiled[i].2.len(), (prompt.len() + *output as usize) / engine);
+                for (j, (other, _)) in prompts.iter().enumerate().skip(i + 1) {
+                    let least = prompt.len().min(other.len());
+                    let mut told = common(&ids(prompt, file), &ids(other, file)) * file;
+                    if full_only {
+                        told = told.min(least / file * file);
+                    }
+                    let want = told.min(least) / engine;
+                    let got = common(&compiled[i].2, &compiled[j].2);
+                    prop_assert_eq!(got, want, "{} into {}, requests {} and {}", file, engine, i, j);
+                    let shared_anywhere = compiled[i].2.iter().filter(|id| compiled[j].2.contains(id)).count();
+                    prop_assert_eq!(shared_anywhere, want, "a block is shared outside the common prefix");
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn of_runs() {
     let shared = |count, tokens: Dist| {

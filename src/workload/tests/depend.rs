@@ -8,6 +8,7 @@ use crate::time::Span;
 use crate::workload::write::write_native;
 use crate::workload::{CompiledTrace, Request, TraceParams, WorkloadKind, open, workload_key};
 use proptest::prelude::*;
+use std::fmt::Write;
 use std::sync::Arc;
 
 /// A parent's turn, two sub-agents of which one has two turns, and the parent's next turn.
@@ -107,10 +108,11 @@ proptest! {
             on.sort_unstable();
             on.dedup();
             let input = index + 1;
-            text += &match on.as_slice() {
-                [] => format!("{{\"id\":{index},\"t_ns\":{number},\"in\":{input},\"out\":1}}\n"),
-                on => format!("{{\"id\":{index},\"think_ns\":{number},\"after\":{on:?},\"in\":{input},\"out\":1}}\n"),
+            let when = match on.as_slice() {
+                [] => format!("\"t_ns\":{number}"),
+                on => format!("\"think_ns\":{number},\"after\":{on:?}"),
             };
+            writeln!(text, "{{\"id\":{index},{when},\"in\":{input},\"out\":1}}").unwrap();
             waits.push(on);
         }
         let lasts = |index: usize| Span(rows[index].2);

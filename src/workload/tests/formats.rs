@@ -1,10 +1,13 @@
 //! What each reader makes of a good file, worked out by hand.
 
-use super::{read, read_with};
+use super::{drive, read, read_with, table, workload};
+use crate::observe::Outcome;
+use crate::rng::Key;
 use crate::time::Span;
 use crate::workload::data::{Blocks, Start, TraceData};
 use crate::workload::trace::CompiledTrace;
-use crate::workload::{Columns, READERS, ReadOptions, TraceFormat};
+use crate::workload::{Columns, READERS, ReadOptions, Request, TraceFormat, TraceParams, WorkloadKind, open};
+use std::sync::Arc;
 
 fn starts(data: &TraceData) -> Vec<Start> {
     data.rows.iter().map(|row| row.start).collect()
@@ -186,6 +189,22 @@ fn agent_sessions_wait_for_sub_agents_and_think_for_what_is_left() {
         .max();
     // 399 gaps of mean 0.5 s and standard deviation 0.5 s: 199.5 ± 5 · 0.5 · sqrt(399).
     assert!((last.unwrap() as f64 / 1e9 - 199.5).abs() < 50.0, "{last:?}");
+}
+
+#[test]
+fn served_as_recorded_a_session_is_sent_as_recorded() {
+    let data = read(SESSION.as_bytes()).unwrap();
+    let trace = Arc::new(CompiledTrace::compile(&data, 64).unwrap());
+    let keys: Vec<u64> = trace.request_keys("w").collect();
+    let params = workload("w", WorkloadKind::Trace(TraceParams::new(trace.clone())));
+    let mut source = open(&params, &table(&[("a", 1.0)]), 64, Key::root(1));
+    let row = |request: &Request| keys.iter().position(|&key| key == request.key).unwrap() as u32;
+    let sent = drive(source.as_mut(), |request| {
+        (trace.measured(row(request)).e2e.expect("every request has an api_time"), Outcome::Completed)
+    });
+    // The recorded times: 0, then the sub-agent's 10 and 10 + 9, then 40 and 60.
+    let times: Vec<(u32, u64)> = sent.iter().map(|request| (row(request), request.at.0 / S)).collect();
+    assert_eq!(times, [(0, 0), (1, 10), (2, 19), (3, 40), (4, 60)]);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::malformed::wrong;
 use super::read_with;
-use crate::workload::{Columns, OnBadLine, ReadOptions, TimeUnit};
+use crate::workload::{Columns, OnBadLine, ReadOptions, TimeUnit, TraceFormat};
 
 /// Puts each bad line after the good ones and holds the one finding against field and words.
 fn table(good: &str, cases: &[(&str, &str, &[&str])]) {
@@ -376,6 +376,17 @@ fn skipped_lines_are_counted_and_the_first_named() {
     let want = "12 bad lines were left out (line 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, …); the first: `input_length` is -5: \
                 must not be negative";
     assert_eq!(notice, want);
+    // Also a first line, where the format is said.
+    let cut = r#"{"timestamp":0,"input_len"#;
+    for format in [TraceFormat::Mooncake, TraceFormat::Telemetry] {
+        let told = ReadOptions { format, ..skip.clone() };
+        let read = read_with(format!("{cut}\n{good}\n{good}\n").as_bytes(), &told);
+        match format {
+            TraceFormat::Mooncake => assert_eq!(read.unwrap().rows.len(), 2),
+            _ => assert!(read.unwrap_err().to_string().contains("bad.jsonl:1: `line`")),
+        }
+    }
+    assert!(read_with(format!("{cut}\n{good}\n").as_bytes(), &skip).is_err(), "what is it?");
     let none = read_with(format!("{bad}\n{bad}").as_bytes(), &skip).unwrap_err();
     assert_eq!(none.findings.len(), 1);
     assert!(none.to_string().starts_with("bad.jsonl:1: `input_length` is -5"), "{none}");
