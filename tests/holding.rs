@@ -61,7 +61,10 @@ fn what_is_held_goes_in_the_order_it_came_and_all_of_it_goes() {
                 .collect();
             times.sort_unstable();
             assert!(times.len() > 20, "{spec}");
-            assert!(times.is_sorted_by_key(|&(_, sent)| sent), "{spec}: somebody was overtaken at gateway {gateway}");
+            assert!(
+                times.is_sorted_by_key(|&(_, sent)| sent),
+                "{spec}: somebody was overtaken at gateway {gateway}"
+            );
         }
     }
 }
