@@ -2,11 +2,13 @@
 //! files, `src/catalog/data/*.csv`, embedded and parsed once; must not know what uses them. Sources and licences:
 //! docs/DATA.md.
 
+pub mod country;
 pub mod gpu;
 pub mod model;
 pub mod region;
 pub mod rtt;
 
+pub use country::{Country, countries, country};
 pub use gpu::{Gpu, gpu, gpus};
 pub use model::{DimsProblem, Dtype, MlaDims, Model, ModelDims, MoeDims, model, models};
 pub use region::{CloudRegion, nearest_region_id, region, regions};
@@ -48,6 +50,11 @@ pub fn tables() -> Vec<TableInfo> {
         let rows = table.rtt.iter().filter(|row| row.iter().any(Option::is_some)).count();
         TableInfo { name, rows, provenance: table.provenance }
     }));
+    tables.push(TableInfo {
+        name: "countries",
+        rows: country::countries().len(),
+        provenance: country::PROVENANCE,
+    });
     tables
 }
 

@@ -3,6 +3,7 @@
 //! library differs between machines; callers round a sample once, to whole tokens or nanoseconds.
 
 use crate::rng::Stream;
+pub use coupled::{normal_cdf, standard_normal};
 use serde::{Deserialize, Serialize};
 
 /// A distribution of one non-negative number.
@@ -207,6 +208,7 @@ fn quantiles_are_sound(table: &[(f64, f64)]) -> Result<(), DistError> {
     size("table[0]", table[0].1)
 }
 
+mod coupled;
 mod sample;
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,9 @@
 //! Dense typed ids. Knows that an id is an index into one table; must not know what the table holds. A bare
 //! `usize` never names a thing: mixing up two tables is then a compile error.
 
+mod region_set;
+
+pub use region_set::RegionSet;
 use serde::{Deserialize, Serialize};
 use std::marker::PhantomData;
 use std::ops::{Index, IndexMut};

@@ -7,8 +7,7 @@ pub mod link;
 pub mod matrix;
 pub mod matrix_csv;
 pub mod params;
-pub mod region_set;
 
+pub use crate::id::RegionSet;
 pub use link::{Network, NetworkError, last_mile, set_up, split};
 pub use params::{Connection, JitterParams, LastMileParams, NetworkParams};
-pub use region_set::RegionSet;

@@ -149,6 +149,17 @@ impl Replica {
             Replica::Ps(ps) => ps.deliver(now, job, out),
         }
     }
+    /// The client of a job has left, after [`Replica::advance_to`] this instant. The job's end is told when it has
+    /// gone: at once, or at the end of the step under way; with outcome completed if it was faster. A plain queue
+    /// goes on with a service that it has begun.
+    pub fn cancel(&mut self, now: SimTime, job: JobId, out: &mut Vec<Output>) {
+        match self {
+            Replica::Engine(engine) => engine.cancel(now, job, out),
+            Replica::PlainEngine(engine) => engine.cancel(now, job, out),
+            Replica::Fifo(fifo) => fifo.cancel(now, job, out),
+            Replica::Ps(ps) => ps.cancel(now, job, out),
+        }
+    }
     /// When the replica wants to be woken next.
     pub fn wake_at(&self) -> Option<SimTime> {
         match self {

@@ -4,34 +4,65 @@
 mod arrivals;
 mod assign;
 pub mod chain;
+mod chains;
 mod check;
+pub mod clock;
+pub mod closed_loop;
+pub mod columns;
+pub mod curve;
 pub mod data;
+mod each_line;
 pub mod error;
+mod fields;
 pub mod generate;
-pub mod mooncake;
-pub mod native;
+pub mod geography;
+mod groups;
+pub mod hash_prompts;
+mod intensity;
+pub mod kinds;
+mod names;
 pub mod open_file;
+pub mod options;
 pub mod params;
+mod part;
 pub mod presets;
 pub mod read;
+pub mod readers;
+pub mod record;
+mod recorded;
 mod replay;
 pub mod request;
+pub mod rungs;
 mod sessions;
+mod setting;
+mod siphash;
 pub mod spread;
+mod starts;
+pub mod stats;
+pub mod subset;
 mod synthetic;
+mod table;
+pub mod to_mooncake;
 pub mod trace;
 pub mod write;
+mod writer;
 
 pub use chain::{Chain, Run};
-pub use check::check;
-pub use data::{TraceData, TraceRow};
+pub use check::{check, unknown_names};
+pub use clock::UtcStart;
+pub use columns::{Columns, TimeUnit};
+pub use curve::Curve;
+pub use data::{Measured, TraceData, TraceRow};
 pub use error::{TraceErrors, TraceFinding, WorkloadError};
-pub use generate::{Generated, generate_trace, workload_key};
+pub use generate::{Generated, generate_trace, generate_workload, workload_key};
+pub use options::{OnBadLine, ReadOptions, TraceFormat};
 pub use params::{
-    Arrivals, OriginAssignment, OriginRow, OriginTable, SharedPrefix, SyntheticParams, Tokens, TraceParams,
-    Until, WorkloadKind, WorkloadParams,
+    AffinityBy, Arrivals, AtLimit, Clients, Geography, GlobalPrefix, OriginAssignment, OriginRow,
+    OriginTable, RateStage, Setting, SharedPrefix, SyntheticParams, Tenancy, Tokens, TraceParams, Until,
+    Window, WorkloadKind, WorkloadParams,
 };
-pub use read::{ReadOptions, TraceFormat, read_trace};
+pub use read::read_trace;
+pub use readers::READERS;
 pub use request::{Request, Source};
 pub use trace::{CompiledTrace, TraceSummary};
 
@@ -41,12 +72,16 @@ use std::path::Path;
 /// Starts a workload. `key` is the run's key for it: [`workload_key`]. [`check`] has been asked before: names that
 /// it refuses are treated as absent here.
 pub fn open(params: &WorkloadParams, origins: &OriginTable, block_tokens: u32, key: Key) -> Box<dyn Source> {
-    match &params.kind {
+    let source: Box<dyn Source> = match &params.kind {
         WorkloadKind::Trace(trace) => Box::new(replay::Replay::new(params, trace, origins, key)),
-        WorkloadKind::Synthetic(synthetic) => {
-            Box::new(synthetic::Synthetic::new(params, synthetic, origins, block_tokens, key))
-        }
-    }
+        WorkloadKind::Synthetic(synthetic) => match &synthetic.clients {
+            None => Box::new(synthetic::Synthetic::new(params, synthetic, origins, block_tokens, key)),
+            Some(clients) => {
+                Box::new(closed_loop::ClosedLoop::new(params, synthetic, clients, origins, block_tokens, key))
+            }
+        },
+    };
+    setting::set(source, &params.setting)
 }
 
 /// Reads a trace and compiles it for an engine with blocks of `block_tokens`. What the user should know (grids

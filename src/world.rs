@@ -25,7 +25,7 @@ use crate::rng::Key;
 use crate::routing::{IndexSource, Stage, TargetId};
 use crate::time::{SimTime, Span};
 use crate::timing::{IngressParams, StepTime, TimingError};
-use crate::workload::{OriginRow, OriginTable, Source, WorkloadParams, open, workload_key};
+use crate::workload::{Source, WorkloadParams, open, workload_key};
 use gateway::Gateway;
 use outcome::OutcomeDigest;
 use slots::Slots;
@@ -156,7 +156,7 @@ impl<'p, O: Observer> World<'p, O> {
             }
         }
         let entry = gateway::entries(params, policy, &network, &gateways);
-        let table = origin_table(params);
+        let table = params.origin_table();
         let inflow = |workload: &WorkloadParams| Inflow {
             source: open(workload, &table, params.block_tokens, workload_key(seed, &workload.name)),
             turn: 0,
@@ -275,20 +275,6 @@ fn step_time(pool: &PoolParams) -> Result<Option<Arc<dyn StepTime>>, WorldError>
         timing.build().map(Arc::from).map_err(|source| WorldError::Timing { pool: pool.name.clone(), source })
     };
     pool.timing.as_ref().map(build).transpose()
-}
-
-fn origin_table(params: &WorldParams) -> OriginTable {
-    OriginTable {
-        origins: (params.origins.iter())
-            .map(|origin| OriginRow {
-                name: origin.name.clone(),
-                weight: origin.weight,
-                data_class: origin.data_class,
-            })
-            .collect(),
-        classes: params.classes.iter().map(|class| class.name.clone()).collect(),
-        data_classes: params.data_classes.iter().map(|class| class.name.clone()).collect(),
-    }
 }
 
 /// The gateway of an origin's requests of a data class, as an index.

@@ -57,6 +57,7 @@ fn two_regions() -> WorldParams {
         data_class: DataClassId(0),
         last_mile: LastMileParams { median_rtt: Span::from_ms(20), sigma: 0.3 },
         connection: Connection::Cold { setup_round_trips: 2 },
+        geography: Default::default(),
     });
     let far = Span::from_ms(80);
     params.network.rtt = vec![vec![Span::ZERO, far], vec![far, Span::ZERO]];
@@ -69,7 +70,7 @@ fn two_regions() -> WorldParams {
             sessions_per_s: 6.0,
             until: Until::Requests(1_500),
             tenants: 5,
-            system: Some(SharedPrefix { count: 5, tokens: Tokens::fixed(256), zipf: 1.0 }),
+            system: Some(SharedPrefix { count: 5, tokens: Tokens::fixed(256), zipf: 1.0, shared_as: None }),
             turns: Dist::Constant { value: 3.0 },
             ..SyntheticParams::default()
         },

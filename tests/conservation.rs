@@ -272,7 +272,12 @@ fn build(recipe: &Recipe) -> (WorldParams, PolicyParams) {
         sessions_per_s: f64::from(load.per_s),
         until: Until::Requests(load.requests),
         tenants: load.tenants,
-        system: load.shared.then(|| SharedPrefix { count: 3, tokens: Tokens::fixed(100), zipf: 1.0 }),
+        system: load.shared.then(|| SharedPrefix {
+            count: 3,
+            tokens: Tokens::fixed(100),
+            zipf: 1.0,
+            shared_as: None,
+        }),
         message: Tokens::new(Dist::Exponential { mean: load.message }, 4_000),
         output: Tokens::new(Dist::Exponential { mean: load.output }, 1_000),
         turns: Dist::Constant { value: f64::from(load.turns) },

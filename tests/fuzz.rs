@@ -273,7 +273,7 @@ fn fuzz_overrides() {
 
 /// Reads and compiles for several block sizes.
 fn reads(format: TraceFormat) -> impl Fn(&Path, &[u8]) -> bool {
-    move |path, _| match read_trace(path, &ReadOptions { format, trace_block_tokens: None }) {
+    move |path, _| match read_trace(path, &ReadOptions { format, ..ReadOptions::default() }) {
         Err(errors) => {
             assert!(!errors.is_empty() && !errors.to_string().is_empty());
             false

@@ -427,6 +427,7 @@ fn more_room_never_lowers_the_hits_of_one_replica_that_serves_one_at_a_time() {
                 count: 40,
                 tokens: Tokens::new(Dist::Lognormal { median: 600.0, sigma: 0.6 }, 1_500),
                 zipf: 0.8,
+                shared_as: None,
             }),
             ..chat(600)
         },
@@ -503,7 +504,7 @@ fn tenants_kept_apart_share_no_block() {
     let params = synthetic(&mut world);
     *params = SyntheticParams {
         system: None,
-        documents: Some(SharedPrefix { count: 1, tokens: Tokens::fixed(320), zipf: 0.0 }),
+        documents: Some(SharedPrefix { count: 1, tokens: Tokens::fixed(320), zipf: 0.0, shared_as: None }),
         tenants: 4,
         turns: Dist::Constant { value: 1.0 },
         ..chat(300)

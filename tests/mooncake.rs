@@ -11,7 +11,7 @@ use regionsim::observe::{Outcome, RequestRow};
 use regionsim::replica::{Admission, EngineParams, Scheduler, ServerParams};
 use regionsim::routing::PolicySpec;
 use regionsim::timing::{RooflineParams, TimingParams, profile};
-use regionsim::workload::params::{OriginAssignment, TraceParams, WorkloadKind, WorkloadParams};
+use regionsim::workload::params::{TraceParams, WorkloadKind, WorkloadParams};
 use regionsim::workload::{ReadOptions, load_trace};
 use regionsim::world::{PolicyParams, Summary, WorldParams};
 use std::sync::Arc;
@@ -43,14 +43,7 @@ fn fleet() -> Option<WorldParams> {
         pool.timing = Some(TimingParams::Roofline(roofline.clone()));
     }
     let trace = TraceParams { raw_times: true, ..TraceParams::new(Arc::new(trace)) };
-    params.workloads.push(WorkloadParams {
-        name: "mooncake".into(),
-        class: Default::default(),
-        data_class: None,
-        priority: 0,
-        origins: OriginAssignment::default(),
-        kind: WorkloadKind::Trace(trace),
-    });
+    params.workloads.push(WorkloadParams::new("mooncake", WorkloadKind::Trace(trace)));
     Some(params)
 }
 

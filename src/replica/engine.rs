@@ -4,6 +4,7 @@
 //! as they are scheduled. Every step costs O(batch): this is the plain engine that a faster one is compared with.
 
 mod buckets;
+mod cancel;
 mod lockstep;
 mod schedule;
 mod stretch;
@@ -33,6 +34,8 @@ pub struct Engine<C: KvCache> {
     running: Vec<u32>,
     /// Sequences of the step under way, in the order they were scheduled.
     batch: Vec<u32>,
+    /// Those who are to go before the next step.
+    leaving: Vec<JobId>,
     /// The end of the step under way, in picoseconds; none while idle.
     step_end_ps: Option<u64>,
     /// An idle engine with something waiting starts its next step at this time.
@@ -59,6 +62,7 @@ impl<C: KvCache> Engine<C> {
             waiting: VecDeque::new(),
             running: Vec::new(),
             batch: Vec::new(),
+            leaving: Vec::new(),
             step_end_ps: None,
             start_at: None,
             arrivals: 0,
@@ -146,6 +150,7 @@ impl<C: KvCache> Engine<C> {
             Some(end_ps) => {
                 debug_assert_eq!(visible(end_ps), now);
                 self.finish_step(now, out);
+                self.let_go(now, out);
                 end_ps
             }
             None => now.0 * PS_PER_NS,

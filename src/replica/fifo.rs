@@ -61,6 +61,17 @@ impl Fifo {
         self.waiting.insert((job.priority, order), waiting);
         self.serve(now, out);
     }
+    /// A job that waits goes; one in service is served to its end.
+    pub fn cancel(&mut self, now: SimTime, job: JobId, out: &mut Vec<Output>) {
+        let Some(key) = self.waiting.iter().find(|(_, waiting)| waiting.job == job).map(|(&key, _)| key)
+        else {
+            return;
+        };
+        if let Some(waiting) = self.waiting.remove(&key) {
+            self.waiting_tokens -= u64::from(waiting.prompt_tokens);
+        }
+        out.push(Output::Ended { job, at: now, outcome: Outcome::TimedOut, tokens: Tokens::default() });
+    }
     fn serve(&mut self, now: SimTime, out: &mut Vec<Output>) {
         while self.serving.len() < self.params.slots as usize {
             let Some(((_, order), next)) = self.waiting.pop_first() else { break };

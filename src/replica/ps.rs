@@ -62,6 +62,15 @@ impl ProcessorSharing {
         self.work.computed_tokens += u64::from(job.prompt_tokens);
         self.jobs.push(Reverse((departure, order, job.id, now, job.prompt_tokens, job.output_tokens)));
     }
+    /// A job goes; the others share what it had.
+    pub fn cancel(&mut self, now: SimTime, job: JobId, out: &mut Vec<Output>) {
+        self.update(now);
+        let before = self.jobs.len();
+        self.jobs.retain(|Reverse((_, _, other, ..))| *other != job);
+        if self.jobs.len() < before {
+            out.push(Output::Ended { job, at: now, outcome: Outcome::TimedOut, tokens: Tokens::default() });
+        }
+    }
     /// When the next job leaves if none arrives: rounded up to the next nanosecond.
     pub fn wake_at(&self) -> Option<SimTime> {
         let Reverse((departure, ..)) = self.jobs.peek()?;

@@ -28,6 +28,9 @@ pub struct Manifest {
     pub scenario_hash: String,
     /// The workloads' hashes by name.
     pub workload_hashes: Vec<(String, String)>,
+    /// How the origins were made up that traces do not tell, by workload, with the seeds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub origins: Vec<(String, String)>,
     /// Overrides given on the command line, `path=value`.
     pub overrides: Vec<String>,
     /// The cells.
@@ -53,9 +56,17 @@ impl Manifest {
             scenario: summary.scenario.clone(),
             scenario_hash: summary.provenance.scenario_hash.clone(),
             workload_hashes: summary.provenance.workload_hashes.clone(),
+            origins: origin_labels(summary),
             overrides: overrides.to_vec(),
             cells: cells.collect(),
             files,
         }
     }
+}
+
+/// The labels of made-up origins, with the seeds they were drawn by.
+pub fn origin_labels(summary: &Summary) -> Vec<(String, String)> {
+    let seeds: Vec<String> = summary.seeds.iter().map(ToString::to_string).collect();
+    let seeded = |label: &String| label.replace("seed of the cell", &format!("seed {}", seeds.join(" ")));
+    summary.provenance.origins.iter().map(|(name, label)| (name.clone(), seeded(label))).collect()
 }

@@ -131,6 +131,7 @@ pub(crate) fn cell(policy: &str, seed: u64, step_ms: u64) -> RunResult {
             tool_version: "0.0.0".to_string(),
             scenario_hash: "00000000000000aa".to_string(),
             workload_hashes: vec![("main".to_string(), "00000000000000bb".to_string())],
+            origins: Vec::new(),
             profiles: vec![("linear".to_string(), "given in the scenario".to_string())],
             data_tables: vec![DataTable {
                 name: "aws-rtt".to_string(),

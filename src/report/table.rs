@@ -1,6 +1,7 @@
 //! The terminal table: one row a policy, in two blocks. The best value of a column is marked `*`, a percentile with
 //! fewer than ten samples beyond it `~`. Plain text, so that it pastes; bold only where colour is wanted.
 
+use super::manifest::origin_labels;
 use super::measures::{self, Better, Measure};
 use super::summary::{MeasureSummary, PolicySummary, Summary};
 use std::fmt::Write;
@@ -15,7 +16,8 @@ pub fn render(summary: &Summary, colour: bool) -> String {
         }
         self::block(&mut out, block, &summary.policies, colour, &mut marks);
     }
-    if marks.best || marks.unreliable || summary.seeds.len() > 1 {
+    let origins = origin_labels(summary);
+    if marks.best || marks.unreliable || summary.seeds.len() > 1 || !origins.is_empty() {
         out.push('\n');
     }
     if marks.best {
@@ -26,6 +28,9 @@ pub fn render(summary: &Summary, colour: bool) -> String {
     }
     if summary.seeds.len() > 1 {
         let _ = writeln!(out, "± 95 % interval (Student) over {} seeds", summary.seeds.len());
+    }
+    for (workload, label) in origins {
+        let _ = writeln!(out, "! origin of {workload}: {label}; the trace does not tell it");
     }
     out
 }

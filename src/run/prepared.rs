@@ -9,7 +9,8 @@ use crate::replica::{Method, ServerParams};
 use crate::scenario::{Plan, PoolFacts};
 use crate::time::Span;
 use crate::timing;
-use crate::workload::WorkloadKind;
+use crate::workload::geography::origin_label;
+use crate::workload::{WorkloadKind, WorkloadParams};
 use crate::world::{PolicyParams, PoolParams};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -54,6 +55,7 @@ impl Prepared {
                 tool_version: env!("CARGO_PKG_VERSION").to_string(),
                 scenario_hash: format!("{:016x}", plan.content_hash()),
                 workload_hashes: workload_hashes(&plan),
+                origins: origin_labels(&plan),
                 profiles: profiles(&plan),
                 data_tables: tables,
             }),
@@ -113,6 +115,15 @@ fn workload_hashes(plan: &Plan) -> Vec<(String, String)> {
         WorkloadKind::Synthetic(_) => "generated".to_string(),
     };
     plan.world.workloads.iter().map(|workload| (workload.name.clone(), hash(&workload.kind))).collect()
+}
+
+/// How the origins were made up that traces do not tell. The seed is each cell's own.
+fn origin_labels(plan: &Plan) -> Vec<(String, String)> {
+    let table = plan.world.origin_table();
+    let label = |workload: &WorkloadParams| {
+        origin_label(workload, &table, "of the cell").map(|label| (workload.name.clone(), label))
+    };
+    plan.world.workloads.iter().filter_map(label).collect()
 }
 
 /// Each kind of timing once, with how far to trust it.

@@ -128,6 +128,10 @@ pub struct Provenance {
     pub scenario_hash: String,
     /// Each workload's name and the hash of its trace or generator, in hexadecimal.
     pub workload_hashes: Vec<(String, String)>,
+    /// Workloads whose trace does not tell where clients are, and how their origins were made up: `synthetic(method,
+    /// seed, affinity)`. A ranking on such origins is about this choice as much as about the trace.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub origins: Vec<(String, String)>,
     /// The timing profiles in use with their status, such as `roofline-v1 (hand-set, not fitted)`.
     pub profiles: Vec<(String, String)>,
     /// The data tables in use.

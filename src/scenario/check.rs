@@ -448,7 +448,11 @@ pub(super) fn describe(schema: &Value) -> String {
             }
             None => "a table".into(),
         },
-        "array" => "an array, such as [\"a\", \"b\"]".into(),
+        "array" => match schema.get("items").map(|items| types_of(items)).as_deref() {
+            Some(["number"]) => "an array of numbers".into(),
+            Some(["object"]) | Some([]) => "an array of tables".into(),
+            _ => "an array, such as [\"a\", \"b\"]".into(),
+        },
         "string" => "text in quotes".into(),
         "integer" => range_of(schema),
         "number" => "a number".into(),

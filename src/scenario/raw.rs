@@ -2,6 +2,7 @@
 //! the help in messages, the JSON Schema's and docs/SCENARIO.md's. Must not know whether names exist or numbers fit
 //! together: that is `resolve`'s. Positions are not carried: the document finds a caret by path.
 
+pub mod demand;
 pub mod workload;
 
 use crate::catalog::Dtype;
@@ -9,6 +10,7 @@ use crate::replica::{Admission, Scheduler};
 use crate::routing::PolicySpec;
 use crate::units::{Bandwidth, Duration, Ratio};
 use crate::world::Isolation;
+pub use demand::{CurvePreset, RawCurve, RawOwnCurve, RawStage};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -315,6 +317,13 @@ pub struct RawOrigin {
     pub last_mile: Option<RawLastMile>,
     /// Whether a request finds a connection open: "warm", or "cold" (TCP and TLS 1.3 first), "cold_tls12", "cold_quic". Default: "warm".
     pub connection: Option<RawConnection>,
+    /// Local time minus UTC, in hours (5.5 for India). Default: 0.
+    #[schemars(range(min = -18, max = 18))]
+    pub utc_offset: Option<f64>,
+    /// Its demand by local time: "chat", "office", "flat", a table or a sinusoid. Default: the workload's `rate_curve`.
+    pub day_curve: Option<RawCurve>,
+    /// Countries (two-letter codes) and continents ("europe", "north-america") whose requests come from here, where a trace names countries in place of origins. Default: none.
+    pub countries: Option<Vec<String>>,
 }
 
 /// An access network.

@@ -2,7 +2,10 @@
 //! must not know engine blocks or origins' ids.
 
 use super::Run;
+use super::clock::UtcStart;
 use crate::digest::Digest;
+use crate::rng::hash_name;
+use crate::time::Span;
 
 /// The longest prompt or output that is believed, in tokens (our choice: 16 times the longest context on the
 /// market; larger numbers are mistakes).
@@ -11,12 +14,16 @@ pub const MAX_TOKENS: u64 = 16_777_216;
 /// The most origins, classes or data classes that a trace may name (our choice: more are mistaken for names).
 pub const MAX_NAMES: usize = 1_024;
 
+/// The block size that is written for a trace without blocks: nothing follows from it (vLLM's own, so that a converted
+/// file can be added to).
+pub const UNUSED_BLOCK: u32 = 16;
+
 /// The rows of a trace in file order.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TraceData {
     /// Where it was read from.
     pub path: String,
-    /// `mooncake` or `native`.
+    /// The name of its format.
     pub format: &'static str,
     /// Tokens of one of its blocks.
     pub block_tokens: u32,
@@ -28,8 +35,19 @@ pub struct TraceData {
     pub ids: Vec<u64>,
     /// The runs of all rows.
     pub runs: Vec<Run>,
+    /// Its sessions, keys and blocks are those of a run, not numbers of its own: a replay takes them as they are.
+    pub as_run: bool,
+    /// The key of each row's request, of a trace that is `as_run`; else empty.
+    pub keys: Vec<u64>,
+    /// What rows wait for that do not simply wait for the turn before: `(row, the row it waits for)`, in order of
+    /// rows. A row of [`Start::After`] that stands here waits for all of these to end, and for nothing else.
+    pub after: Vec<(u32, u32)>,
     /// Names of origins, classes and data classes in order of appearance.
     pub names: TraceNames,
+    /// What was measured where the trace was recorded.
+    pub measured: Measurements,
+    /// When the trace begins on the clock of the wall, if it says.
+    pub utc_start: Option<UtcStart>,
     /// What the user should know about the file.
     pub notices: Vec<String>,
 }
@@ -43,6 +61,59 @@ pub struct TraceNames {
     pub classes: Vec<String>,
     /// Residency classes.
     pub data_classes: Vec<String>,
+    /// The line in which each origin, class and data class is first named; empty where lines are not known.
+    pub lines: [Vec<u64>; 3],
+}
+
+impl TraceNames {
+    /// The line in which name number `index` of kind 0 (origins), 1 (classes) or 2 (data classes) first stands.
+    pub fn line(&self, kind: usize, index: usize) -> Option<u64> {
+        self.lines[kind].get(index).copied().filter(|&line| line > 0)
+    }
+}
+
+/// Times that a recorded service took, by row. A column is stored only when some row has it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Measurements {
+    /// Time to first token in nanoseconds, [`Measurements::NONE`] where there is none; empty or one a row.
+    pub ttft_ns: Vec<u64>,
+    /// Time to the last token in nanoseconds, as `ttft_ns`.
+    pub e2e_ns: Vec<u64>,
+}
+
+/// What was measured of one request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Measured {
+    /// Time to first token.
+    pub ttft: Option<Span>,
+    /// Time to the last token.
+    pub e2e: Option<Span>,
+}
+
+impl Measurements {
+    /// Nothing was measured.
+    pub const NONE: u64 = u64::MAX;
+
+    /// Notes what was measured of row `row`; rows may come in any order.
+    pub(super) fn set(&mut self, row: usize, ttft_ns: Option<u64>, e2e_ns: Option<u64>) {
+        for (column, value) in [(&mut self.ttft_ns, ttft_ns), (&mut self.e2e_ns, e2e_ns)] {
+            if let Some(value) = value {
+                if column.len() <= row {
+                    column.resize(row + 1, Self::NONE);
+                }
+                column[row] = value;
+            }
+        }
+    }
+    /// Whether there is none at all.
+    pub fn is_empty(&self) -> bool {
+        self.ttft_ns.is_empty() && self.e2e_ns.is_empty()
+    }
+    /// What was measured of row `row`.
+    pub fn get(&self, row: usize) -> Measured {
+        let value = |column: &[u64]| column.get(row).filter(|&&ns| ns != Self::NONE).map(|&ns| Span(ns));
+        Measured { ttft: value(&self.ttft_ns), e2e: value(&self.e2e_ns) }
+    }
 }
 
 /// One request of a trace.
@@ -60,6 +131,9 @@ pub struct TraceRow {
     pub session: u64,
     /// Its turn within the session.
     pub turn: u32,
+    /// The session that started this one, 0 where there is none: a sub-agent's session belongs to its parent's
+    /// client and shares its origin.
+    pub parent: u64,
     /// Its tenant.
     pub tenant: u32,
     /// Index into the names, if it names one.
@@ -81,6 +155,7 @@ impl TraceRow {
         blocks: Blocks::Unknown,
         session: 0,
         turn: 0,
+        parent: 0,
         tenant: 0,
         origin: None,
         class: None,
@@ -94,7 +169,8 @@ impl TraceRow {
 pub enum Start {
     /// At this time, in nanoseconds.
     At(u64),
-    /// This long after the answer to the turn before reached the client, in nanoseconds.
+    /// This long after the answers to what it waits for have reached the client, in nanoseconds: the turn before in
+    /// its session, unless [`TraceData::after`] says other rows.
     After(u64),
 }
 
@@ -110,6 +186,14 @@ pub enum Blocks {
         /// One past the last.
         to: usize,
     },
+    /// Runs over the prompt's blocks, `runs[from..to]`; they may leave the partial last block out or end with it.
+    /// What the output adds is the row's own.
+    Prompt {
+        /// First.
+        from: usize,
+        /// One past the last.
+        to: usize,
+    },
     /// Runs over the full blocks of prompt and output, `runs[from..to]`.
     Runs {
         /// First.
@@ -120,8 +204,15 @@ pub enum Blocks {
 }
 
 impl TraceData {
-    /// The index of `name` in `names`, added if new; `None` when there are [`MAX_NAMES`] others.
-    pub(super) fn intern(names: &mut Vec<String>, name: &str) -> Option<u32> {
+    /// The index of `name` among the names of `kind` (0 origins, 1 classes, 2 data classes), added if new as seen in
+    /// `line`; `None` when there are [`MAX_NAMES`] others.
+    pub(super) fn intern(&mut self, kind: usize, name: &str, line: u64) -> Option<u32> {
+        let TraceNames { origins, classes, data_classes, lines } = &mut self.names;
+        let names = match kind {
+            0 => origins,
+            1 => classes,
+            _ => data_classes,
+        };
         if let Some(index) = names.iter().position(|known| known == name) {
             return Some(index as u32);
         }
@@ -129,10 +220,11 @@ impl TraceData {
             return None;
         }
         names.push(name.to_owned());
+        lines[kind].push(line);
         Some(names.len() as u32 - 1)
     }
     /// Hash of the canonical rows: what they mean, not how the file spells it. Path, format, compression and
-    /// the spelling of JSON do not count.
+    /// the spelling of JSON do not count, nor what was measured: it moves nothing in a replay.
     pub fn content_hash(&self) -> u64 {
         let mut digest = Digest::new();
         digest.word(self.block_tokens as u64);
@@ -168,6 +260,13 @@ impl TraceData {
                     digest.word(1 + (to - from) as u64);
                     self.ids[from..to].iter().for_each(|&id| digest.word(id));
                 }
+                Blocks::Prompt { from, to } => {
+                    digest.word(u64::MAX / 2 - (to - from) as u64);
+                    for run in &self.runs[from..to] {
+                        digest.word(run.key);
+                        digest.word((run.start as u64) << 32 | run.len as u64);
+                    }
+                }
                 Blocks::Runs { from, to } => {
                     digest.word(u64::MAX - (to - from) as u64);
                     for run in &self.runs[from..to] {
@@ -177,6 +276,22 @@ impl TraceData {
                 }
             }
         }
+        for (row, waits_for) in &self.after {
+            digest.word(AFTER ^ ((*row as u64) << 32 | *waits_for as u64));
+        }
+        for (index, row) in self.rows.iter().enumerate().filter(|(_, row)| row.parent != 0) {
+            digest.word(PARENT ^ index as u64);
+            digest.word(row.parent);
+        }
+        if self.as_run {
+            digest.word(AS_RUN);
+            self.keys.iter().for_each(|&key| digest.word(key));
+        }
         digest.value()
     }
 }
+
+/// Salts, so that optional parts cannot be mistaken for each other; absent, they leave the hash as it was.
+const AFTER: u64 = hash_name("trace/after");
+const AS_RUN: u64 = hash_name("trace/as-run");
+const PARENT: u64 = hash_name("trace/parent");

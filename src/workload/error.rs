@@ -74,19 +74,23 @@ pub struct TraceErrors {
     pub findings: Vec<TraceFinding>,
     /// How many more there are.
     pub more: u64,
+    /// Lines that were left out because the reader was told to, and the first findings among them.
+    pub skipped: (u64, Vec<TraceFinding>),
 }
 
 impl TraceErrors {
     /// How many findings are kept.
     pub const LIMIT: usize = 20;
+    /// How many lines left out are named.
+    pub const SKIPPED: usize = 10;
 
     /// None so far.
     pub fn new(path: &Path) -> TraceErrors {
-        TraceErrors { path: path.to_owned(), findings: Vec::new(), more: 0 }
+        TraceErrors { path: path.to_owned(), findings: Vec::new(), more: 0, skipped: Default::default() }
     }
     /// Exactly one.
     pub fn one(path: &Path, finding: TraceFinding) -> TraceErrors {
-        TraceErrors { path: path.to_owned(), findings: vec![finding], more: 0 }
+        TraceErrors { findings: vec![finding], ..TraceErrors::new(path) }
     }
     /// Takes another.
     pub fn push(&mut self, finding: TraceFinding) {
@@ -95,6 +99,27 @@ impl TraceErrors {
         } else {
             self.more += 1;
         }
+    }
+    /// Takes a finding for which its line is left out and the trace still read.
+    pub fn skip(&mut self, finding: TraceFinding) {
+        self.skipped.0 += 1;
+        if self.skipped.1.len() < Self::SKIPPED {
+            self.skipped.1.push(finding);
+        }
+    }
+    /// What the user should know of the lines left out.
+    pub fn skipped_notice(&self) -> Option<String> {
+        let (count, first) = (self.skipped.0, self.skipped.1.first()?);
+        let lines: Vec<String> = self.skipped.1.iter().map(|finding| finding.line.to_string()).collect();
+        let more = if count > lines.len() as u64 { ", …" } else { "" };
+        Some(format!(
+            "{count} bad line{} left out (line {}{more}); the first: `{}` is {}: {}",
+            if count == 1 { " was" } else { "s were" },
+            lines.join(", "),
+            first.field,
+            first.value,
+            first.rule
+        ))
     }
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {

@@ -2,15 +2,16 @@
 //! written with `think_ns`, so that a replay closes the loop.
 
 use super::Chain;
-use super::arrivals::Beginnings;
-use super::assign::Assigner;
+use super::arrivals::{Beginnings, week};
+use super::assign::{Asks, Assigner};
 use super::data::{Blocks, Start, TraceNames, TraceRow};
-use super::params::{OriginAssignment, OriginRow, OriginTable, SyntheticParams};
+use super::params::{OriginRow, OriginTable, SyntheticParams, WorkloadKind, WorkloadParams};
 use super::replay::session_id;
-use super::sessions::Sessions;
+use super::sessions::{Progress, Sessions};
 use super::write::{write_header, write_row};
-use crate::id::{DataClassId, Id, TenantId};
+use crate::id::Id;
 use crate::rng::{Key, hash_name};
+use crate::time::SimTime;
 use std::io::{self, Write};
 
 /// The key of a workload in a run: what [`super::open`] wants to be given.
@@ -38,14 +39,34 @@ pub fn generate_trace(
     seed: u64,
     to: &mut dyn Write,
 ) -> io::Result<Generated> {
-    let key = workload_key(seed, name);
     let rows = origins.iter().map(|&(name, weight)| OriginRow {
         name: name.to_owned(),
         weight,
-        data_class: DataClassId(0),
+        ..OriginRow::default()
     });
     let table = OriginTable { origins: rows.collect(), ..OriginTable::default() };
-    let assigner = Assigner::new(OriginAssignment::default(), &table, key.named("origin"));
+    let workload = WorkloadParams::new(name, WorkloadKind::Synthetic(params.clone()));
+    generate_workload(&workload, params, &table, block_tokens, seed, to)
+}
+
+/// The same for `workload`, whose generator `params` is, with all that is said about its origins: day curves, affinity.
+/// An empty table of origins leaves them out.
+pub fn generate_workload(
+    workload: &WorkloadParams,
+    params: &SyntheticParams,
+    table: &OriginTable,
+    block_tokens: u32,
+    seed: u64,
+    to: &mut dyn Write,
+) -> io::Result<Generated> {
+    if params.clients.is_some() {
+        let why =
+            "clients in a closed loop send when they are answered: such a workload has no times to write";
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+    }
+    let name = workload.name.as_str();
+    let key = workload_key(seed, name);
+    let assigner = Assigner::new(workload, table, key.named("origin"));
     let names = TraceNames {
         origins: table.origins.iter().map(|origin| origin.name.clone()).collect(),
         ..TraceNames::default()
@@ -53,33 +74,36 @@ pub fn generate_trace(
     let source = format!("regionsim trace generate, seed {seed}");
     write_header(to, block_tokens, name, &source)?;
     let sessions = Sessions::new(params, key);
-    let mut beginnings = Beginnings::new(params, key);
+    let mut beginnings = Beginnings::new(params, &week(workload, table), key);
+    let by = workload.origins.by();
     let mut chain = Chain::new();
     let mut written = Generated::default();
     while let Some(beginning) = beginnings.next(&sessions) {
         let session = beginning.session;
         let head = sessions.head(session);
         let identity = session_id(hash_name(name), session + 1);
-        let origin = assigner.origin(None, identity, TenantId(head.tenant)).index() as u32;
-        let (mut turn, mut history) = (0, 0);
-        while turn < beginning.turns
-            && let Some(drawn) = sessions.turn(session, &head, turn, history)
+        let begins = SimTime(beginning.at_ns);
+        let origin = assigner.origin(None, Asks { identity, group: head.group(by), begins }).index() as u32;
+        let mut progress = Progress::default();
+        while progress.turn < beginning.turns
+            && let Some(drawn) = sessions.turn(session, &head, progress)
         {
-            history = drawn.prompt + drawn.output;
-            sessions.chain(session, &head, history, block_tokens, &mut chain);
+            let turn = progress.turn;
+            progress = drawn.after(turn);
+            sessions.chain(session, drawn.epoch, &head, progress.history, block_tokens, None, &mut chain);
+            let at = (begins + workload.setting.shift).0;
             let row = TraceRow {
-                start: if turn == 0 { Start::At(beginning.at_ns) } else { Start::After(drawn.think.0) },
+                start: if turn == 0 { Start::At(at) } else { Start::After(drawn.think.0) },
                 input: drawn.prompt,
                 output: drawn.output,
                 blocks: Blocks::Runs { from: 0, to: chain.runs().len() },
                 session: session + 1,
                 turn,
                 tenant: head.tenant,
-                origin: (!origins.is_empty()).then_some(origin),
+                origin: (!table.origins.is_empty()).then_some(origin),
                 ..TraceRow::EMPTY
             };
             write_row(to, &row, &names, &[], chain.runs())?;
-            turn += 1;
             written.requests += 1;
         }
         written.sessions += 1;

@@ -90,6 +90,13 @@ impl Lines {
             }
         }
     }
+    /// Adds all that follows to the current line; false where that is longer than a line may be, and then some of it
+    /// may be lost.
+    pub fn gather(&mut self) -> Result<bool, LineError> {
+        let room = (self.cap as u64 + 1).saturating_sub(self.buffer.len() as u64);
+        self.reader.by_ref().take(room).read_to_end(&mut self.buffer).map_err(LineError::Io)?;
+        Ok(self.buffer.len() <= self.cap)
+    }
     /// The line that `advance` read, without white space around it.
     pub fn line(&self) -> &[u8] {
         self.buffer.trim_ascii()

@@ -1,9 +1,10 @@
 //! What a workload is made from. Knows parameters, ids and integers; must not know the scenario file that fills
 //! them. All defaults are explicit here, so that a plan shows what runs.
 
+use super::curve::Curve;
 use super::trace::CompiledTrace;
 use crate::dist::Dist;
-use crate::id::{ClassId, DataClassId, OriginId};
+use crate::id::{ClassId, DataClassId, OriginId, RegionSet};
 use crate::time::Span;
 use serde::Serialize;
 use std::sync::Arc;
@@ -23,6 +24,36 @@ pub struct WorkloadParams {
     pub origins: OriginAssignment,
     /// What it sends.
     pub kind: WorkloadKind,
+    /// How it is set into the scenario's time.
+    pub setting: Setting,
+}
+
+/// How a workload is set into the scenario's time.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Setting {
+    /// The time of the week at which the run begins, in seconds since Monday 0 h UTC: where day curves begin.
+    pub utc_start_s: u32,
+    /// The day curve of origins that state none of their own; `None` is the same at all times.
+    pub rate_curve: Option<Curve>,
+    /// How long after the run's start the workload starts.
+    pub shift: Span,
+    /// Regions whose replicas may serve it, within what its data class allows; `None` adds no rule.
+    pub allowed: Option<RegionSet>,
+}
+
+impl WorkloadParams {
+    /// A workload of all defaults but these.
+    pub fn new(name: &str, kind: WorkloadKind) -> WorkloadParams {
+        WorkloadParams {
+            name: name.to_owned(),
+            class: ClassId(0),
+            data_class: None,
+            priority: 0,
+            origins: OriginAssignment::default(),
+            kind,
+            setting: Setting::default(),
+        }
+    }
 }
 
 /// How requests that name no origin get one. Every turn of a session has the same.
@@ -31,9 +62,14 @@ pub struct WorkloadParams {
 pub enum OriginAssignment {
     /// By the origins' weights, a keyed draw per session (per request where there is none).
     Weighted {
-        /// Share of sessions, 0 to 1, whose draw is keyed by their tenant instead, so that a tenant has a home. 0
+        /// Share of sessions, 0 to 1, whose draw is keyed by their group instead, so that a group has a home. 0
         /// spreads every shared prompt over all origins (worst for local caches), 1 is the opposite.
-        tenant_affinity: f64,
+        affinity: f64,
+        /// What a group is.
+        by: AffinityBy,
+        /// Whether a session's origin is drawn with the weights of the moment at which it begins (day curves), not
+        /// those of the whole day. Homes do not move.
+        diurnal: bool,
     },
     /// All from one origin, over what rows name as well.
     Single(OriginId),
@@ -41,8 +77,29 @@ pub enum OriginAssignment {
 
 impl Default for OriginAssignment {
     fn default() -> Self {
-        OriginAssignment::Weighted { tenant_affinity: 0.0 }
+        OriginAssignment::Weighted { affinity: 0.0, by: AffinityBy::Tenant, diurnal: true }
     }
+}
+
+impl OriginAssignment {
+    /// What a group is under affinity.
+    pub fn by(self) -> AffinityBy {
+        match self {
+            OriginAssignment::Weighted { by, .. } => by,
+            OriginAssignment::Single(_) => AffinityBy::Tenant,
+        }
+    }
+}
+
+/// What has a home origin under affinity.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AffinityBy {
+    /// Tenants.
+    #[default]
+    Tenant,
+    /// Sessions that begin with the same shared prompt: the first blocks that not nearly everyone has.
+    Prefix,
 }
 
 /// Where the requests come from.
@@ -69,6 +126,19 @@ pub struct TraceParams {
     /// Keep the file's timestamps even where they sit on a coarse clock grid. By default the requests of a grid
     /// cell are spread over it.
     pub raw_times: bool,
+    /// Share of the sessions that are replayed, above 0 to 1: whole sessions, each by a draw of its own.
+    pub sample: f64,
+    /// Only sessions that begin within a part of the file's time; what is before it is left out.
+    pub window: Option<Window>,
+}
+
+/// A part of a trace's own time, before `speed`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Window {
+    /// Where it begins, from the trace's time 0. The replay's time 0 is there.
+    pub from: Span,
+    /// How long it is.
+    pub lasts: Span,
 }
 
 fn summary_of<S: serde::Serializer>(trace: &Arc<CompiledTrace>, to: S) -> Result<S::Ok, S::Error> {
@@ -78,7 +148,7 @@ fn summary_of<S: serde::Serializer>(trace: &Arc<CompiledTrace>, to: S) -> Result
 impl TraceParams {
     /// A replay as recorded.
     pub fn new(trace: Arc<CompiledTrace>) -> TraceParams {
-        TraceParams { trace, speed: 1.0, limit: None, raw_times: false }
+        TraceParams { trace, speed: 1.0, limit: None, raw_times: false, sample: 1.0, window: None }
     }
 }
 
@@ -87,28 +157,96 @@ impl TraceParams {
 pub struct SyntheticParams {
     /// The gaps between first turns.
     pub arrivals: Arrivals,
-    /// First turns (sessions) per second, over all origins.
+    /// First turns (sessions) per second, over all origins, on the mean of a usual day.
     pub sessions_per_s: f64,
+    /// A ladder of rates instead of `sessions_per_s`, one stage after the other; empty is none.
+    pub stages: Vec<RateStage>,
+    /// A closed loop of clients in place of arrivals; rate and stages are then not used.
+    pub clients: Option<Clients>,
     /// When it stops.
     pub until: Until,
     /// How many tenants; a system prompt belongs to one.
     pub tenants: u32,
+    /// How sessions fall on tenants. `None`: a system prompt is drawn by its own popularity and has its tenant; without
+    /// system prompts all tenants are alike.
+    pub tenancy: Option<Tenancy>,
+    /// What every prompt begins with (tools, a product's prompt), before the system prompt.
+    pub global: Option<GlobalPrefix>,
     /// System prompts at the head of every prompt.
     pub system: Option<SharedPrefix>,
     /// Documents after the system prompt (retrieval).
     pub documents: Option<SharedPrefix>,
+    /// What belongs to a user (memory, instructions), after the documents; its `zipf` is the users' activity.
+    pub users: Option<SharedPrefix>,
+    /// The first prompt of a session with everything before it; in place of `message`.
+    pub first_input: Option<Tokens>,
     /// The first user message.
     pub message: Tokens,
     /// The user messages of later turns.
     pub later_message: Tokens,
+    /// How much longer each prompt is than the one before, the answer between them included; in place of
+    /// `later_message`. Drawn at the same rank as that answer: long answers and long additions go together, because
+    /// independent draws would make prompts that do not hold the answer before them.
+    pub growth: Option<Tokens>,
     /// Answers.
     pub output: Tokens,
     /// Turns of a session, at least 1, rounded to the nearest.
     pub turns: Dist,
     /// Seconds from an answer's arrival at the client to the next turn.
     pub think_s: Dist,
-    /// A session ends before the turn whose prompt and output would exceed this; a first turn is cut to it.
+    /// Share of later turns that wait for a tool, not for a person, 0 to 1.
+    pub tool_share: f64,
+    /// Seconds from an answer to the next turn where that waits for a tool.
+    pub tool_wait_s: Dist,
+    /// Share of later turns, 0 to 1, at which the context is compacted: the prompt is drawn like a first one, and shares
+    /// only the layers above the session's own.
+    pub reset_share: f64,
+    /// What happens before the turn whose prompt and output would exceed `max_context_tokens`.
+    pub at_limit: AtLimit,
+    /// The most tokens of a prompt and its output; a first turn is cut to it.
     pub max_context_tokens: u32,
+}
+
+/// Clients in a closed loop: each sends its next request when its last has ended.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Clients {
+    /// How many.
+    pub count: u32,
+    /// Seconds from a session's last answer to the client's next session. With single turns this is the time to think.
+    pub pause_s: Dist,
+    /// They begin evenly over this time.
+    pub ramp: Span,
+}
+
+/// What happens to a session that would exceed its context.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AtLimit {
+    /// It ends.
+    #[default]
+    End,
+    /// Its context is compacted.
+    Reset,
+}
+
+/// How sessions fall on tenants.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Tenancy {
+    /// Zipf exponent of the tenants' shares; 0 is uniform.
+    pub zipf: f64,
+    /// The first so many tenants are heavy hitters.
+    pub heavy: u32,
+    /// They share this part of the sessions evenly, 0 to 1, beside what Zipf gives them of the rest.
+    pub heavy_share: f64,
+}
+
+/// What every prompt begins with.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct GlobalPrefix {
+    /// Its length.
+    pub tokens: u32,
+    /// Workloads that state the same name here begin with the same tokens; `None` is this workload alone.
+    pub shared_as: Option<String>,
 }
 
 impl Default for SyntheticParams {
@@ -118,15 +256,26 @@ impl Default for SyntheticParams {
         SyntheticParams {
             arrivals: Arrivals::Poisson,
             sessions_per_s: 1.0,
+            stages: Vec::new(),
+            clients: None,
             until: Until::Duration(Span::from_secs(600)),
             tenants: 1,
+            tenancy: None,
+            global: None,
             system: None,
             documents: None,
+            users: None,
+            first_input: None,
             message: Tokens::new(Dist::Lognormal { median: 200.0, sigma: 1.0 }, 32_768),
             later_message: Tokens::new(Dist::Lognormal { median: 80.0, sigma: 1.0 }, 32_768),
+            growth: None,
             output: Tokens::new(Dist::Lognormal { median: 180.0, sigma: 0.8 }, 4_096),
             turns: Dist::Constant { value: 1.0 },
             think_s: Dist::Lognormal { median: 12.0, sigma: 1.0 },
+            tool_share: 0.0,
+            tool_wait_s: Dist::Constant { value: 0.0 },
+            reset_share: 0.0,
+            at_limit: AtLimit::End,
             max_context_tokens: 131_072,
         }
     }
@@ -143,6 +292,38 @@ pub enum Arrivals {
         /// Coefficient of variation of the gaps; above 1 is burstier than Poisson.
         cv: f64,
     },
+    /// Weibull gaps.
+    Weibull {
+        /// Shape; 1 is Poisson, below 1 burstier.
+        shape: f64,
+    },
+    /// Poisson at a rate that jumps between two values: on and off, each for an exponential time.
+    OnOff {
+        /// Share of time that is on.
+        on_fraction: f64,
+        /// The rate while on over the mean rate; off has the rest.
+        on_rate: f64,
+        /// Mean length of an on period in seconds.
+        mean_on_s: f64,
+    },
+}
+
+impl Arrivals {
+    /// On and off as an hour of code completions at Azure shows it (2023 trace, CC-BY-4.0): 72 % of the hour lies in
+    /// gaps above 5 s, and while on the rate is about 3.5 times the mean. The length is fitted to its index of
+    /// dispersion, 164 over minutes: with a relaxation time of 19 s the formula of the two-state process gives 162.
+    pub const ON_OFF: Arrivals = Arrivals::OnOff { on_fraction: 0.28, on_rate: 3.5, mean_on_s: 26.0 };
+}
+
+/// A stage of a ladder: a rate that is kept, or changes evenly, for a time.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct RateStage {
+    /// Sessions per second at its beginning.
+    pub from: f64,
+    /// Sessions per second at its end.
+    pub to: f64,
+    /// How long.
+    pub lasts: Span,
 }
 
 /// When a generator stops.
@@ -151,7 +332,7 @@ pub enum Arrivals {
 pub enum Until {
     /// No session starts after this; those under way go on.
     Duration(Span),
-    /// Sessions are planned until their turns add up to this many requests.
+    /// Sessions are planned until their turns add up to this many requests; in a closed loop, so many are sent.
     Requests(u64),
 }
 
@@ -164,6 +345,9 @@ pub struct SharedPrefix {
     pub tokens: Tokens,
     /// Zipf exponent of their popularity; 0 is uniform.
     pub zipf: f64,
+    /// Workloads that state the same name here have the same ones, where all that goes before them is shared too;
+    /// `None` is this workload alone.
+    pub shared_as: Option<String>,
 }
 
 /// A length in tokens: rounded to the nearest and held within bounds.
@@ -200,7 +384,7 @@ pub struct OriginTable {
 }
 
 /// An origin, as a workload sees it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct OriginRow {
     /// Its name.
     pub name: String,
@@ -208,4 +392,18 @@ pub struct OriginRow {
     pub weight: f64,
     /// The data class of its requests.
     pub data_class: DataClassId,
+    /// Its clock, its day and its countries.
+    pub geography: Geography,
+}
+
+/// What is local about an origin.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Geography {
+    /// Local time minus UTC, in minutes.
+    pub utc_offset_min: i32,
+    /// Its demand over the local day; `None` takes the workload's.
+    pub day_curve: Option<Curve>,
+    /// Countries (ISO 3166-1 alpha-2, upper case) and continents (`africa`, `antarctica`, `asia`, `europe`,
+    /// `north-america`, `oceania`, `south-america`) whose requests come from here where a trace names countries.
+    pub countries: Vec<String>,
 }

@@ -43,6 +43,7 @@ pub fn chat_3_regions() -> Preset {
         count: 40,
         tokens: Tokens { dist: Dist::Uniform { min: 1_000.0, max: 4_000.0 }, min: 1_000, max: 4_000 },
         zipf: 1.0,
+        shared_as: None,
     };
     let message = Tokens::new(Dist::Lognormal { median: 80.0, sigma: 1.0 }, 4_000);
     Preset {
@@ -53,13 +54,13 @@ pub fn chat_3_regions() -> Preset {
             until: Until::Duration(Span::from_secs(1_500)),
             tenants: 40,
             system: Some(system),
-            documents: None,
             message: message.clone(),
             later_message: message,
             output: Tokens::new(Dist::Lognormal { median: 180.0, sigma: 0.8 }, 1_500),
             turns: Dist::Geometric { mean: 2.5 },
             think_s: Dist::Lognormal { median: 20.0, sigma: 1.0 },
             max_context_tokens: 32_768,
+            ..SyntheticParams::default()
         },
         origins: vec![("americas", 0.45), ("europe", 0.35), ("asia", 0.20)],
         block_tokens: 16,

@@ -1,27 +1,22 @@
 //! Replays a compiled trace: rows with a time in order of time, turns that wait for an answer when it has come.
 
-use super::assign::Assigner;
+use super::assign::{Asks, Assigner};
 use super::data::Start;
-use super::params::{OriginTable, TraceParams, WorkloadParams};
+use super::params::{AffinityBy, OriginTable, TraceParams, WorkloadParams};
+use super::part::{Part, identity_of};
 use super::request::{Request, Source};
 use super::spread;
-use super::trace::CompiledTrace;
+pub(super) use super::trace::session_id;
+use super::trace::{CompiledTrace, request_key};
+use super::{geography, groups};
 use crate::id::{ClassId, DataClassId, Id, OriginId, TenantId};
 use crate::observe::Outcome;
-use crate::rng::{Key, hash_name, mix2};
+use crate::rng::{Key, hash_name};
 use crate::time::{MAX_TIME, SimTime};
 use rustc_hash::FxHashMap;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
-
-/// Requests without a session are keyed by row under this salt.
-const ROWS: u64 = hash_name("workload/rows");
-
-/// The id in a run of a workload's session `number`.
-pub(super) fn session_id(name_hash: u64, number: u64) -> u64 {
-    mix2(name_hash, number).max(1)
-}
 
 pub(super) struct Replay {
     trace: Arc<CompiledTrace>,
@@ -29,12 +24,18 @@ pub(super) struct Replay {
     /// Rows with a time of their own, and that time.
     arrivals: Vec<(SimTime, u32)>,
     next: usize,
-    /// Turns whose time is known since the answer before them came.
+    /// Rows whose time is known since the last answer they waited for came.
     ready: BinaryHeap<Reverse<(SimTime, u32)>>,
-    /// Per request under way that another turn waits for: that turn's row.
-    waiting: FxHashMap<u64, u32>,
+    /// Per request under way that others wait for: its row.
+    waited_for: FxHashMap<u64, u32>,
+    /// Per row, how many rows it still waits for.
+    pending: Vec<u32>,
     names: Resolved,
     assigner: Assigner,
+    /// What shares a home, by row; empty where that is the tenant.
+    groups: Vec<u64>,
+    /// When each session begins; empty where nobody asks.
+    begins: FxHashMap<u64, SimTime>,
     name_hash: u64,
     class: ClassId,
     data_class: Option<DataClassId>,
@@ -71,15 +72,30 @@ impl Replay {
         if trace.summary().grid_ns.is_some() && !params.raw_times {
             spread::spread(&mut times, key.named("spread"));
         }
-        let scaled = |ns: u64| match params.speed {
-            1.0 => SimTime(ns),
-            speed => SimTime((ns as f64 / speed).round() as u64).min(MAX_TIME),
+        let from = params.window.map_or(0, |window| window.from.0);
+        let scaled = |ns: u64| match (ns.saturating_sub(from), params.speed) {
+            (ns, 1.0) => SimTime(ns),
+            (ns, speed) => SimTime((ns as f64 / speed).round() as u64).min(MAX_TIME),
         };
-        let arrivals = times.iter().zip(rows).map(|(&ns, &row)| (scaled(ns), row));
-        let arrivals = arrivals.filter(|&(_, row)| (row as u64) < limit).collect();
-        let origin_names: Vec<String> = table.origins.iter().map(|origin| origin.name.clone()).collect();
+        let part = Part::new(params, &trace, &times, key.named("sample"));
+        let timed = times.iter().zip(rows).filter(|&(&ns, &row)| part.keeps(ns, &trace.row(row).row));
+        let arrivals = timed.map(|(&ns, &row)| (scaled(ns), row));
+        let arrivals: Vec<(SimTime, u32)> = arrivals.filter(|&(_, row)| (row as u64) < limit).collect();
+        let assigner = Assigner::new(workload, table, key.named("origin"));
+        let groups = match workload.origins.by() {
+            AffinityBy::Tenant => Vec::new(),
+            AffinityBy::Prefix => groups::of_rows(&trace),
+        };
+        let mut begins = FxHashMap::default();
+        if assigner.reads_time() {
+            for &(at, row) in &arrivals {
+                let first = begins.entry(trace.row(row).row.session).or_insert(at);
+                *first = at.min(*first);
+            }
+        }
+        let origins = trace.names().origins.iter();
         let names = Resolved {
-            origins: find(&trace.names().origins, &origin_names),
+            origins: origins.map(|name| geography::origin_of(name, table)).collect(),
             classes: find(&trace.names().classes, &table.classes),
             data_classes: find(&trace.names().data_classes, &table.data_classes),
         };
@@ -88,9 +104,12 @@ impl Replay {
             arrivals,
             next: 0,
             ready: BinaryHeap::new(),
-            waiting: FxHashMap::default(),
+            waited_for: FxHashMap::default(),
+            pending: trace.waits().to_vec(),
             names,
-            assigner: Assigner::new(workload.origins, table, key.named("origin")),
+            assigner,
+            groups,
+            begins,
             name_hash: hash_name(&workload.name),
             class: workload.class,
             data_class: workload.data_class,
@@ -125,40 +144,61 @@ impl Source for Replay {
         let row = &compiled.row;
         let named = |index: Option<u32>| index.map(|index| index as usize);
         request.at = at;
-        request.session = if row.session == 0 { 0 } else { session_id(self.name_hash, row.session) };
-        request.turn = row.turn;
-        request.key = match request.session {
-            0 => mix2(mix2(self.name_hash, ROWS), index as u64),
-            session => mix2(session, row.turn as u64),
+        let as_run = self.trace.key_as_run(index);
+        request.session = match row.session {
+            0 => 0,
+            session if as_run.is_some() => session,
+            session => session_id(self.name_hash, session),
         };
+        request.turn = row.turn;
+        request.key = as_run.unwrap_or_else(|| request_key(self.name_hash, row, index));
         request.tenant = TenantId(row.tenant);
-        let identity = if request.session == 0 { request.key } else { request.session };
+        let identity = match (row.parent, request.session) {
+            (0, 0) => identity_of(row),
+            (0, session) => session,
+            (parent, _) => session_id(self.name_hash, parent),
+        };
         let origin = named(row.origin).and_then(|origin| self.names.origins[origin]);
-        request.origin = self.assigner.origin(origin, identity, request.tenant);
+        let group = self.groups.get(index as usize).copied().unwrap_or(row.tenant as u64);
+        let begins = match row.session {
+            0 => at,
+            session => self.begins.get(&session).copied().unwrap_or(at),
+        };
+        request.origin = self.assigner.origin(origin, Asks { identity, group, begins });
         request.class = named(row.class).and_then(|class| self.names.classes[class]).unwrap_or(self.class);
         let data_class = named(row.data_class).and_then(|class| self.names.data_classes[class]);
         let of_origin = || self.origin_data_class.get(request.origin.index()).copied();
         request.data_class = data_class.or(self.data_class).or_else(of_origin).unwrap_or_default();
+        request.allowed = None;
         request.priority = row.priority.unwrap_or(self.priority);
         request.prompt_tokens = row.input;
         request.output_tokens = row.output;
         request.chain.clear();
         self.trace.runs_of(compiled).iter().for_each(|&run| request.chain.push(run));
-        if let Some(next) = compiled.next
-            && (next as u64) < self.limit
-        {
-            self.waiting.insert(request.key, next);
+        if self.trace.followers(index).first().is_some_and(|&first| (first as u64) < self.limit) {
+            self.waited_for.insert(request.key, index);
         }
     }
 
     fn ended(&mut self, request: &Request, at: SimTime, outcome: Outcome) -> bool {
-        let Some(next) = self.waiting.remove(&request.key) else { return false };
-        let (Outcome::Completed, Start::After(think_ns)) = (outcome, self.trace.row(next).row.start) else {
+        let Some(row) = self.waited_for.remove(&request.key) else { return false };
+        // What waits for a request that failed is never sent: its session ends.
+        if outcome != Outcome::Completed {
             return false;
-        };
+        }
         let before = self.head();
-        let send = SimTime(at.0.saturating_add(think_ns)).min(MAX_TIME).max(at);
-        self.ready.push(Reverse((send, next)));
+        for &follower in self.trace.followers(row) {
+            if follower as u64 >= self.limit {
+                break;
+            }
+            // Ends come in order of time, so the one that brings the count to 0 is the last.
+            let pending = &mut self.pending[follower as usize];
+            *pending -= 1;
+            if let (0, Start::After(think_ns)) = (*pending, self.trace.row(follower).row.start) {
+                let send = SimTime(at.0.saturating_add(think_ns)).min(MAX_TIME).max(at);
+                self.ready.push(Reverse((send, follower)));
+            }
+        }
         self.head() != before
     }
 }

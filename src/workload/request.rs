@@ -1,7 +1,7 @@
 //! A request as its workload means it, and where requests come from.
 
 use super::Chain;
-use crate::id::{ClassId, DataClassId, OriginId, TenantId};
+use crate::id::{ClassId, DataClassId, OriginId, RegionSet, TenantId};
 use crate::observe::Outcome;
 use crate::time::SimTime;
 
@@ -18,6 +18,8 @@ pub struct Request {
     pub class: ClassId,
     /// Its residency class; 0 is unrestricted.
     pub data_class: DataClassId,
+    /// Regions whose replicas may serve it, within what its data class allows; `None` adds no rule.
+    pub allowed: Option<RegionSet>,
     /// Its tenant.
     pub tenant: TenantId,
     /// Its session, 0 where there is none.

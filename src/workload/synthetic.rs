@@ -1,47 +1,31 @@
 //! A generated workload as a source: sessions begin on their own, later turns wait for the answers.
 
-use super::arrivals::{Beginning, Beginnings};
-use super::assign::Assigner;
+use super::arrivals::{Beginning, Beginnings, week};
 use super::params::{OriginTable, SyntheticParams, WorkloadParams};
-use super::replay::session_id;
 use super::request::{Request, Source};
-use super::sessions::{Sessions, Turn};
-use super::trace::scope_of;
-use super::{Chain, Run};
-use crate::id::{ClassId, DataClassId, Id, TenantId};
+use super::sessions::Progress;
+use super::writer::{Due, Writer};
 use crate::observe::Outcome;
-use crate::rng::{Key, hash_name, mix2};
+use crate::rng::Key;
 use crate::time::{MAX_TIME, SimTime};
 use rustc_hash::FxHashMap;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-/// A turn to come: its session, its number, the tokens before it, and how many turns the session may have.
+/// A turn to come, and how many turns its session may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Next {
-    at: SimTime,
-    session: u64,
-    turn: u32,
-    history: u32,
+    due: Due,
     turns: u32,
 }
 
 pub(super) struct Synthetic {
-    sessions: Sessions,
+    writer: Writer,
     beginnings: Beginnings,
     beginning: Option<Beginning>,
     ready: BinaryHeap<Reverse<Next>>,
     /// Per request under way that has a turn after it: that turn (its `at` is the time to think).
     waiting: FxHashMap<u64, Next>,
-    assigner: Assigner,
-    block_tokens: u32,
-    chain: Chain,
-    scope: u64,
-    name_hash: u64,
-    class: ClassId,
-    data_class: Option<DataClassId>,
-    priority: u8,
-    origin_data_class: Vec<DataClassId>,
 }
 
 impl Synthetic {
@@ -52,34 +36,17 @@ impl Synthetic {
         block_tokens: u32,
         key: Key,
     ) -> Synthetic {
-        let sessions = Sessions::new(params, key);
-        let mut beginnings = Beginnings::new(params, key);
-        let beginning = beginnings.next(&sessions);
-        Synthetic {
-            sessions,
-            beginnings,
-            beginning,
-            ready: BinaryHeap::new(),
-            waiting: FxHashMap::default(),
-            assigner: Assigner::new(workload.origins, table, key.named("origin")),
-            block_tokens,
-            chain: Chain::new(),
-            scope: scope_of(&workload.name),
-            name_hash: hash_name(&workload.name),
-            class: workload.class,
-            data_class: workload.data_class,
-            priority: workload.priority,
-            origin_data_class: table.origins.iter().map(|origin| origin.data_class).collect(),
-        }
+        let writer = Writer::new(workload, params, table, block_tokens, key);
+        let mut beginnings = Beginnings::new(params, &week(workload, table), key);
+        let beginning = beginnings.next(&writer.sessions);
+        Synthetic { writer, beginnings, beginning, ready: BinaryHeap::new(), waiting: FxHashMap::default() }
     }
     fn head(&self) -> Option<Next> {
         let ready = self.ready.peek().map(|Reverse(next)| *next);
-        let first = self.beginning.map(|beginning| Next {
-            at: SimTime(beginning.at_ns),
-            session: beginning.session,
-            turn: 0,
-            history: 0,
-            turns: beginning.turns,
+        let first = self.beginning.map(|beginning| {
+            let at = SimTime(beginning.at_ns);
+            let (session, progress) = (beginning.session, Progress::default());
+            Next { due: Due { at, session, progress, begins: at }, turns: beginning.turns }
         });
         match (ready, first) {
             (Some(ready), Some(first)) => Some(ready.min(first)),
@@ -90,43 +57,21 @@ impl Synthetic {
 
 impl Source for Synthetic {
     fn peek(&mut self) -> Option<SimTime> {
-        self.head().map(|next| next.at)
+        self.head().map(|next| next.due.at)
     }
 
     fn pull(&mut self, request: &mut Request) {
         let now = self.head().expect("pull after peek gave a time");
-        if now.turn == 0 {
-            self.beginning = self.beginnings.next(&self.sessions);
+        if now.due.progress.turn == 0 {
+            self.beginning = self.beginnings.next(&self.writer.sessions);
         } else {
             self.ready.pop();
         }
-        let head = self.sessions.head(now.session);
-        let turn = self.sessions.turn(now.session, &head, now.turn, now.history);
-        // A later turn was drawn before it was put in line, and every session has a first.
-        let Turn { prompt, output, .. } = turn.expect("a turn in line exists");
-        request.at = now.at;
-        request.session = session_id(self.name_hash, now.session + 1);
-        request.turn = now.turn;
-        request.key = mix2(request.session, now.turn as u64);
-        request.tenant = TenantId(head.tenant);
-        request.origin = self.assigner.origin(None, request.session, request.tenant);
-        request.class = self.class;
-        let of_origin = || self.origin_data_class.get(request.origin.index()).copied();
-        request.data_class = self.data_class.or_else(of_origin).unwrap_or_default();
-        request.priority = self.priority;
-        request.prompt_tokens = prompt;
-        request.output_tokens = output;
-        self.sessions.chain(now.session, &head, prompt + output, self.block_tokens, &mut self.chain);
-        request.chain.clear();
-        for run in self.chain.runs() {
-            request.chain.push(Run { key: mix2(self.scope, run.key), ..*run });
-        }
-        let (following, history) = (now.turn + 1, prompt + output);
-        if following < now.turns
-            && let Some(next) = self.sessions.turn(now.session, &head, following, history)
+        if let Some((progress, next)) = self.writer.write(&now.due, request)
+            && progress.turn < now.turns
         {
-            let at = SimTime(next.think.0);
-            self.waiting.insert(request.key, Next { at, turn: following, history, ..now });
+            let due = Due { at: SimTime(next.think.0), progress, ..now.due };
+            self.waiting.insert(request.key, Next { due, ..now });
         }
     }
 
@@ -136,7 +81,7 @@ impl Source for Synthetic {
             return false;
         }
         let before = self.head();
-        next.at = SimTime(at.0.saturating_add(next.at.0)).min(MAX_TIME).max(at);
+        next.due.at = SimTime(at.0.saturating_add(next.due.at.0)).min(MAX_TIME).max(at);
         self.ready.push(Reverse(next));
         self.head() != before
     }

@@ -1,19 +1,27 @@
 //! Tests of the workload as a whole: readers on bad files, compiled sharing, sources against each other.
 
+mod arrivals;
 mod chat_trace;
 mod compile;
+mod composition;
+mod depend;
+mod formats;
 mod fuzz;
 mod generator;
+mod kinds;
 mod malformed;
+mod malformed_readers;
 mod mooncake_facts;
+mod public;
 mod sources;
 
 use super::data::TraceData;
 use super::error::TraceErrors;
 use super::open_file::Lines;
-use super::read::{ReadOptions, read_lines};
-use super::{OriginAssignment, OriginRow, OriginTable, Request, Source, WorkloadKind, WorkloadParams};
-use crate::id::{ClassId, DataClassId};
+use super::options::ReadOptions;
+use super::read::read_lines;
+use super::{OriginRow, OriginTable, Request, Source, WorkloadKind, WorkloadParams};
+use crate::id::DataClassId;
 use crate::observe::Outcome;
 use crate::time::{SimTime, Span};
 use std::collections::BTreeMap;
@@ -37,6 +45,7 @@ fn table(origins: &[(&str, f64)]) -> OriginTable {
         name: name.to_owned(),
         weight,
         data_class: DataClassId(index as u32),
+        ..OriginRow::default()
     };
     OriginTable {
         origins: origins.iter().enumerate().map(row).collect(),
@@ -46,14 +55,7 @@ fn table(origins: &[(&str, f64)]) -> OriginTable {
 }
 
 fn workload(name: &str, kind: WorkloadKind) -> WorkloadParams {
-    WorkloadParams {
-        name: name.to_owned(),
-        class: ClassId(0),
-        data_class: None,
-        priority: 0,
-        origins: OriginAssignment::default(),
-        kind,
-    }
+    WorkloadParams::new(name, kind)
 }
 
 /// A world in which request `r` ends `serve(r)` after it was sent. Returns the requests as sent.

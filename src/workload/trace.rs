@@ -1,11 +1,13 @@
 //! A trace compiled for one engine block size: rows and one arena of runs, shared by every cell of a sweep. Knows
 //! blocks of both sizes; must not know origins' ids, seeds or when the run starts.
 
-use super::data::{Blocks, Start, TraceData, TraceNames, TraceRow};
+use super::clock::UtcStart;
+use super::data::{Blocks, Measured, Measurements, Start, TraceData, TraceNames, TraceRow};
 use super::error::{TraceErrors, TraceFinding};
 use super::{Chain, Run, spread};
 use crate::rng::{hash_name, mix2};
 use crate::time::Span;
+use rustc_hash::FxHashMap;
 use serde::Serialize;
 use std::path::Path;
 
@@ -16,6 +18,16 @@ pub struct CompiledTrace {
     names: TraceNames,
     rows: Vec<CompiledRow>,
     runs: Vec<Run>,
+    /// The key of each row's request, where sessions, keys and blocks are those of a run; else empty.
+    keys: Vec<u64>,
+    /// Per row, where its followers begin in `followers`; one more at the end.
+    followers_from: Vec<u32>,
+    /// Rows that wait for a row to end, ascending within it.
+    followers: Vec<u32>,
+    /// Per row, how many rows it waits for.
+    waits: Vec<u32>,
+    measured: Measurements,
+    utc_start: Option<UtcStart>,
     /// Indices of the rows that are sent at a time of their own, in order of time, then of the file.
     arrivals: Vec<u32>,
     notices: Vec<String>,
@@ -27,8 +39,6 @@ pub(super) struct CompiledRow {
     pub row: TraceRow,
     pub runs_from: usize,
     pub runs_to: usize,
-    /// The row of the session's next turn, if that waits for this one's answer.
-    pub next: Option<u32>,
 }
 
 /// What a plan and a manifest show of a trace.
@@ -36,13 +46,13 @@ pub(super) struct CompiledRow {
 pub struct TraceSummary {
     /// Where it was read from.
     pub path: String,
-    /// `mooncake` or `native`.
+    /// The name of its format.
     pub format: String,
     /// 64-bit hash of the canonical rows.
     pub content_hash: u64,
     /// Rows.
     pub requests: u64,
-    /// Rows that wait for the answer to the turn before.
+    /// Rows that wait for answers.
     pub closed_loop: u64,
     /// Sessions.
     pub sessions: u64,
@@ -62,6 +72,20 @@ pub struct TraceSummary {
     pub block_tokens: u32,
     /// The clock grid that timestamps sit on, in nanoseconds, if there is one.
     pub grid_ns: Option<u64>,
+    /// Sessions that other sessions have started.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub sub_agents: u64,
+    /// Rows of which a time was measured where they were recorded.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub measured: u64,
+    /// When it begins by the clock of the wall; without `Z` the file says no zone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub utc_start: Option<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// Salts, so that the parts of a key cannot meet.
@@ -77,7 +101,9 @@ pub(super) fn scope_of(name: &str) -> u64 {
 impl CompiledTrace {
     /// Compiles `data` for an engine with blocks of `block_tokens`: one size must be a multiple of the other.
     pub fn compile(data: &TraceData, block_tokens: u32) -> Result<CompiledTrace, TraceErrors> {
-        let (file, engine) = (data.block_tokens, block_tokens);
+        // Without blocks there is nothing to split or to join.
+        let blockless = data.ids.is_empty() && data.runs.is_empty();
+        let (file, engine) = (if blockless { block_tokens } else { data.block_tokens }, block_tokens);
         let refuse = |rule: String| {
             let next = "Set the engine's block size to a divisor or a multiple of the trace's";
             let finding = TraceFinding::new(0, "block_tokens", file, rule, next);
@@ -101,9 +127,9 @@ impl CompiledTrace {
         for (index, row) in data.rows.iter().enumerate() {
             let runs_from = runs.len();
             runs.extend_from_slice(blocks.chain(index, row));
-            rows.push(CompiledRow { row: *row, runs_from, runs_to: runs.len(), next: None });
+            rows.push(CompiledRow { row: *row, runs_from, runs_to: runs.len() });
         }
-        link_turns(&mut rows);
+        let (followers_from, followers, waits) = links(data);
         let at = |index: u32| match rows[index as usize].row.start {
             Start::At(ns) => ns,
             Start::After(_) => u64::MAX,
@@ -119,7 +145,7 @@ impl CompiledTrace {
         }
         arrivals.sort_by_key(|&index| at(index));
         let times: Vec<u64> = arrivals.iter().map(|&index| at(index)).collect();
-        let grid_ns = spread::grid(&times);
+        let grid_ns = if data.as_run { None } else { spread::grid(&times) };
         if let Some(grid) = grid_ns {
             notices.push(format!(
                 "timestamps sit on a {} clock grid: requests of one cell are spread over it (set raw times to \
@@ -143,7 +169,50 @@ impl CompiledTrace {
         summary.block_tokens = engine;
         summary.grid_ns = grid_ns;
         summary.span_ns = times.last().map_or(0, |last| last - times[0]);
-        Ok(CompiledTrace { summary, names: data.names.clone(), rows, runs, arrivals, notices })
+        Ok(CompiledTrace {
+            summary,
+            names: data.names.clone(),
+            rows,
+            runs,
+            keys: data.keys.clone(),
+            followers_from,
+            followers,
+            waits,
+            measured: data.measured.clone(),
+            utc_start: data.utc_start,
+            arrivals,
+            notices,
+        })
+    }
+    /// What was measured of row `row` of the file where it was recorded.
+    pub fn measured(&self, row: u32) -> Measured {
+        self.measured.get(row as usize)
+    }
+    /// Whether anything was measured.
+    pub fn has_measured(&self) -> bool {
+        !self.measured.is_empty()
+    }
+    /// When the trace begins by the clock of the wall, if its file says.
+    pub fn utc_start(&self) -> Option<UtcStart> {
+        self.utc_start
+    }
+    /// The `key` of each row's request in a workload called `name`, in order of rows: what a run's records are held
+    /// against [`CompiledTrace::measured`] by.
+    pub fn request_keys(&self, name: &str) -> impl Iterator<Item = u64> + '_ {
+        let name_hash = hash_name(name);
+        self.rows.iter().enumerate().map(move |(index, row)| {
+            let as_run = self.key_as_run(index as u32);
+            as_run.unwrap_or_else(|| request_key(name_hash, &row.row, index as u32))
+        })
+    }
+    /// The rows that wait for row `index`.
+    pub(super) fn followers(&self, index: u32) -> &[u32] {
+        let (from, to) = (self.followers_from[index as usize], self.followers_from[index as usize + 1]);
+        &self.followers[from as usize..to as usize]
+    }
+    /// Per row, how many rows it waits for.
+    pub(super) fn waits(&self) -> &[u32] {
+        &self.waits
     }
     /// What it is.
     pub fn summary(&self) -> &TraceSummary {
@@ -160,6 +229,14 @@ impl CompiledTrace {
     /// The names that its rows use.
     pub fn names(&self) -> &TraceNames {
         &self.names
+    }
+    /// The rows, in file order.
+    pub fn rows(&self) -> impl Iterator<Item = &TraceRow> {
+        self.rows.iter().map(|compiled| &compiled.row)
+    }
+    /// The key that a row's request had in the run that the trace is of.
+    pub(super) fn key_as_run(&self, index: u32) -> Option<u64> {
+        self.keys.get(index as usize).copied()
     }
     pub(super) fn row(&self, index: u32) -> &CompiledRow {
         &self.rows[index as usize]
@@ -192,6 +269,9 @@ impl Compiler<'_> {
         self.chain.clear();
         match row.blocks {
             Blocks::Unknown => {}
+            Blocks::Runs { from, to } if self.data.as_run && file == engine => {
+                self.data.runs[from..to].iter().for_each(|&run| self.chain.push(run));
+            }
             Blocks::Ids { from, to } if file >= engine => {
                 // Only engine blocks that lie within the prompt: the last file block may be partial.
                 let mut left = row.input / engine;
@@ -207,6 +287,19 @@ impl Compiler<'_> {
                 for id in last_of_group.take((row.input / engine) as usize) {
                     self.chain.push(Run { key: mix2(scope, id), start: 0, len: 1 });
                 }
+            }
+            Blocks::Prompt { from, to } if file >= engine => {
+                // The partial last block of the file may hold whole blocks of the engine.
+                let (split, mut left) = (file / engine, row.input / engine);
+                for run in &self.data.runs[from..to] {
+                    let len = left.min(run.len * split);
+                    self.chain.push(Run { key: mix2(scope, run.key), start: run.start * split, len });
+                    left -= len;
+                }
+            }
+            Blocks::Prompt { from, to } => {
+                self.join(from, to, (engine / file) as u64);
+                self.chain.truncate(row.input / engine);
             }
             Blocks::Runs { from, to } if file >= engine => {
                 let split = file / engine;
@@ -242,25 +335,55 @@ impl Compiler<'_> {
     }
 }
 
-/// Finds for each row the next turn of its session.
-fn link_turns(rows: &mut [CompiledRow]) {
-    let mut last: rustc_hash::FxHashMap<u64, u32> = rustc_hash::FxHashMap::default();
-    for index in 0..rows.len() {
-        let row = rows[index].row;
-        if row.session == 0 {
-            continue;
-        }
-        let before = last.insert(row.session, index as u32);
-        if let (Start::After(_), Some(before)) = (row.start, before) {
-            rows[before as usize].next = Some(index as u32);
-        }
+/// Requests without a session are keyed by row under this salt.
+const ROWS: u64 = hash_name("workload/rows");
+
+/// The id in a run of a workload's session `number`.
+pub(super) fn session_id(name_hash: u64, number: u64) -> u64 {
+    mix2(name_hash, number).max(1)
+}
+
+/// The key of a row's request.
+pub(super) fn request_key(name_hash: u64, row: &TraceRow, index: u32) -> u64 {
+    match row.session {
+        0 => mix2(mix2(name_hash, ROWS), index as u64),
+        session => mix2(session_id(name_hash, session), row.turn as u64),
     }
 }
 
-fn summary(data: &TraceData, rows: &[CompiledRow]) -> TraceSummary {
-    let mut sessions: Vec<u64> = rows.iter().map(|row| row.row.session).filter(|&id| id != 0).collect();
+fn distinct_sessions<'a>(rows: impl Iterator<Item = &'a CompiledRow>) -> u64 {
+    let mut sessions: Vec<u64> = rows.map(|row| row.row.session).filter(|&id| id != 0).collect();
     sessions.sort_unstable();
     sessions.dedup();
+    sessions.len() as u64
+}
+
+/// Who waits for whom: where each row's followers begin, the followers, and how many rows each waits for.
+fn links(data: &TraceData) -> (Vec<u32>, Vec<u32>, Vec<u32>) {
+    let mut waits = vec![0u32; data.rows.len()];
+    let mut edges: Vec<(u32, u32)> = Vec::new();
+    data.after.iter().for_each(|&(row, _)| waits[row as usize] += 1);
+    edges.extend(data.after.iter().map(|&(row, waits_for)| (waits_for, row)));
+    let mut last: FxHashMap<u64, u32> = FxHashMap::default();
+    for (index, row) in data.rows.iter().enumerate().filter(|(_, row)| row.session != 0) {
+        let before = last.insert(row.session, index as u32);
+        if let (Start::After(_), Some(before)) = (row.start, before)
+            && waits[index] == 0
+        {
+            waits[index] = 1;
+            edges.push((before, index as u32));
+        }
+    }
+    edges.sort_unstable();
+    let mut from = vec![0u32; data.rows.len() + 1];
+    edges.iter().for_each(|edge| from[edge.0 as usize + 1] += 1);
+    for row in 0..data.rows.len() {
+        from[row + 1] += from[row];
+    }
+    (from, edges.iter().map(|edge| edge.1).collect(), waits)
+}
+
+fn summary(data: &TraceData, rows: &[CompiledRow]) -> TraceSummary {
     let mut ids = data.ids.clone();
     ids.sort_unstable();
     ids.dedup();
@@ -280,12 +403,15 @@ fn summary(data: &TraceData, rows: &[CompiledRow]) -> TraceSummary {
         format: data.format.to_owned(),
         requests: rows.len() as u64,
         closed_loop: rows.iter().filter(|row| matches!(row.row.start, Start::After(_))).count() as u64,
-        sessions: sessions.len() as u64,
+        sessions: distinct_sessions(rows.iter()),
         prompt_tokens: rows.iter().map(|row| row.row.input as u64).sum(),
         output_tokens: rows.iter().map(|row| row.row.output as u64).sum(),
         block_refs: data.ids.len() as u64 + data.runs.iter().map(|run| run.len as u64).sum::<u64>(),
         distinct_blocks: distinct,
         trace_block_tokens: data.block_tokens,
+        sub_agents: distinct_sessions(rows.iter().filter(|row| row.row.parent != 0)),
+        measured: (0..rows.len()).filter(|&row| data.measured.get(row) != Measured::default()).count() as u64,
+        utc_start: data.utc_start.map(|start| start.to_string()),
         ..TraceSummary::default()
     }
 }

@@ -27,11 +27,12 @@ enum Place {
 }
 
 impl<O: Observer> World<'_, O> {
-    /// Regions to which this gateway may send a request of this data class.
+    /// Regions to which this gateway may send this request: what its data class allows, and it itself.
     fn allowed(&self, slot: u32) -> RegionSet {
         let state = self.slots.get(slot);
         let rule = &self.params.data_classes[state.row.data_class];
-        gateway::allowed(rule, self.gateways[state.gateway].region)
+        let allowed = gateway::allowed(rule, self.gateways[state.gateway].region);
+        state.request.allowed.map_or(allowed, |own| own.and(allowed))
     }
 
     /// Brings replicas up to date whose load or cache the request's gateway reads. Nothing where it reads neither.
@@ -89,7 +90,13 @@ impl<O: Observer> World<'_, O> {
         let state = self.slots.get(slot);
         let view = request_view(state, self.params.block_tokens);
         let gateway = &mut self.gateways[state.gateway];
-        let eligible = &gateway.eligible[state.row.data_class];
+        let class = state.row.data_class;
+        let rule = &self.params.data_classes[class];
+        let narrowed = state.request.allowed.map(|own| gateway.narrow(class, rule, own));
+        let eligible = match narrowed {
+            None => &gateway.eligible[class],
+            Some(index) => &gateway.narrowed[index].2,
+        };
         let mut chosen = None;
         let mut stage_index = 0;
         if let Some(stage) = &mut gateway.global {

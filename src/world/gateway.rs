@@ -19,6 +19,8 @@ pub(super) struct Gateway {
     pub(super) stages: Vec<Stage>,
     /// By data class: what its requests may be sent to.
     pub(super) eligible: IdVec<DataClassId, Reach>,
+    /// The same for requests that bring a rule of their own, as they are met.
+    pub(super) narrowed: Vec<(DataClassId, RegionSet, Reach)>,
     /// Whether a stage reads loads.
     pub(super) reads_loads: bool,
     /// Whether a stage's index follows the replicas' caches.
@@ -63,7 +65,13 @@ impl Gateway {
     pub(super) fn refresh_eligible(&mut self, data_classes: &IdVec<DataClassId, ResidencyParams>) {
         let region = self.region;
         self.global.iter_mut().chain(&mut self.stages).for_each(Stage::forget_eligible);
-        let set = |stage: &mut Stage, allowed: RegionSet| {
+        self.narrowed.clear();
+        self.eligible = (data_classes.iter()).map(|rule| self.reach(allowed(rule, region))).collect();
+    }
+
+    /// What lies in these regions.
+    fn reach(&mut self, allowed: RegionSet) -> Reach {
+        let set = |stage: &mut Stage| {
             let mut list = Vec::new();
             for (index, target) in stage.targets().iter().enumerate() {
                 if target.replicas > 0 && allowed.contains(target.region) {
@@ -72,15 +80,20 @@ impl Gateway {
             }
             (!list.is_empty()).then(|| stage.eligible(&list))
         };
-        self.eligible = (data_classes.iter())
-            .map(|rule| {
-                let allowed = allowed(rule, region);
-                Reach {
-                    global: self.global.as_mut().and_then(|stage| set(stage, allowed)),
-                    stages: self.stages.iter_mut().map(|stage| set(stage, allowed)).collect(),
-                }
-            })
-            .collect();
+        Reach {
+            global: self.global.as_mut().and_then(set),
+            stages: self.stages.iter_mut().map(set).collect(),
+        }
+    }
+
+    /// The index in `narrowed` of requests of this class that may go to `own` alone.
+    pub(super) fn narrow(&mut self, class: DataClassId, rule: &ResidencyParams, own: RegionSet) -> usize {
+        let known = self.narrowed.iter().position(|(of, regions, _)| *of == class && *regions == own);
+        known.unwrap_or_else(|| {
+            let reach = self.reach(allowed(rule, self.region).and(own));
+            self.narrowed.push((class, own, reach));
+            self.narrowed.len() - 1
+        })
     }
 }
 
@@ -151,6 +164,7 @@ fn gateway(
         global,
         stages,
         eligible: IdVec::new(),
+        narrowed: Vec::new(),
         line: VecDeque::new(),
         busy: 0,
         held: params.data_classes.iter().map(|_| VecDeque::new()).collect(),

@@ -6,7 +6,7 @@ use crate::replica::ServerParams;
 use crate::routing::PolicySpec;
 use crate::time::{SimTime, Span};
 use crate::timing::{IngressParams, TimingParams};
-use crate::workload::WorkloadParams;
+use crate::workload::{Geography, OriginRow, OriginTable, WorkloadParams};
 use serde::Serialize;
 
 /// A region.
@@ -50,6 +50,8 @@ pub struct OriginParams {
     pub last_mile: LastMileParams,
     /// Whether a request finds a connection open.
     pub connection: Connection,
+    /// Its clock, its day and its countries.
+    pub geography: Geography,
 }
 
 /// What a class of requests is promised. A limit that is `None` is not promised.
@@ -150,4 +152,21 @@ pub struct WorldParams {
     pub horizon: SimTime,
     /// How often loads are sampled for time lines.
     pub sample_every: Span,
+}
+
+impl WorldParams {
+    /// What workloads need to know of this world.
+    pub fn origin_table(&self) -> OriginTable {
+        let origins = self.origins.iter().map(|origin| OriginRow {
+            name: origin.name.clone(),
+            weight: origin.weight,
+            data_class: origin.data_class,
+            geography: origin.geography.clone(),
+        });
+        OriginTable {
+            origins: origins.collect(),
+            classes: self.classes.iter().map(|class| class.name.clone()).collect(),
+            data_classes: self.data_classes.iter().map(|class| class.name.clone()).collect(),
+        }
+    }
 }

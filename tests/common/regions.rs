@@ -1,5 +1,6 @@
 //! Three regions with real engines, conversations, shared heads, jitter and access networks: small, and with
 //! everything in it that a law could break on.
+#![allow(dead_code)]
 
 use super::world::{one_region, policy, workload};
 use regionsim::dist::Dist;
@@ -66,6 +67,7 @@ pub fn origin(name: &str, near: u32, weight: f64) -> OriginParams {
         data_class: DataClassId(1),
         last_mile: LastMileParams { median_rtt: Span::from_ms(20), sigma: 0.4 },
         connection: Connection::Cold { setup_round_trips: 2 },
+        geography: Default::default(),
     }
 }
 
@@ -81,7 +83,7 @@ pub fn chat(requests: u64) -> SyntheticParams {
         sessions_per_s: 6.0,
         until: Until::Requests(requests),
         tenants: 3,
-        system: Some(SharedPrefix { count: 4, tokens: Tokens::fixed(250), zipf: 1.0 }),
+        system: Some(SharedPrefix { count: 4, tokens: Tokens::fixed(250), zipf: 1.0, shared_as: None }),
         documents: None,
         message: Tokens::new(Dist::Lognormal { median: 200.0, sigma: 1.0 }, 2_000),
         later_message: Tokens::new(Dist::Lognormal { median: 80.0, sigma: 1.0 }, 2_000),
@@ -89,6 +91,7 @@ pub fn chat(requests: u64) -> SyntheticParams {
         turns: Dist::Constant { value: 3.0 },
         think_s: Dist::Lognormal { median: 2.0, sigma: 1.0 },
         max_context_tokens: 4_000,
+        ..SyntheticParams::default()
     }
 }
 

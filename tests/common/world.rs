@@ -2,16 +2,14 @@
 #![allow(dead_code)]
 
 use regionsim::dist::Dist;
-use regionsim::id::{ClassId, DataClassId, IdVec, RegionId};
+use regionsim::id::{DataClassId, IdVec, RegionId};
 use regionsim::network::{Connection, JitterParams, LastMileParams, NetworkParams, RegionSet};
 use regionsim::observe::{Observation, Observer, ReplicaSample, RequestRow};
 use regionsim::replica::{QueueParams, ServerParams};
 use regionsim::routing::PolicySpec;
 use regionsim::time::{SimTime, Span};
 use regionsim::timing::IngressParams;
-use regionsim::workload::params::{
-    Arrivals, OriginAssignment, SyntheticParams, Tokens, Until, WorkloadKind, WorkloadParams,
-};
+use regionsim::workload::params::{Arrivals, SyntheticParams, Tokens, Until, WorkloadKind, WorkloadParams};
 use regionsim::world::params::{
     ClassParams, GatewayPlacement, Isolation, OriginParams, PolicyParams, PoolParams, RegionParams,
     ResidencyParams, SloParams, WorldParams,
@@ -56,6 +54,7 @@ pub fn one_region(replicas: u32, server: ServerParams) -> WorldParams {
             data_class: DataClassId(0),
             last_mile: LastMileParams::NONE,
             connection: Connection::Warm,
+            geography: Default::default(),
         }]
         .into(),
         classes: vec![ClassParams { name: "default".into(), slo: SloParams::default(), priority: 0 }].into(),
@@ -110,14 +109,7 @@ pub fn poisson(per_s: f64, requests: u64, service_us: Dist) -> SyntheticParams {
 }
 
 pub fn workload(name: &str, synthetic: SyntheticParams) -> WorkloadParams {
-    WorkloadParams {
-        name: name.into(),
-        class: ClassId(0),
-        data_class: None,
-        priority: 0,
-        origins: OriginAssignment::default(),
-        kind: WorkloadKind::Synthetic(synthetic),
-    }
+    WorkloadParams::new(name, WorkloadKind::Synthetic(synthetic))
 }
 
 /// One gateway per region that decides at once.

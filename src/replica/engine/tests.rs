@@ -355,3 +355,44 @@ proptest::proptest! {
         proptest::prop_assert_eq!(engine.load(), idle);
     }
 }
+
+#[test]
+fn who_leaves_goes_between_two_steps_with_its_blocks() {
+    // Steps of 1 ms. Job 0 (80 tokens, 6 blocks with its second token) runs from 0; job 1 waits behind the limit of one
+    // sequence. At 0.5 ms both leave: job 1 at once; job 0 at 1 ms, with the token of the step that ended then.
+    let mut engine = engine(EngineParams { max_num_seqs: 1, kv_blocks: 21, ..params() });
+    let mut out = Vec::new();
+    engine.deliver(SimTime(0), &job(0, 80, 40, 1, 0), &mut out);
+    engine.deliver(SimTime(0), &job(1, 80, 40, 2, 0), &mut out);
+    engine.deliver(SimTime(0), &job(2, 80, 1, 3, 0), &mut out);
+    engine.wake(SimTime(0), &mut out);
+    engine.cancel(SimTime(MS / 2), JobId(1), &mut out);
+    let gone = |job, at, tokens| Output::Ended {
+        job: JobId(job),
+        at: SimTime(at),
+        outcome: Outcome::TimedOut,
+        tokens,
+    };
+    assert_eq!(out, [gone(1, MS / 2, Tokens::default())]);
+    engine.cancel(SimTime(MS / 2), JobId(0), &mut out);
+    assert_eq!(out.len(), 1, "a step under way is not disturbed");
+    out.clear();
+    engine.wake(SimTime(MS), &mut out);
+    engine.check();
+    let first = Output::FirstToken { job: JobId(0), scheduled_at: SimTime(0), at: SimTime(MS) };
+    assert_eq!(out, [first, gone(0, MS, Tokens { computed: 80, output: 1, ..Tokens::default() })]);
+    // Its place is free for the next in the same instant: job 2 ends a step later, complete.
+    assert_eq!((engine.load().running, engine.load().waiting), (1, 0));
+    out.clear();
+    engine.wake(SimTime(2 * MS), &mut out);
+    assert!(
+        matches!(out[..], [_, Output::Ended { job: JobId(2), outcome: Outcome::Completed, .. }]),
+        "{out:?}"
+    );
+    // One that has ended, or never was here, is not told of again.
+    out.clear();
+    engine.cancel(SimTime(2 * MS), JobId(2), &mut out);
+    engine.cancel(SimTime(2 * MS), JobId(9), &mut out);
+    assert_eq!((out.len(), engine.wake_at()), (0, None));
+    assert_eq!(engine.load().kv_used_blocks, 0);
+}

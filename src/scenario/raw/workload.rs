@@ -1,8 +1,10 @@
 //! Workloads as they are written.
 
+use super::demand::{RawCurve, RawStage};
 use crate::dist::Dist;
 use crate::units::{Duration, Ratio};
-use crate::workload::TraceFormat;
+use crate::workload::kinds::Kind;
+use crate::workload::{AtLimit, Columns, OnBadLine, TimeUnit, TraceFormat};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::Error;
@@ -22,10 +24,37 @@ pub struct RawWorkload {
     pub data_class: Option<String>,
     /// Scheduling priority of requests that name none; lower goes first. Default: the class's.
     pub priority: Option<u8>,
+    /// Regions whose replicas may serve its requests, within what their data class allows. Default: all.
+    pub allowed_regions: Option<Vec<String>>,
     /// All requests come from this origin. Default: by the origins' weights.
     pub origin: Option<String>,
     /// Share of sessions whose origin follows from their tenant, so that a tenant has a home. Default: 0.
     pub tenant_affinity: Option<Ratio>,
+    /// The same with the shared prompt in place of the tenant; one of the two. Default: 0.
+    pub prefix_affinity: Option<Ratio>,
+    /// Whether a session's origin is drawn by the weights of the hour at which it begins, where origins have day curves, or by those of the whole day: "diurnal" or "static". Default: "diurnal".
+    pub origin_draw: Option<OriginDraw>,
+    /// The time of the week, in UTC, at which the run begins, such as "Tue 14:00": where day curves begin. Default: "Mon 00:00".
+    pub utc_start: Option<String>,
+    /// Demand by local time of origins that state none: "chat", "office", "flat", a table or a sinusoid. Default: "flat".
+    pub rate_curve: Option<RawCurve>,
+    /// A client leaves when its request has not completed after this. Default: clients are patient.
+    pub timeout: Option<Duration>,
+    /// More or less of it: a factor on a generator's rates (or clients), the share of a trace's sessions that are replayed. Default: 1.
+    #[schemars(extend("exclusiveMinimum" = 0, "maximum" = 1000))]
+    pub scale: Option<f64>,
+    /// How long after the run's start the workload starts. Default: "0s".
+    pub shift: Option<Duration>,
+}
+
+/// How origins are drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OriginDraw {
+    /// By the weights of the hour.
+    Diurnal,
+    /// By the weights of the day.
+    Static,
 }
 
 /// A trace to replay.
@@ -33,13 +62,26 @@ pub struct RawWorkload {
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Trace")]
 pub struct RawTrace {
-    /// The file: JSON lines, plain, .gz or .zst; relative to the scenario.
+    /// The file: JSON lines or CSV, plain, .gz or .zst; relative to the scenario.
     pub path: String,
-    /// "mooncake", "native" or "auto". Default: "auto", by content.
+    /// The file's format. Default: "auto", by content.
     pub format: Option<TraceFormat>,
     /// Tokens of one of the file's blocks, where the file does not say. Default: 512 for Mooncake.
     #[schemars(range(min = 1, max = 1_048_576))]
     pub trace_block_tokens: Option<u32>,
+    /// What a line that cannot be read does: "fail" refuses the trace, "skip" leaves the line out and counts it.
+    /// Default: "fail".
+    pub on_bad_line: Option<OnBadLine>,
+    /// Telemetry: which column means what, as `{ time = "ts", input = "prompt_tokens" }`. Default: the usual names.
+    pub columns: Option<Columns>,
+    /// Telemetry: the unit of the column of time: "s", "ms", "us", "ns" or "rfc3339". Default: by its form and size.
+    pub time_unit: Option<TimeUnit>,
+    /// Sessions that start in a second, where the file does not say when they start. Default: 0.1.
+    #[schemars(range(min = 1e-6, max = 1e6))]
+    pub session_rate: Option<f64>,
+    /// Coding-agent sessions: those of one model with tools and system prompt of equal length share that prefix, which
+    /// the file tells apart. Default: false.
+    pub restore_shared_prefix: Option<bool>,
     /// Spread requests over the cells of a coarse clock (Mooncake: 3 seconds). Default: true.
     pub dejitter: Option<bool>,
     /// How many times faster than recorded requests arrive. Default: 1.
@@ -48,17 +90,37 @@ pub struct RawTrace {
     /// Only the first so many requests of the file. Default: all.
     #[schemars(range(min = 1))]
     pub limit: Option<u64>,
+    /// Only sessions that begin in this part of the trace, before `speed`; the part's beginning is the replay's. Default: all.
+    pub window: Option<RawWindow>,
+}
+
+/// A part of a trace's time.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Window")]
+pub struct RawWindow {
+    /// Where it begins, from the trace's time 0. Default: "0s".
+    pub from: Option<Duration>,
+    /// How long it is.
+    #[serde(rename = "for")]
+    pub lasts: Duration,
 }
 
 /// A generator: sessions arrive in an open loop, later turns wait for the answers.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-#[schemars(rename = "Synthetic", extend("required" = ["sessions_per_s"]))]
+#[schemars(rename = "Synthetic")]
 pub struct RawSynthetic {
-    /// New sessions in a second, over all origins.
+    /// Where the defaults of all other keys come from: "chat", "coding_agent", "support_agent", "rag", "summarisation" or "batch". Default: none; single turns without shared prompts.
+    pub kind: Option<Kind>,
+    /// New sessions in a second, over all origins, on the mean of a usual day. One of `sessions_per_s` and `stages`.
     #[schemars(extend("exclusiveMinimum" = 0, "maximum" = 1e6))]
     pub sessions_per_s: Option<f64>,
-    /// Gaps between sessions: "poisson", or `{ gamma = { cv = 2.0 } }` for bursts. Default: "poisson".
+    /// A closed loop of clients in place of arrivals: each sends its next request when its last has ended. One of `sessions_per_s`, `stages` and `clients`.
+    pub clients: Option<RawClients>,
+    /// A ladder of rates, `[{ rate = 1, for = "5m" }, …]`, with `to` a ramp; the last one's end is the workload's. One of `sessions_per_s` and `stages`.
+    pub stages: Option<Vec<RawStage>>,
+    /// Gaps between sessions: "poisson", "on_off", or `{ gamma = { cv = 2.0 } }` and others for bursts. Default: "poisson".
     pub arrivals: Option<RawArrivals>,
     /// No session starts after this. One of `duration` and `requests`.
     pub duration: Option<Duration>,
@@ -68,23 +130,63 @@ pub struct RawSynthetic {
     /// How many tenants; a system prompt belongs to one. Default: 1.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub tenants: Option<u32>,
+    /// Zipf exponent of the tenants' shares of the sessions; 0 is uniform. Default: none; a system prompt is drawn by its own popularity and brings its tenant.
+    #[schemars(range(min = 0, max = 20))]
+    pub tenant_zipf: Option<f64>,
+    /// So many tenants are heavy hitters. Default: 0.
+    pub heavy_tenants: Option<u32>,
+    /// Share of the sessions that the heavy hitters have, evenly, beside their Zipf share of the rest. Default: 0.
+    pub heavy_share: Option<Ratio>,
+    /// Tokens that every prompt begins with, before the system prompt. Default: 0.
+    #[schemars(range(min = 0, max = 16_777_216))]
+    pub global: Option<u32>,
+    /// Workloads with the same name here begin with the same global tokens. Default: none of them is shared.
+    pub global_shared_as: Option<String>,
     /// System prompts at the head of every prompt. Default: none.
     pub system: Option<RawShared>,
     /// Documents after the system prompt (retrieval). Default: none.
     pub documents: Option<RawShared>,
+    /// What belongs to a user (memory, instructions), after the documents; `count` users, `zipf` their activity. Default: none.
+    pub users: Option<RawShared>,
+    /// The first prompt of a session with all that comes before its message; in place of `message`. Default: none.
+    pub first_input: Option<RawTokens>,
     /// The first user message, in tokens. Default: lognormal, median 200, sigma 1, at most 32768.
     pub message: Option<RawTokens>,
     /// User messages of later turns, in tokens. Default: lognormal, median 80, sigma 1, at most 32768.
     pub later_message: Option<RawTokens>,
+    /// How much longer each prompt is than the one before it, with the answer between them; drawn at the answer's rank, in place of `later_message`. Default: none.
+    pub growth: Option<RawTokens>,
     /// Answers, in tokens. Default: lognormal, median 180, sigma 0.8, at most 4096.
     pub output: Option<RawTokens>,
     /// Turns of a session. Default: one.
     pub turns: Option<Dist>,
     /// Seconds from an answer to the next turn. Default: lognormal, median 12, sigma 1.
     pub think_s: Option<Dist>,
-    /// A session ends before the turn that would exceed so many tokens. Default: 131072.
+    /// Share of later turns that wait for a tool instead of a person. Default: 0.
+    pub tool_share: Option<Ratio>,
+    /// Seconds from an answer to the next turn where that waits for a tool. Default: none.
+    pub tool_wait_s: Option<Dist>,
+    /// Share of later turns at which the context is compacted to what a session begins with. Default: 0.
+    pub reset_share: Option<Ratio>,
+    /// What happens before a turn that would exceed the context: "end" the session or "reset" its context. Default: "end".
+    pub at_limit: Option<AtLimit>,
+    /// The most tokens of a prompt and its output; see `at_limit`. Default: 131072.
     #[schemars(range(min = 2, max = 16_777_216))]
     pub max_context_tokens: Option<u32>,
+}
+
+/// Clients in a closed loop.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Clients")]
+pub struct RawClients {
+    /// How many.
+    #[schemars(range(min = 1, max = 10_000_000))]
+    pub count: u32,
+    /// Seconds from a session's last answer to the client's next session; with single turns the time to think. Default: 0.
+    pub pause_s: Option<Dist>,
+    /// They begin evenly over this time. Default: "0s".
+    pub ramp: Option<Duration>,
 }
 
 /// Gaps between sessions.
@@ -99,6 +201,23 @@ pub enum RawArrivals {
         /// Coefficient of variation of the gaps; above 1 is burstier than Poisson.
         #[schemars(extend("exclusiveMinimum" = 0, "maximum" = 100))]
         cv: f64,
+    },
+    /// Weibull gaps.
+    Weibull {
+        /// Shape; 1 is Poisson, below 1 burstier.
+        #[schemars(range(min = 0.1, max = 100))]
+        shape: f64,
+    },
+    /// On and off, as an hour of code completions at Azure.
+    OnOff,
+    /// Poisson at a rate that jumps between on and off, each for an exponential time.
+    Bursts {
+        /// Share of time that is on.
+        on_fraction: f64,
+        /// The rate while on over the mean rate.
+        on_rate: f64,
+        /// Mean length of a time that is on.
+        mean_on: Duration,
     },
 }
 
@@ -116,6 +235,9 @@ pub struct RawShared {
     #[serde(default)]
     #[schemars(range(min = 0, max = 10))]
     pub zipf: f64,
+    /// Workloads with the same name here have the same prompts, where all layers before are shared too. Default: none of them is shared.
+    #[serde(default)]
+    pub shared_as: Option<String>,
 }
 
 /// A length in tokens: a number, or a distribution with bounds such as `{ lognormal = { median = 200, sigma = 1 }, max = 4096 }`.

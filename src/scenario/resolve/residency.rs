@@ -7,6 +7,7 @@ use crate::network::{Connection, LastMileParams, RegionSet};
 use crate::scenario::nearest::suggest;
 use crate::scenario::plan::RegionFacts;
 use crate::scenario::raw::{LastMilePreset, RawConnection, RawLastMile};
+use crate::workload::Geography;
 use crate::world::{OriginParams, ResidencyParams};
 use std::collections::BTreeSet;
 
@@ -167,6 +168,7 @@ impl Resolver<'_> {
                     data_class: DataClassId(0),
                     last_mile: LastMileParams::WIRED,
                     connection: Connection::Warm,
+                    geography: Geography::default(),
                 })
                 .collect();
         }
@@ -200,6 +202,7 @@ impl Resolver<'_> {
                 data_class: id_or_first(data_class),
                 last_mile,
                 connection,
+                geography: self.geography(name, &raw),
             });
         }
         if origins.iter().all(|origin| origin.weight == 0.0) {

@@ -1,6 +1,7 @@
 //! Workloads: traces are read and compiled here, generators get their defaults.
 
 use super::Resolver;
+use super::demand::length_of;
 use crate::dist::Dist;
 use crate::id::{ClassId, DataClassId, Id, IdVec, OriginId, SourceId};
 use crate::scenario::diagnostic::Diagnostic;
@@ -8,9 +9,12 @@ use crate::scenario::document::At;
 use crate::scenario::raw::workload::{RawArrivals, RawShared};
 use crate::scenario::raw::{RawSynthetic, RawTokens, RawTrace, RawWorkload};
 use crate::time::Span;
+use crate::units::Ratio;
+use crate::workload::geography::geography_notice;
+use crate::workload::kinds::Kind;
 use crate::workload::{
-    Arrivals, OriginAssignment, OriginRow, OriginTable, ReadOptions, SharedPrefix, SyntheticParams, Tokens,
-    TraceFormat, TraceParams, Until, WorkloadKind, WorkloadParams,
+    Arrivals, Clients, GlobalPrefix, OriginAssignment, OriginRow, OriginTable, ReadOptions, SharedPrefix,
+    SyntheticParams, Tenancy, Tokens, TraceFormat, TraceParams, Until, Window, WorkloadKind, WorkloadParams,
 };
 use crate::world::{ClassParams, OriginParams, ResidencyParams};
 use std::sync::Arc;
@@ -43,6 +47,7 @@ impl Resolver<'_> {
                     name: origin.name.clone(),
                     weight: origin.weight,
                     data_class: origin.data_class,
+                    geography: origin.geography.clone(),
                 })
                 .collect(),
             classes: classes.iter().map(|class| class.name.clone()).collect(),
@@ -89,9 +94,7 @@ impl Resolver<'_> {
                     self.find(&origin_names, origin, "origin", "origins", &["workloads", name, "origin"]);
                 OriginAssignment::Single(OriginId::new(index.unwrap_or(0)))
             }
-            None => OriginAssignment::Weighted {
-                tenant_affinity: raw.tenant_affinity.map_or(0.0, |share| share.0),
-            },
+            None => self.assignment(name, raw),
         };
         let given: Vec<&str> = ["trace", "synthetic"]
             .into_iter()
@@ -126,8 +129,8 @@ impl Resolver<'_> {
             _ => {}
         }
         let (kind, length) = match (&raw.trace, &raw.synthetic) {
-            (Some(trace), _) => self.trace(name, trace, block_tokens)?,
-            (None, Some(synthetic)) => self.synthetic(name, synthetic)?,
+            (Some(trace), _) => self.trace(name, trace, raw.scale.unwrap_or(1.0), block_tokens)?,
+            (None, Some(synthetic)) => self.synthetic(name, synthetic, raw.scale.unwrap_or(1.0))?,
             (None, None) => return None,
         };
         let workload = WorkloadParams {
@@ -139,32 +142,81 @@ impl Resolver<'_> {
                 .unwrap_or_else(|| classes.get(ClassId::new(class)).map_or(0, |class| class.priority)),
             origins,
             kind,
+            setting: self.setting(name, raw),
         };
+        if let (WorkloadKind::Trace(params), Some(raw)) = (&workload.kind, &raw.trace) {
+            self.names_of_trace(name, raw, params, table);
+        }
         for problem in crate::workload::check(&workload, table, block_tokens) {
+            // Said already, with the trace's own lines.
+            if ["trace.origin", "trace.class", "trace.data_class"].contains(&problem.field.as_str()) {
+                continue;
+            }
             // Said already, where origins are read.
-            if problem.field.starts_with("origins") && problem.field != "origins.tenant_affinity" {
+            if problem.field.starts_with("origins") && problem.field != "origins.affinity" {
                 continue;
             }
             let mut path = vec!["workloads", name];
-            path.extend(problem.field.trim_start_matches("origins.").split('.'));
+            match problem.field.as_str() {
+                "origins.affinity" if raw.prefix_affinity.is_some() => path.push("prefix_affinity"),
+                "origins.affinity" => path.push("tenant_affinity"),
+                field => path.extend(field.split('.')),
+            }
             let item = self
                 .error(&path, format!("`{}` of workload `{name}`: {}", problem.field, problem.rule))
                 .label(format!("it is {}", problem.value))
                 .help(problem.next);
             self.push(item);
         }
+        if let Some(notice) = geography_notice(&workload, table) {
+            let place = self.place(&["workloads", name, "trace", "path"], At::Value);
+            self.push(Diagnostic::notice(place, notice));
+        }
+        let length = length.map(|length| Span(length.0.saturating_add(workload.setting.shift.0)));
         Some((workload, length))
+    }
+
+    /// Names in a trace that the scenario has not.
+    fn names_of_trace(&mut self, name: &str, raw: &RawTrace, params: &TraceParams, table: &OriginTable) {
+        let unknown = crate::workload::unknown_names(&params.trace, table);
+        if unknown.is_empty() {
+            return;
+        }
+        let place = self.place(&["workloads", name, "trace", "path"], At::Value);
+        let mut item =
+            Diagnostic::error(place, "a trace names only origins and classes that the scenario has").label(
+                match unknown.len() {
+                    1 => "it names one that is not here".to_owned(),
+                    count => format!("it names {count} that are not here"),
+                },
+            );
+        for finding in unknown.iter().take(crate::workload::TraceErrors::LIMIT) {
+            item = item.note(match finding.line {
+                0 => format!("{}: {finding}", raw.path),
+                line => format!("{}:{line}: {finding}", raw.path),
+            });
+        }
+        if let more @ 1.. = unknown.len().saturating_sub(crate::workload::TraceErrors::LIMIT) {
+            item = item.note(format!("and {more} more"));
+        }
+        self.push(item.help("name them in the scenario, or rename them in the trace"));
     }
 
     fn trace(
         &mut self,
         name: &str,
         raw: &RawTrace,
+        scale: f64,
         block_tokens: u32,
     ) -> Option<(WorkloadKind, Option<Span>)> {
         let options = ReadOptions {
             format: raw.format.unwrap_or(TraceFormat::Auto),
             trace_block_tokens: raw.trace_block_tokens,
+            on_bad_line: raw.on_bad_line.unwrap_or_default(),
+            columns: raw.columns.clone().unwrap_or_default(),
+            time_unit: raw.time_unit,
+            session_rate: raw.session_rate,
+            restore_shared_prefix: raw.restore_shared_prefix.unwrap_or(false),
         };
         let place = self.place(&["workloads", name, "trace", "path"], At::Value);
         let file = self.file(&raw.path);
@@ -207,21 +259,46 @@ impl Resolver<'_> {
             self.push(Diagnostic::notice(place, notice.clone()));
         }
         let speed = raw.speed.unwrap_or(1.0);
-        let length = Span::from_secs_f64(trace.summary().span_ns as f64 / 1e9 / speed);
+        let window = raw.window.map(|window| Window {
+            from: window.from.map_or(Span::ZERO, |from| from.0),
+            lasts: window.lasts.0,
+        });
+        let span = Span(trace.summary().span_ns);
+        let span =
+            window.map_or(span, |window| Span(window.lasts.0.min(span.0.saturating_sub(window.from.0))));
+        let length = Span::from_secs_f64(span.as_secs_f64() / speed);
         let params = TraceParams {
             trace: Arc::new(trace),
             speed,
             limit: raw.limit,
             raw_times: !raw.dejitter.unwrap_or(true),
+            sample: scale,
+            window,
         };
         Some((WorkloadKind::Trace(params), Some(length)))
     }
 
-    fn synthetic(&mut self, name: &str, raw: &RawSynthetic) -> Option<(WorkloadKind, Option<Span>)> {
-        let default = SyntheticParams::default();
-        let rate = raw.sessions_per_s?;
+    fn synthetic(
+        &mut self,
+        name: &str,
+        raw: &RawSynthetic,
+        scale: f64,
+    ) -> Option<(WorkloadKind, Option<Span>)> {
+        let default = raw.kind.map_or_else(SyntheticParams::default, Kind::params);
         let path = ["workloads", name, "synthetic"];
+        let mut stages = self.stages(name, raw)?;
+        for stage in &mut stages {
+            (stage.from, stage.to) = (stage.from * scale, stage.to * scale);
+        }
+        let clients = raw.clients.as_ref().map(|raw| Clients {
+            count: (f64::from(raw.count) * scale).round() as u32,
+            pause_s: raw.pause_s.clone().unwrap_or(Dist::Constant { value: 0.0 }),
+            ramp: raw.ramp.map_or(Span::ZERO, |ramp| ramp.0),
+        });
+        // Where there is no rate, one a second stands for it; nothing reads it.
+        let rate = raw.sessions_per_s.unwrap_or(1.0) * scale;
         let until = match (raw.duration, raw.requests) {
+            (None, None) if !stages.is_empty() => Until::Duration(length_of(&stages)),
             (Some(duration), None) => Until::Duration(duration.0),
             (None, Some(requests)) => Until::Requests(requests),
             (None, None) => {
@@ -245,30 +322,78 @@ impl Resolver<'_> {
                 return None;
             }
         };
-        let turns = raw.turns.clone().unwrap_or(default.turns);
+        let share = |raw: Option<Ratio>, default: f64| raw.map_or(default, |share| share.0);
+        let tenancy = if raw.tenant_zipf.is_some() || raw.heavy_tenants.is_some() || raw.heavy_share.is_some()
+        {
+            let default = default.tenancy.unwrap_or_default();
+            Some(Tenancy {
+                zipf: raw.tenant_zipf.unwrap_or(default.zipf),
+                heavy: raw.heavy_tenants.unwrap_or(default.heavy),
+                heavy_share: share(raw.heavy_share, default.heavy_share),
+            })
+        } else {
+            default.tenancy
+        };
+        let global = match raw.global.or(default.global.as_ref().map(|global| global.tokens)) {
+            None | Some(0) => None,
+            Some(tokens) => Some(GlobalPrefix { tokens, shared_as: raw.global_shared_as.clone() }),
+        };
+        // What is written goes over the kind's: a message over its first input, a later message over its growth.
+        let first_input = match (&raw.first_input, &raw.message) {
+            (None, Some(_)) => None,
+            (None, None) => default.first_input,
+            (Some(raw), _) => Some(tokens(Some(raw), Tokens::fixed(1))),
+        };
+        let growth = match (&raw.growth, &raw.later_message) {
+            (None, Some(_)) => None,
+            (None, None) => default.growth,
+            (Some(raw), _) => Some(tokens(Some(raw), Tokens::fixed(1))),
+        };
         let params = SyntheticParams {
-            arrivals: match raw.arrivals {
-                None | Some(RawArrivals::Poisson) => Arrivals::Poisson,
-                Some(RawArrivals::Gamma { cv }) => Arrivals::Gamma { cv },
-            },
+            arrivals: raw.arrivals.map_or(default.arrivals, arrivals),
             sessions_per_s: rate,
+            stages,
+            clients,
             until,
             tenants: raw.tenants.unwrap_or(default.tenants),
-            system: shared(raw.system.as_ref()),
-            documents: shared(raw.documents.as_ref()),
+            tenancy,
+            global,
+            system: shared(raw.system.as_ref()).or(default.system),
+            documents: shared(raw.documents.as_ref()).or(default.documents),
+            users: shared(raw.users.as_ref()).or(default.users),
+            first_input,
             message: tokens(raw.message.as_ref(), default.message),
             later_message: tokens(raw.later_message.as_ref(), default.later_message),
+            growth,
             output: tokens(raw.output.as_ref(), default.output),
-            turns,
+            turns: raw.turns.clone().unwrap_or(default.turns),
             think_s: raw.think_s.clone().unwrap_or(default.think_s),
+            tool_share: share(raw.tool_share, default.tool_share),
+            tool_wait_s: raw.tool_wait_s.clone().unwrap_or(default.tool_wait_s),
+            reset_share: share(raw.reset_share, default.reset_share),
+            at_limit: raw.at_limit.unwrap_or(default.at_limit),
             max_context_tokens: raw.max_context_tokens.unwrap_or(default.max_context_tokens),
         };
         let length = match until {
-            Until::Duration(span) => span,
+            Until::Duration(span) => Some(span),
+            // How long clients take depends on how they are served.
+            Until::Requests(_) if params.clients.is_some() => None,
             // A rough length, for a sampling step alone: turns are counted as sessions' starts.
-            Until::Requests(requests) => Span::from_secs_f64(requests as f64 / rate),
+            Until::Requests(requests) => Some(Span::from_secs_f64(requests as f64 / rate)),
         };
-        Some((WorkloadKind::Synthetic(params), Some(length)))
+        Some((WorkloadKind::Synthetic(params), length))
+    }
+}
+
+fn arrivals(raw: RawArrivals) -> Arrivals {
+    match raw {
+        RawArrivals::Poisson => Arrivals::Poisson,
+        RawArrivals::Gamma { cv } => Arrivals::Gamma { cv },
+        RawArrivals::Weibull { shape } => Arrivals::Weibull { shape },
+        RawArrivals::OnOff => Arrivals::ON_OFF,
+        RawArrivals::Bursts { on_fraction, on_rate, mean_on } => {
+            Arrivals::OnOff { on_fraction, on_rate, mean_on_s: mean_on.0.as_secs_f64() }
+        }
     }
 }
 
@@ -277,6 +402,7 @@ fn shared(raw: Option<&RawShared>) -> Option<SharedPrefix> {
         count: raw.count,
         tokens: tokens(Some(&raw.tokens), Tokens::fixed(1)),
         zipf: raw.zipf,
+        shared_as: raw.shared_as.clone(),
     })
 }
 

@@ -80,8 +80,9 @@ proptest! {
 
 #[test]
 fn of_runs() {
-    let shared =
-        |count, tokens: Dist| Some(SharedPrefix { count, tokens: Tokens::new(tokens, 400), zipf: 1.0 });
+    let shared = |count, tokens: Dist| {
+        Some(SharedPrefix { count, tokens: Tokens::new(tokens, 400), zipf: 1.0, shared_as: None })
+    };
     let params = SyntheticParams {
         until: Until::Requests(120),
         system: shared(3, Dist::Uniform { min: 20.0, max: 300.0 }),
@@ -147,7 +148,8 @@ fn joined_runs_keep_different_blocks_apart() {
 fn layers_share_their_full_blocks_by_hand() {
     // One system prompt of 100 tokens and one document of 60: 160 tokens are ten blocks of 16, though 100 are six
     // and 60 are three. The system prompt alone: six.
-    let layer = |tokens| Some(SharedPrefix { count: 1, tokens: Tokens::fixed(tokens), zipf: 0.0 });
+    let layer =
+        |tokens| Some(SharedPrefix { count: 1, tokens: Tokens::fixed(tokens), zipf: 0.0, shared_as: None });
     for (documents, want) in [(layer(60), 10), (None, 6)] {
         let params = SyntheticParams {
             until: Until::Requests(2),

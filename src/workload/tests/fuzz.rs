@@ -1,8 +1,8 @@
 //! Readers on anything at all: an answer or an error, never a panic.
 
 use super::read_with;
-use crate::workload::read::{ReadOptions, TraceFormat};
 use crate::workload::trace::CompiledTrace;
+use crate::workload::{ReadOptions, TraceFormat};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use std::cell::Cell;
@@ -39,7 +39,7 @@ const PIECES: [&str; 16] = [
 fn try_all(bytes: &[u8]) -> bool {
     let mut sensible = false;
     for format in [TraceFormat::Auto, TraceFormat::Mooncake, TraceFormat::Native] {
-        match read_with(bytes, &ReadOptions { format, trace_block_tokens: None }) {
+        match read_with(bytes, &ReadOptions { format, ..ReadOptions::default() }) {
             Err(errors) => assert!(!errors.is_empty() && !errors.to_string().is_empty()),
             Ok(data) => {
                 sensible = true;

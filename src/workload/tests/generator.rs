@@ -60,7 +60,7 @@ fn sessions_prompts_and_origins_have_their_shares() {
         sessions_per_s: 50.0,
         until: Until::Requests(30_000),
         tenants: 4,
-        system: Some(SharedPrefix { count: 8, tokens: Tokens::fixed(160), zipf: 1.0 }),
+        system: Some(SharedPrefix { count: 8, tokens: Tokens::fixed(160), zipf: 1.0, shared_as: None }),
         turns: Dist::Geometric { mean: 2.5 },
         message: Tokens::fixed(32),
         later_message: Tokens::fixed(16),
@@ -112,7 +112,7 @@ fn parameters_out_of_range_are_all_named() {
         arrivals: Arrivals::Gamma { cv: f64::NAN },
         until: Until::Requests(0),
         tenants: 0,
-        system: Some(SharedPrefix { count: 0, tokens: Tokens::fixed(0), zipf: -1.0 }),
+        system: Some(SharedPrefix { count: 0, tokens: Tokens::fixed(0), zipf: -1.0, shared_as: None }),
         turns: Dist::Geometric { mean: 0.2 },
         ..usual()
     };
@@ -129,7 +129,7 @@ fn parameters_out_of_range_are_all_named() {
     ];
     assert_eq!(fields(broken), want);
     let tight = SyntheticParams {
-        system: Some(SharedPrefix { count: 1, tokens: Tokens::fixed(4000), zipf: 0.0 }),
+        system: Some(SharedPrefix { count: 1, tokens: Tokens::fixed(4000), zipf: 0.0, shared_as: None }),
         max_context_tokens: 4001,
         ..usual()
     };

@@ -2,7 +2,7 @@
 
 use super::{read, read_with};
 use crate::workload::error::TraceErrors;
-use crate::workload::read::{ReadOptions, TraceFormat};
+use crate::workload::{ReadOptions, TraceFormat};
 use std::io::Write;
 
 const HEADER: &str = r#"{"regionsim_trace":1,"block_tokens":16}"#;
@@ -16,7 +16,7 @@ fn one(errors: TraceErrors) -> (u64, String, String) {
 }
 
 /// Reads lines and holds the one finding against line, field and words of its text.
-fn wrong(text: &str, line: u64, field: &str, words: &[&str]) {
+pub(super) fn wrong(text: &str, line: u64, field: &str, words: &[&str]) {
     let (at, in_field, said) = one(read(text.as_bytes()).expect_err(text));
     assert_eq!((at, in_field.as_str()), (line, field), "{said}");
     for word in words {
@@ -40,9 +40,21 @@ fn mooncake_lines() {
     bad(
         r#"{"timestamp":-5,"input_length":1,"output_length":5,"hash_ids":[0]}"#,
         "timestamp",
-        &["-5", "integer"],
+        &["-5", "must not be negative"],
     );
-    bad(r#"{"timestamp":1.5,"input_length":1,"output_length":5,"hash_ids":[0]}"#, "timestamp", &["1.5"]);
+    bad(r#"{"timestamp":0,"input_length":1.5,"output_length":5,"hash_ids":[0]}"#, "input_length", &["1.5"]);
+    bad(r#"{"input_length":1,"output_length":5}"#, "timestamp", &["absent", "session_id"]);
+    bad(r#"{"timestamp":0,"delay":5,"input_length":1,"output_length":5}"#, "delay", &["of a session"]);
+    bad(
+        r#"{"timestamp":0,"session_id":[],"input_length":1,"output_length":5}"#,
+        "session_id",
+        &["name in quotes"],
+    );
+    bad(
+        r#"{"timestamp":0,"session_id":1,"delay":-1,"input_length":1,"output_length":5}"#,
+        "delay",
+        &["negative"],
+    );
     bad(r#"{"timestamp":"1","input_length":1,"output_length":5,"hash_ids":[0]}"#, "timestamp", &["quotes"]);
     bad(
         r#"{"timestamp":1e400,"input_length":1,"output_length":5}"#,
@@ -61,10 +73,10 @@ fn mooncake_lines() {
     bad(
         r#"{"timestamp":0,"input_length":5,"output_length":1,"hash_ids":[-1]}"#,
         "hash_ids",
-        &["entry 0 is -1"],
+        &["entry 0 is -1", "negative"],
     );
     bad(r#"{"timestamp":0,"input_length":5,"output_length":1,"hash_ids":"0"}"#, "hash_ids", &["list"]);
-    bad(r#"{"timestamp":0,"input_length":5,"output_length":1,"chat_id":4}"#, "chat_id", &["sessions"]);
+    bad(r#"{"timestamp":0,"input_length":5,"output_length":1,"chat_id":4}"#, "chat_id", &["dialogue"]);
     bad(
         r#"{"timestamp":0,"input_length":600,"output_length":1,"hash_ids":[7,1]}"#,
         "hash_ids",
@@ -98,6 +110,25 @@ fn native_lines() {
     native(r#"{"in":40,"out":8}"#, "t_ns", &["when it is sent"]);
     native(r#"{"t_ns":null,"in":40,"out":8}"#, "t_ns", &["when it is sent"]);
     native(r#"{"think_ns":5,"in":40,"out":8,"session":1}"#, "think_ns", &["after the first"]);
+    native(r#"{"t_ns":5,"in":40,"out":8,"after":[1]}"#, "after", &["beside `t_ns`", "think_ns"]);
+    native(r#"{"in":40,"out":8,"after":[]}"#, "after", &["at least one"]);
+    native(r#"{"in":40,"out":8,"after":[7]}"#, "after", &["7", "no earlier line"]);
+    native(r#"{"id":7,"in":40,"out":8,"after":[7]}"#, "after", &["wait for itself"]);
+    native(r#"{"t_ns":5,"in":40,"out":8,"parent":3}"#, "parent", &["only a session"]);
+    native(r#"{"t_ns":5,"in":40,"out":8,"session":3,"parent":3}"#, "parent", &["start itself"]);
+    native(r#"{"t_ns":5,"in":40,"out":8,"session":3,"parent":0}"#, "parent", &["no session"]);
+    native(
+        r#"{"t_ns":5,"in":40,"out":8,"prompt_runs":[[1,0,4]]}"#,
+        "prompt_runs",
+        &["4 blocks", "2 full blocks"],
+    );
+    native(r#"{"t_ns":5,"in":40,"out":8,"prompt_runs":[[1,0,2]],"ids":[1,2]}"#, "prompt_runs", &["not both"]);
+    native(r#"{"t_ns":5,"in":40,"out":8,"ttft_ns":-1}"#, "ttft_ns", &["negative"]);
+    native(r#"{"t_ns":5,"in":40,"out":8,"e2e_ns":17280000000000001}"#, "e2e_ns", &["200 days"]);
+    let twice = r#"{"id":1,"t_ns":5,"in":40,"out":8}"#;
+    wrong(&format!("{HEADER}\n{twice}\n{twice}"), 3, "id", &["an earlier line"]);
+    let waits = r#"{"in":40,"out":8,"after":[1,1]}"#;
+    wrong(&format!("{HEADER}\n{twice}\n{waits}"), 3, "after", &["named twice"]);
     native(r#"{"t_ns":5,"in":40,"out":8,"turn":1}"#, "turn", &["belong to a session"]);
     native(r#"{"t_ns":5,"in":40,"out":8,"session":0}"#, "session", &["means no session"]);
     native(r#"{"t_ns":5,"in":40,"out":8,"session":9,"turn":3}"#, "turn", &["next turn of session 9", "is 0"]);
@@ -128,6 +159,7 @@ fn headers() {
     wrong(r#"{"regionsim_trace":1,"block_tokens":0}"#, 1, "block_tokens", &["1..=65536"]);
     wrong(r#"{"regionsim_trace":1}"#, 1, "block_tokens", &["absent"]);
     wrong(r#"{"regionsim_trace":1,"block_tokens":16,"x":0}"#, 1, "x", &["unknown"]);
+    wrong(r#"{"regionsim_trace":1,"block_tokens":16,"utc_start":"now"}"#, 1, "utc_start", &["date and time"]);
     let options = ReadOptions { format: TraceFormat::Native, ..ReadOptions::default() };
     let errors = read_with(br#"{"t_ns":0,"in":1,"out":1}"#, &options).unwrap_err();
     assert_eq!(one(errors).1, "regionsim_trace");
@@ -141,7 +173,8 @@ fn headers() {
 fn files_that_are_no_trace() {
     wrong("", 0, "file", &["empty"]);
     wrong("\n \n\n", 0, "file", &["empty"]);
-    wrong("time,in,out\n0,1,2\n", 1, "line", &["time,in,out", "CSV"]);
+    wrong("when,what\n0,1\n", 1, "line", &["when,what", "ContextTokens", "columns"]);
+    wrong(r#"{"when":1}"#, 1, "line", &["a JSON object with when", "regionsim_trace", "input_length"]);
     wrong("[{\"timestamp\":0}]", 1, "line", &["JSON object"]);
     let deep = "[".repeat(100_000);
     wrong(&deep, 1, "line", &["JSON object", "…"]);
@@ -188,8 +221,7 @@ fn twenty_findings_are_shown_and_the_rest_counted() {
         (1..=20).collect::<Vec<_>>()
     );
     let text = errors.to_string();
-    let first = "bad.jsonl:1: `input_length` is -1: must be an integer from 0 to 18446744073709551615, without \
-                 quotes, point or exponent. Correct or drop the line\n";
+    let first = "bad.jsonl:1: `input_length` is -1: must not be negative. Correct or drop the line\n";
     assert!(text.starts_with(first), "{text}");
     assert!(text.ends_with("\nbad.jsonl: and 30 more"), "{text}");
 }

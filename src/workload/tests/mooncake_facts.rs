@@ -7,15 +7,17 @@ use crate::workload::{CompiledTrace, ReadOptions, TraceParams, WorkloadKind, ope
 use std::path::PathBuf;
 use std::sync::Arc;
 
-#[expect(clippy::print_stderr, reason = "a skipped test says so")]
 fn published(name: &str) -> Option<PathBuf> {
+    shared(&format!("mooncake/{name}"))
+}
+
+/// A published trace, where it is here.
+#[expect(clippy::print_stderr, reason = "a skipped test says so")]
+pub(super) fn shared(name: &str) -> Option<PathBuf> {
     let beside = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared"));
     let places = [std::env::var_os("REGIONSIM_SHARED").map(PathBuf::from), Some(beside)];
-    let found = places
-        .into_iter()
-        .flatten()
-        .map(|place| place.join("traces/mooncake").join(name))
-        .find(|p| p.exists());
+    let found =
+        places.into_iter().flatten().map(|place| place.join("traces").join(name)).find(|p| p.exists());
     if found.is_none() {
         eprintln!("skipped: {name} is not here (set REGIONSIM_SHARED)");
     }

@@ -1,6 +1,6 @@
 //! A set of regions: what residency rules are made of.
 
-use crate::id::{Id, RegionId};
+use super::{Id, RegionId};
 use serde::{Serialize, Serializer};
 
 /// A set of up to 128 regions.
