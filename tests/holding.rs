@@ -1,9 +1,7 @@
 //! Requests that a policy holds wait in line at their gateway, and none waits for ever.
 
-#[allow(dead_code)]
 #[path = "common/regions.rs"]
 mod regions;
-#[allow(dead_code)]
 #[path = "common/world.rs"]
 mod world;
 
