@@ -39,7 +39,7 @@ const POLICIES: [&str; 29] = [
     "epp_precise = {}",
     "dynamo_kv = {}",
     "sticky_until_saturated = {}",
-    "gorgo_v1 = {}",
+    "gorgo_v1 = { max_running = 99 }",
     "gorgo_distributed = { max_running = 99 }",
     "skywalker = {}",
     "waterfall = {}",
@@ -61,7 +61,7 @@ const LARGE: [&str; 16] = [
     "dynamo_kv = {}",
     "dynamo_kv = { temperature = 1 }",
     "sticky_until_saturated = {}",
-    "gorgo_v1 = {}",
+    "gorgo_v1 = { max_running = 99 }",
     "gorgo_distributed = { max_running = 99 }",
     "skywalker = {}",
 ];
