@@ -1,6 +1,6 @@
 //! What one decision costs, by policy and number of replicas: the policy chooses, the request is sent, and an earlier
-//! one ends, with four requests under way for each replica and an index of 131,072 blocks. To repeat:
-//! `cargo bench --no-default-features --bench routing`.
+//! one ends, with four requests under way for each replica and an index of 131,072 blocks, or of 1,048,576. To repeat:
+//! `cargo bench --no-default-features --bench routing`; `-- large` for the large index alone.
 
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
@@ -10,12 +10,12 @@ use regionsim::rng::{Key, Stream};
 use regionsim::routing::{
     Decision, EligibleId, PolicySpec, PromptBlocks, RequestView, Stage, Target, TargetId, Ticket,
 };
-use regionsim::time::Span;
+use regionsim::time::{SimTime, Span};
 use regionsim::workload::{Chain, Run};
 use std::collections::VecDeque;
 
 const REPLICAS: [u32; 4] = [8, 64, 256, 1_024];
-const POLICIES: [&str; 18] = [
+const POLICIES: [&str; 29] = [
     "round_robin = {}",
     "random = {}",
     "p2c = {}",
@@ -34,9 +34,41 @@ const POLICIES: [&str; 18] = [
     "prefix = { index = \"oracle\" }",
     "gorgo = {}",
     "gorgo = { tie = \"random\" }",
+    "cache_aware = {}",
+    "epp = {}",
+    "epp_precise = {}",
+    "dynamo_kv = {}",
+    "sticky_until_saturated = {}",
+    "gorgo_v1 = { max_running = 99 }",
+    "gorgo_distributed = { max_running = 99 }",
+    "skywalker = {}",
+    "waterfall = {}",
+    "proportional = {}",
+    "failover = {}",
+];
+/// Of those, the ones that look at an index or promise to be quick.
+const LARGE: [&str; 16] = [
+    "round_robin = {}",
+    "p2c = {}",
+    "chwbl = {}",
+    "prefix = {}",
+    "prefix = { index = \"oracle\" }",
+    "gorgo = {}",
+    "cache_aware = {}",
+    "epp = {}",
+    "epp = { no_hit_lru = 1, active = 1, token_load = 1, running = 1 }",
+    "epp_precise = {}",
+    "dynamo_kv = {}",
+    "dynamo_kv = { temperature = 1 }",
+    "sticky_until_saturated = {}",
+    "gorgo_v1 = { max_running = 99 }",
+    "gorgo_distributed = { max_running = 99 }",
+    "skywalker = {}",
 ];
 /// Prompts that differ, each of 64 blocks of which the first 8 are shared with fifteen others.
 const PROMPTS: u64 = 2_048;
+/// Enough of them for an index of 1,048,576 blocks.
+const MANY_PROMPTS: u64 = 18_600;
 const BLOCKS: u32 = 64;
 const SHARED: u32 = 8;
 
@@ -51,10 +83,11 @@ struct Fleet {
     chains: Vec<Chain>,
     draws: Stream,
     requests: u32,
+    prompts: u64,
 }
 
 impl Fleet {
-    fn new(spec: &str, replicas: u32) -> Fleet {
+    fn new(spec: &str, replicas: u32, prompts: u64) -> Fleet {
         let spec: PolicySpec = toml::from_str(spec).expect("a policy");
         let target = |number| Target {
             name: format!("region/pool/{number}"),
@@ -72,7 +105,7 @@ impl Fleet {
             chain.push(Run { key: 1_000_000 + key, start: 0, len: BLOCKS - SHARED });
             chain
         };
-        let chains: Vec<Chain> = (0..PROMPTS).map(chain).collect();
+        let chains: Vec<Chain> = (0..prompts).map(chain).collect();
         let mut draws = Key::root(2).stream();
         for &id in &ids {
             let load =
@@ -84,8 +117,8 @@ impl Fleet {
             chain.ids(BLOCKS).for_each(|id| stage.cache_added(target, id));
         }
         let all = stage.eligible(&ids);
-        let mut fleet = Fleet { stage, all, under_way: VecDeque::new(), chains, draws, requests: 0 };
-        for _ in 0..(PROMPTS as u32).max(4 * replicas) {
+        let mut fleet = Fleet { stage, all, under_way: VecDeque::new(), chains, draws, requests: 0, prompts };
+        for _ in 0..(prompts as u32).max(4 * replicas) {
             fleet.send();
         }
         while fleet.under_way.len() > 4 * replicas as usize {
@@ -94,8 +127,9 @@ impl Fleet {
         fleet
     }
     fn send(&mut self) {
-        let key = self.draws.next_u64() % PROMPTS;
+        let key = self.draws.next_u64() % self.prompts;
         self.requests += 1;
+        self.stage.set_now(SimTime::ZERO + Span::from_ms(u64::from(self.requests)));
         let view = view(&self.chains[key as usize], self.requests, key);
         let Decision::To(target) = self.stage.decide(&view, self.all) else { unreachable!("none holds") };
         self.under_way.push_back((self.stage.sent(&view, target), key));
@@ -123,7 +157,17 @@ fn view(chain: &Chain, number: u32, key: u64) -> RequestView<'_> {
 
 #[divan::bench(args = POLICIES, consts = REPLICAS)]
 fn decide<const N: u32>(bencher: Bencher<'_, '_>, spec: &str) {
-    let mut fleet = Fleet::new(spec, N);
+    let mut fleet = Fleet::new(spec, N, PROMPTS);
+    bencher.counter(ItemsCount::new(1u32)).bench_local(|| {
+        fleet.send();
+        fleet.end();
+        black_box(fleet.under_way.len());
+    });
+}
+
+#[divan::bench(args = LARGE)]
+fn decide_with_a_large_index(bencher: Bencher<'_, '_>, spec: &str) {
+    let mut fleet = Fleet::new(spec, 1_024, MANY_PROMPTS);
     bencher.counter(ItemsCount::new(1u32)).bench_local(|| {
         fleet.send();
         fleet.end();

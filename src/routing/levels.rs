@@ -3,7 +3,7 @@
 
 /// The health of a level in percent: min(100, `percent` · healthy / total); 0 of an empty one. Envoy's `percent` is 140.
 pub fn health(healthy: u64, total: u64, percent: u32) -> u32 {
-    if total == 0 { 0 } else { (u64::from(percent) * healthy / total).min(100) as u32 }
+    (u64::from(percent) * healthy).checked_div(total).unwrap_or(0).min(100) as u32
 }
 
 /// Writes the share of requests, in percent, of each level, the first first: min(what is left, health · 100 / min(100,

@@ -46,6 +46,29 @@ pub fn least_of<S: PartialOrd + Copy>(
     .unwrap_or(best.0)
 }
 
+/// As [`least_of`], from scores that have been computed, one for each of `list`.
+pub fn least_scored(
+    list: &[TargetId],
+    scores: &[f64],
+    tie: Tie,
+    fleet: &FleetView<'_>,
+    rng: &mut Stream,
+) -> TargetId {
+    let lowest = scores.iter().copied().fold(f64::INFINITY, f64::min);
+    let mut equals =
+        (list.iter().zip(scores)).filter(|(_, score)| **score == lowest).map(|(&target, _)| target);
+    let chosen = match tie {
+        Tie::First => equals.next(),
+        Tie::Last => equals.next_back(),
+        Tie::LowestInflight => equals.min_by_key(|&target| fleet.own(target).requests),
+        Tie::Random => match equals.clone().count() {
+            0 | 1 => equals.next(),
+            count => equals.nth(rng.below(count as u32) as usize),
+        },
+    };
+    chosen.unwrap_or(list[0])
+}
+
 /// One of `list` at random, with probabilities in proportion to exp(−cost / (temperature · (highest − lowest cost))):
 /// scaled by the range, so that the temperature has no unit (as in Dynamo). Uniform where all costs are equal; the
 /// lowest, by `tie`, where the temperature is 0. `weights` is scratch.

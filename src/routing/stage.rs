@@ -494,11 +494,12 @@ mod tests {
         fn every_policy_chooses_among_the_eligible_and_every_count_comes_back(
             spec in specs(),
             count in 1u32..80,
+            replicas in prop::sample::select(vec![1u32, 3]),
             steps in prop::collection::vec((any::<u128>(), 0u64..6, 0u32..9, 0u8..4, any::<u16>()), 1..80),
         ) {
-            let mut stage = Stage::new(&spec, targets(count, 1), Key::root(5));
+            let mut stage = Stage::new(&spec, targets(count, replicas), Key::root(5));
             // The same stage again: it must decide the same.
-            let mut again = Stage::new(&spec, targets(count, 1), Key::root(5));
+            let mut again = Stage::new(&spec, targets(count, replicas), Key::root(5));
             let mut under_way: Vec<(Ticket, bool, Chain)> = Vec::new();
             for (number, (mask, key, blocks, what, which)) in steps.into_iter().enumerate() {
                 let now = SimTime::ZERO + Span::from_secs(7 * number as u64);
@@ -544,7 +545,7 @@ mod tests {
                 let [decision, repeated] = [&mut stage, &mut again].map(|stage| {
                     stage.set_load(TargetId(which as u32 % count), load);
                     stage.cache_added(TargetId(which as u32 % count), which as u64);
-                    stage.set_healthy(TargetId(which as u32 % count), u32::from(which % 3 > 0));
+                    stage.set_healthy(TargetId(which as u32 % count), u32::from(which) % (replicas + 1));
                     decide(stage, &view, &eligible)
                 });
                 prop_assert_eq!(decision, repeated);
@@ -646,6 +647,36 @@ mod tests {
                     }
                 }
                 prop_assert_eq!(&fast.own, &twin.own);
+            }
+        }
+    }
+
+    #[test]
+    fn every_policy_answers_where_there_is_nothing_to_tell_targets_apart() {
+        // Idle targets at no distance, one or three; a prompt of six blocks, of less than one, of nothing.
+        let prompt = chain(1, 6);
+        for entry in REGISTRY {
+            let spec = PolicySpec::from_name(entry.name).unwrap();
+            for (count, replicas) in [(1, 1), (1, 4), (3, 1), (3, 4)] {
+                let mut all = targets(count, replicas);
+                all.iter_mut().for_each(|target| (target.rtt, target.region) = (Span::ZERO, RegionId(0)));
+                let ids: Vec<TargetId> = (0..count).map(TargetId).collect();
+                let mut stage = Stage::new(&spec, all, Key::root(5));
+                for prompt_tokens in [101, 15, 1, 0] {
+                    let mut view = request(prompt_tokens, &prompt);
+                    (view.prompt_tokens, view.prompt) =
+                        (prompt_tokens, PromptBlocks::new(&prompt, prompt_tokens, 16));
+                    let Decision::To(target) = decide(&mut stage, &view, &ids) else {
+                        panic!("{} does not take an idle target", entry.name)
+                    };
+                    let set = stage.eligible(&ids);
+                    let terms = stage.explain(&view, set, target);
+                    assert!(terms.iter().all(|(_, term)| term.is_finite()), "{}: {terms:?}", entry.name);
+                    let ticket = stage.sent(&view, target);
+                    stage.first_token(&ticket, Some(&view));
+                    stage.finished(&ticket, true, Some(&view));
+                    assert_eq!(*stage.own(target), Own { sent: stage.own(target).sent, ..Own::default() });
+                }
             }
         }
     }

@@ -57,15 +57,12 @@ impl ActiveIndex {
                 continue;
             }
             let node = Node { target, end, count: 1, next: *head };
-            *head = match self.free.pop() {
-                Some(slot) => {
-                    self.nodes[slot as usize] = node;
-                    slot
-                }
-                None => {
-                    self.nodes.push(node);
-                    (self.nodes.len() - 1) as u32
-                }
+            *head = if let Some(slot) = self.free.pop() {
+                self.nodes[slot as usize] = node;
+                slot
+            } else {
+                self.nodes.push(node);
+                (self.nodes.len() - 1) as u32
             };
         }
     }

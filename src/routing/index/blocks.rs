@@ -13,6 +13,8 @@ pub struct BlockIndex {
     bits: Vec<u64>,
     free: Vec<u32>,
     alive: Vec<u64>,
+    /// The rows of the ids at hand: looked up all at once, so that waits for memory overlap.
+    found: Vec<u32>,
 }
 
 impl BlockIndex {
@@ -26,6 +28,7 @@ impl BlockIndex {
             bits: Vec::new(),
             free: Vec::new(),
             alive: vec![0; words],
+            found: Vec::new(),
         }
     }
     /// How many blocks are known to be held by some target.
@@ -73,14 +76,14 @@ impl BlockIndex {
     /// Writes, for every target, how many of the first `ids` it holds without a gap.
     pub fn match_ids(&mut self, ids: impl Iterator<Item = u64>, out: &mut [u32]) {
         self.start(out);
-        let mut depth = 0;
-        for id in ids {
-            if !self.narrow(id, depth, out) {
-                return;
-            }
-            depth += 1;
+        let mut found = std::mem::take(&mut self.found);
+        found.clear();
+        found.extend(ids.map_while(|id| self.rows.get(&id).copied()));
+        let depth = (0u32..).zip(&found).find(|&(depth, &row)| !self.narrow(row, depth, out));
+        if depth.is_none() {
+            self.settle(found.len() as u32, out);
         }
-        self.settle(depth, out);
+        self.found = found;
     }
     /// Writes, for every target, how many of `ids` it holds, up to the first that nobody holds.
     pub fn count_all(&self, ids: impl Iterator<Item = u64>, out: &mut [u32]) {
@@ -106,12 +109,8 @@ impl BlockIndex {
             *word = if left >= 64 { u64::MAX } else { (1 << left) - 1 };
         }
     }
-    /// Drops the targets that do not hold block `id`, number `depth`, from the race; whether some are left.
-    fn narrow(&mut self, id: u64, depth: u32, out: &mut [u32]) -> bool {
-        let Some(&row) = self.rows.get(&id) else {
-            self.settle(depth, out);
-            return false;
-        };
+    /// Drops the targets that do not hold block number `depth`, whose row is `row`, from the race; whether some are left.
+    fn narrow(&mut self, row: u32, depth: u32, out: &mut [u32]) -> bool {
         let at = row as usize * self.words;
         let mut left = 0;
         for (index, alive) in self.alive.iter_mut().enumerate() {

@@ -20,7 +20,8 @@ pub struct Params {
     /// How much more than the mean load a target may have: a factor, 1 or more, counted in millionths.
     pub load_factor: f64,
     /// The load test: `kubeai` (load ≤ f·(total+1)/n), `envoy` (load ≤ ⌈⌈f·(total+1)⌉/n⌉) or `strict`
-    /// (load + 1 ≤ ⌈f·(total+1)/n⌉, the bound of the theory); load and total without the new request.
+    /// (load + 1 ≤ ⌈f·(total+1)/n⌉, the bound of the theory), `sglang` (load ≤ f·total/n, f = 1.5 there); load and total
+    /// without the new request.
     pub bound: Bound,
     /// Which targets make up total and n: those `eligible` for the request, or `all` of the stage.
     pub count: Count,
@@ -55,6 +56,8 @@ pub enum Bound {
     Envoy,
     /// Mirrokni, Thorup and Zadimoghaddam's: load + 1 ≤ ⌈f·(total+1)/n⌉.
     Strict,
+    /// That of SGLang's `bounded_consistent_hashing`: load ≤ f·total/n.
+    Sglang,
 }
 
 /// Which targets are counted.
@@ -120,7 +123,7 @@ impl Validate for Params {
 #[derive(Clone, Copy, Debug)]
 pub struct Limit {
     bound: Bound,
-    /// f in millionths times the requests under way and the new one.
+    /// f in millionths times the requests under way and, except by SGLang's test, the new one.
     room: u128,
     targets: u128,
 }
@@ -131,13 +134,14 @@ impl Limit {
     /// For `total` requests under way, without the new one, over `targets` targets.
     pub fn new(bound: Bound, load_factor: f64, total: u64, targets: usize) -> Limit {
         let millionths = (load_factor * 1e6).round() as u128;
-        Limit { bound, room: millionths * (total as u128 + 1), targets: targets as u128 }
+        let counted = total as u128 + u128::from(bound != Bound::Sglang);
+        Limit { bound, room: millionths * counted, targets: targets as u128 }
     }
     /// Whether a target with `load` requests, without the new one, may take it.
     pub fn admits(&self, load: u32) -> bool {
         let load = load as u128;
         match self.bound {
-            Bound::Kubeai => load * self.targets * MILLION <= self.room,
+            Bound::Kubeai | Bound::Sglang => load * self.targets * MILLION <= self.room,
             Bound::Envoy => load <= self.room.div_ceil(MILLION).div_ceil(self.targets).max(1),
             Bound::Strict => load < self.room.div_ceil(MILLION * self.targets),
         }
@@ -296,6 +300,11 @@ mod tests {
         // The theory: ⌈31.5625⌉ = 32 with the new one, so 31 is taken and 32 is not.
         let strict = Limit::new(Bound::Strict, 1.25, 100, 4);
         assert!(strict.admits(31) && !strict.admits(32));
+        // SGLang, f = 1.5 and without the new one: 1.5·100/4 = 37.5: 37 is taken, 38 is not. Nothing under way: 0 ≤ 0.
+        let sglang = Limit::new(Bound::Sglang, 1.5, 100, 4);
+        assert!(sglang.admits(37) && !sglang.admits(38));
+        let idle = Limit::new(Bound::Sglang, 1.5, 0, 4);
+        assert!(idle.admits(0) && !idle.admits(1));
         // An exact bound: 1.1·10/1 = 11, although 1.1·10 in floating point is 11.000000000000002.
         let exact = Limit::new(Bound::Strict, 1.1, 9, 1);
         assert!(exact.admits(10) && !exact.admits(11));
@@ -423,7 +432,7 @@ mod tests {
             overflow in prop::sample::select(vec![
                 Overflow::Clockwise, Overflow::SeededShuffle, Overflow::LeastLoaded,
             ]),
-            bound in prop::sample::select(vec![Bound::Strict, Bound::Kubeai, Bound::Envoy]),
+            bound in prop::sample::select(vec![Bound::Strict, Bound::Kubeai, Bound::Envoy, Bound::Sglang]),
         ) {
             let mut scene = Scene::new(6);
             let load_factor = hundredths as f64 / 100.0;
@@ -452,6 +461,7 @@ mod tests {
                 match bound {
                     Bound::Strict => prop_assert!(before < capacity(hundredths, total + 1, n)),
                     Bound::Kubeai => prop_assert!(before * 100 * n <= hundredths * (total + 1)),
+                    Bound::Sglang => prop_assert!(before * 100 * n <= hundredths * total),
                     Bound::Envoy => {
                         let slots = (hundredths * (total + 1)).div_ceil(100).div_ceil(n);
                         prop_assert!(before <= slots);

@@ -128,6 +128,7 @@ pub struct Epp {
     cold_scores: Vec<f64>,
     was_cold: bool,
     unsaturated: Vec<TargetId>,
+    scores: Vec<f64>,
 }
 
 /// What the scores of one decision are relative to.
@@ -163,6 +164,7 @@ impl Epp {
             cold_scores: Vec::new(),
             was_cold: false,
             unsaturated: Vec::new(),
+            scores: Vec::new(),
         }
     }
     fn frame(&self, fleet: &FleetView<'_>) -> Frame {
@@ -176,7 +178,8 @@ impl Epp {
             matched: over(self.prefix == PrefixScore::Range, &|target| {
                 f64::from(fleet.matched_blocks(target))
             }),
-            most_active: list.iter().map(|&target| fleet.own(target).requests).max().unwrap_or(0),
+            most_active: over(self.params.active > 0.0, &|target| f64::from(fleet.own(target).requests)).1
+                as u32,
         }
     }
     /// The weighted scores: queue, KV, prefix, running, active, tokens.
@@ -252,14 +255,20 @@ impl Policy for Epp {
         }
         let frame = self.frame(fleet);
         let among = if kept.is_empty() { list } else { &kept };
-        let chosen = pick::least_of(among, fleet, self.params.tie, rng, |target| {
+        let mut scores = std::mem::take(&mut self.scores);
+        scores.clear();
+        scores.extend(among.iter().map(|&target| {
             let [queue, kv, prefix, running, active, tokens] = self.terms(request, fleet, &frame, target);
-            let cold = match fleet.eligible.place(target) {
-                Some(place) if self.was_cold => self.cold_scores[place as usize],
-                _ => 0.5,
-            };
-            -(queue + kv + prefix + running + active + tokens + self.params.no_hit_lru * cold)
-        });
+            -(queue + kv + prefix + running + active + tokens)
+        }));
+        if self.was_cold {
+            for (score, &target) in scores.iter_mut().zip(among) {
+                let place = fleet.eligible.place(target).unwrap_or_default();
+                *score -= self.params.no_hit_lru * self.cold_scores[place as usize];
+            }
+        }
+        let chosen = pick::least_scored(among, &scores, self.params.tie, fleet, rng);
+        self.scores = scores;
         self.unsaturated = kept;
         Decision::To(chosen)
     }

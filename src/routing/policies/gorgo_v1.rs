@@ -79,9 +79,10 @@ impl GorgoV1 {
             };
             f64::from(fleet.load(target).waiting) * mean
         };
+        let replicas = f64::from(fleet.target(target).replicas.max(1));
         [
-            self.params.running * ms * own.prompt_tokens as f64,
-            ms * queued,
+            self.params.running * ms * own.prompt_tokens as f64 / replicas,
+            ms * queued / replicas,
             ms * f64::from(fleet.uncached_tokens(request, target)),
             fleet.target(target).rtt.as_ms_f64(),
         ]
@@ -199,5 +200,9 @@ mod tests {
         assert!(near(scene.term(&policy, 0, "queued_ms"), 225.6));
         assert!(near(scene.term(&policy, 1, "queued_ms"), 141.0));
         assert_eq!(scene.term(&self::policy(|_| {}), 0, "queued_ms"), 0.0);
+        // A region of two replicas has half of it at each.
+        scene.targets[0].replicas = 2;
+        assert!(near(scene.term(&policy, 0, "queued_ms"), 112.8));
+        assert!(near(scene.term(&policy, 0, "running_ms"), 75.2));
     }
 }

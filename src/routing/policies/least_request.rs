@@ -68,6 +68,8 @@ mod tests {
     fn ties_are_broken_as_asked() {
         let mut scene = Scene::new(4).requests([5, 2, 2, 5]);
         assert_eq!(scene.ask(&mut LeastRequest::new(&Params { tie: Tie::First })), 1);
+        assert_eq!(scene.ask(&mut LeastRequest::new(&Params { tie: Tie::Last })), 2);
+        assert_eq!(scene.ask_among(&mut LeastRequest::new(&Params { tie: Tie::Last }), &[0, 3]), 3);
         let (mut random, mut counts) = (LeastRequest::new(&Params { tie: Tie::Random }), [0; 4]);
         (0..20_000).for_each(|_| counts[scene.ask(&mut random) as usize] += 1);
         // One degree of freedom: 99.99 % point 15.1.

@@ -1,5 +1,6 @@
 //! Proportional: regions by weight, whatever the distance.
 
+use crate::id::RegionId;
 use crate::rng::Stream;
 use crate::routing::levels::locality_weight;
 use crate::routing::params::{Problems, Validate};
@@ -60,8 +61,8 @@ pub struct Proportional {
     params: Params,
     places: Places,
     weights: Vec<f64>,
-    /// By set of targets: what each region is owed.
-    owed: BTreeMap<u32, Vec<f64>>,
+    /// By region: what it is owed.
+    owed: BTreeMap<RegionId, f64>,
 }
 
 impl Proportional {
@@ -97,17 +98,20 @@ impl Policy for Proportional {
         } else if self.params.spread == Spread::Random {
             pick::weighted(&self.weights, rng)
         } else {
-            let owed = self.owed.entry(fleet.eligible.id()).or_default();
-            owed.resize(self.weights.len(), 0.0);
-            let mut most = 0;
-            for (nth, weight) in self.weights.iter().enumerate() {
-                owed[nth] += weight;
-                if owed[nth] > owed[most] || self.weights[most] <= 0.0 {
-                    most = nth;
+            let mut most: Option<(f64, usize)> = None;
+            for (nth, (place, &weight)) in self.places.of(fleet).iter().zip(&self.weights).enumerate() {
+                let owed = self.owed.entry(place.region).or_insert(0.0);
+                // Who weighs nothing now has nothing to collect later.
+                *owed = if weight > 0.0 { *owed + weight } else { 0.0 };
+                if weight > 0.0 && most.is_none_or(|(other, _)| *owed > other) {
+                    most = Some((*owed, nth));
                 }
             }
-            owed[most] -= total;
-            most
+            let nth = most.map_or(0, |(_, nth)| nth);
+            if let Some(owed) = self.owed.get_mut(&self.places.of(fleet)[nth].region) {
+                *owed -= total;
+            }
+            nth
         };
         Decision::To(self.places.take_turn(fleet, nth))
     }
@@ -157,16 +161,16 @@ mod tests {
         let mut policy = policy(&[("a", 5.0), ("b", 1.0), ("c", 1.0)], Spread::Smooth);
         let mut scene = scene([1, 1, 1]);
         let turns = [0, 0, 1, 0, 2, 0, 0];
-        let mut rng = crate::rng::Key::root(0).stream();
-        let all = [0, 1, 2];
-        let mut found = Vec::new();
-        scene.with(&all, |request, fleet| {
-            for _ in 0..14 {
-                let Decision::To(target) = policy.route(request, fleet, &mut rng) else { panic!("a target") };
-                found.push(target.0);
-            }
-        });
-        assert_eq!(found, [turns, turns].concat());
+        assert_eq!(take(&mut scene, &mut policy, 14), [turns, turns].concat());
+        // A region that falls ill loses what it is owed. Two turns, a and a, leave a −4, b 2, c 2. Without b:
+        // a −4 + 5 = 1, c 2 + 1 = 3: c, which pays 6; then a 1 + 5 = 6, c −3 + 1 = −2: a, which pays 6.
+        let mut policy = self::policy(&[("a", 5.0), ("b", 1.0), ("c", 1.0)], Spread::Smooth);
+        assert_eq!(take(&mut scene, &mut policy, 2), [0, 0]);
+        scene.healthy[1] = 0;
+        assert_eq!(take(&mut scene, &mut policy, 2), [2, 0]);
+        // Back in health it starts from nothing: a 0 + 5, b 0 + 1, c −2 + 1: a, although b was owed 2 before.
+        scene.healthy[1] = 1;
+        assert_eq!(take(&mut scene, &mut policy, 1), [0]);
         // A region that is not named gets nothing; all alone it takes what there is.
         let mut one = self::policy(&[("b", 1.0)], Spread::Smooth);
         assert_eq!(take(&mut scene, &mut one, 3), [1, 1, 1]);

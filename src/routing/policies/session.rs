@@ -79,7 +79,7 @@ impl Session {
         self.homes[at].2
     }
     fn search(&self, key: u64, eligible: &Eligible) -> TargetId {
-        pick::least_first(eligible.list(), |target| self.rank(key, target))
+        pick::rendezvous(eligible.list(), key, &self.names)
     }
 }
 
