@@ -4,8 +4,8 @@ use super::curve::Curve;
 use super::error::WorkloadError;
 use super::geography;
 use super::params::{
-    Arrivals, Clients, OriginAssignment, OriginTable, SharedPrefix, SyntheticParams, Tenancy, Tokens,
-    TraceParams, Until, WorkloadKind, WorkloadParams,
+    Arrivals, Clients, OriginAssignment, OriginTable, PoolParams, SharedPrefix, SyntheticParams, Tenancy,
+    Tokens, TraceParams, Until, Window, WorkloadKind, WorkloadParams,
 };
 use crate::dist::Dist;
 use crate::id::Id;
@@ -62,6 +62,7 @@ pub fn check(params: &WorkloadParams, table: &OriginTable, block_tokens: u32) ->
     match &params.kind {
         WorkloadKind::Trace(trace) => replay(&mut errors, trace, table, block_tokens),
         WorkloadKind::Synthetic(synthetic) => generator(&mut errors, synthetic),
+        WorkloadKind::Pool(pool) => self::pool(&mut errors, pool),
     }
     errors.0
 }
@@ -144,6 +145,20 @@ fn replay(errors: &mut Errors, params: &TraceParams, table: &OriginTable, block_
             let next = "Name one so in the scenario, or rename it in the trace";
             errors.need(false, &format!("trace.{what}"), format!("\"{name}\""), &rule, next);
         }
+    }
+}
+
+fn pool(errors: &mut Errors, params: &PoolParams) {
+    let scale = params.scale;
+    let sound = scale > 0.0 && scale <= 1e3;
+    errors.need(sound, "scale", scale, "must be above 0 and at most 1000", "1 is as recorded");
+    let Window { from, lasts } = params.window;
+    errors.need(lasts.0 > 0, "pool.for", lasts, "must be above 0", "Leave it out for all of it");
+    let ends = Span::from_secs(params.pool.summary().seconds);
+    let rule = format!("the recorded rates end at {ends}");
+    errors.need(from < ends, "pool.from", from, &rule, "Begin earlier");
+    if let Some(system) = &params.system {
+        errors.tokens("pool.system", system);
     }
 }
 

@@ -96,7 +96,7 @@ impl Resolver<'_> {
             }
             None => self.assignment(name, raw),
         };
-        let given: Vec<&str> = ["trace", "synthetic"]
+        let given: Vec<&str> = ["trace", "synthetic", "pool"]
             .into_iter()
             .filter(|key| self.document.has(&["workloads", name, key]))
             .collect();
@@ -105,9 +105,9 @@ impl Resolver<'_> {
                 let item = self
                     .error_at_key(
                         &["workloads", name],
-                        format!("workload `{name}` needs `trace` or `synthetic`"),
+                        format!("workload `{name}` needs `trace`, `synthetic` or `pool`"),
                     )
-                    .label("neither is given")
+                    .label("none is given")
                     .help(format!(
                         "add `[workloads.{name}.synthetic]`, or `[workloads.{name}.trace]` with `path`"
                     ));
@@ -116,10 +116,7 @@ impl Resolver<'_> {
             }
             [first, second, ..] => {
                 let item = self
-                    .error_at_key(
-                        &["workloads", name, second],
-                        "a workload is a trace or generated, not both",
-                    )
+                    .error_at_key(&["workloads", name, second], "a workload has one source")
                     .label("a second source")
                     .context(self.place(&["workloads", name, first], At::Key), "the first")
                     .help("make two workloads of them, with different names");
@@ -129,6 +126,10 @@ impl Resolver<'_> {
             _ => {}
         }
         let (kind, length) = match (&raw.trace, &raw.synthetic) {
+            _ if raw.pool.is_some() => {
+                let pool = raw.pool.as_ref()?;
+                self.client_pool(name, pool, raw.scale.unwrap_or(1.0))?
+            }
             (Some(trace), _) => self.trace(name, trace, raw.scale.unwrap_or(1.0), block_tokens)?,
             (None, Some(synthetic)) => self.synthetic(name, synthetic, raw.scale.unwrap_or(1.0))?,
             (None, None) => return None,
@@ -383,7 +384,7 @@ fn shared(raw: Option<&RawShared>) -> Option<SharedPrefix> {
     })
 }
 
-fn tokens(raw: Option<&RawTokens>, default: Tokens) -> Tokens {
+pub(super) fn tokens(raw: Option<&RawTokens>, default: Tokens) -> Tokens {
     match raw {
         None => default,
         Some(RawTokens::Fixed(tokens)) => Tokens::fixed(*tokens),
