@@ -191,7 +191,7 @@ impl Resolver<'_> {
             let item = self
                 .error_at_key(&path, "a generator has a rate")
                 .label("`sessions_per_s`, `stages` or `clients` is missing")
-                .help("add `sessions_per_s = 2.0`, or `stages = [{ rate = 2.0, for = \"10m\" }]`");
+                .help("add `sessions_per_s = 2.0`, `stages = [{ rate = 2.0, for = \"10m\" }]` or `clients = { count = 10 }`");
             self.push(item);
             return None;
         }

@@ -156,8 +156,9 @@ impl Resolver<'_> {
                 "origins.affinity" => path.push("tenant_affinity"),
                 field => path.extend(field.split('.')),
             }
+            let shown = path[2..].join(".");
             let item = self
-                .error(&path, format!("`{}` of workload `{name}`: {}", problem.field, problem.rule))
+                .error(&path, format!("`{shown}` of workload `{name}`: {}", problem.rule))
                 .label(format!("it is {}", problem.value))
                 .help(problem.next);
             self.push(item);
