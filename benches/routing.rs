@@ -104,7 +104,7 @@ impl Fleet {
         let (ticket, key) = self.under_way.pop_front().expect("some are under way");
         let view = view(&self.chains[key as usize], 0, key);
         self.stage.first_token(&ticket, Some(&view));
-        self.stage.finished(&ticket, true);
+        self.stage.finished(&ticket, true, Some(&view));
     }
 }
 

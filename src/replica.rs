@@ -23,6 +23,7 @@ use crate::observe::{Load, Outcome, Work};
 use crate::time::{SimTime, Span};
 use crate::timing::StepTime;
 use crate::workload::Chain;
+use std::sync::Arc;
 
 /// Names a job to whoever delivered it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -114,7 +115,7 @@ impl Replica {
     ///
     /// # Panics
     /// When an engine comes without a timing.
-    pub fn new(params: &ServerParams, timing: Option<Box<dyn StepTime>>, method: Method) -> Replica {
+    pub fn new(params: &ServerParams, timing: Option<Arc<dyn StepTime>>, method: Method) -> Replica {
         match params {
             ServerParams::Engine(engine) => {
                 let timing = timing.expect("an engine has a step-time model");
@@ -140,12 +141,23 @@ impl Replica {
         }
     }
     /// A job arrives. What it leads to at once (a refusal) is added to `out`.
-    pub fn deliver(&mut self, now: SimTime, job: Job, out: &mut Vec<Output>) {
+    pub fn deliver(&mut self, now: SimTime, job: &Job, out: &mut Vec<Output>) {
         match self {
             Replica::Engine(engine) => engine.deliver(now, job, out),
             Replica::PlainEngine(engine) => engine.deliver(now, job, out),
             Replica::Fifo(fifo) => fifo.deliver(now, job, out),
             Replica::Ps(ps) => ps.deliver(now, job, out),
+        }
+    }
+    /// The client of a job has left, after [`Replica::advance_to`] this instant. The job's end is told when it has
+    /// gone: at once, or at the end of the step under way; with outcome completed if it was faster. A plain queue
+    /// goes on with a service that it has begun.
+    pub fn cancel(&mut self, now: SimTime, job: JobId, out: &mut Vec<Output>) {
+        match self {
+            Replica::Engine(engine) => engine.cancel(now, job, out),
+            Replica::PlainEngine(engine) => engine.cancel(now, job, out),
+            Replica::Fifo(fifo) => fifo.cancel(now, job, out),
+            Replica::Ps(ps) => ps.cancel(now, job, out),
         }
     }
     /// When the replica wants to be woken next.

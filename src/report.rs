@@ -14,6 +14,8 @@ pub mod series_csv;
 pub mod summarise;
 pub mod summary;
 pub mod table;
+pub mod trace_plots;
+pub mod trace_table;
 
 pub use summarise::{summarise, summarise_cell};
 pub use summary::{CellSummary, PolicySummary, Summary};

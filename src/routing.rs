@@ -5,8 +5,10 @@
 pub mod affinity;
 pub mod eligible;
 pub mod index;
+pub mod levels;
 pub mod params;
 pub mod pick;
+pub mod places;
 pub mod policies;
 pub mod policy;
 pub mod registry;
@@ -15,13 +17,14 @@ pub mod ring;
 mod scanning;
 #[cfg(test)]
 mod scene;
+pub mod score;
 pub mod spec;
 pub mod stage;
 pub mod tally;
 pub mod view;
 
 pub use eligible::Eligible;
-pub use index::PrefixIndex;
+pub use index::{IndexOptions, PrefixIndex};
 pub use params::{ParamInfo, ParamProblem};
 pub use policy::{Decision, IndexSource, Needs, Policy, Refusal};
 pub use registry::{PolicyEntry, REGISTRY, Tier};

@@ -5,6 +5,7 @@
 pub mod book;
 pub mod cell;
 pub mod conservation;
+pub mod export;
 pub mod prepared;
 pub mod result;
 pub mod rows;
@@ -16,6 +17,7 @@ pub mod warning;
 pub use book::{Book, Entry};
 pub use cell::{CellInput, labels, run_cell, run_cell_twice};
 pub use conservation::{Conservation, ConservationReport, Violation};
+pub use export::{SentRows, export};
 pub use prepared::Prepared;
 pub use result::{
     CapacityLine, DataTable, Labels, PoolLabel, Provenance, ReplicaLabel, ReplicaTotals, RunResult, met,

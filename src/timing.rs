@@ -8,7 +8,7 @@ pub mod profile;
 pub mod roofline;
 pub mod table;
 
-pub use capacity::{KvCapacity, KvCapacityError, activation_bytes, derive_kv_blocks, derive_kv_blocks_with};
+pub use capacity::{KvCapacity, KvCapacityError, activation_bytes, derive_kv_blocks};
 pub use params::{
     GpuRates, IngressParams, LinearParams, ProfileParams, RooflineParams, TableParams, TableRow, TimingError,
     TimingParams,

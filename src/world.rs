@@ -20,7 +20,7 @@ use crate::engine::{self, Ended, Schedule};
 use crate::id::{GatewayId, IdVec, OriginId, PoolId, RegionId, ReplicaId, SourceId};
 use crate::network::{Network, NetworkError};
 use crate::observe::{Load, Observation, Observer, Outcome, ReplicaSample, Work};
-use crate::replica::{Method, Output, Replica};
+use crate::replica::{Job, Method, Output, Replica};
 use crate::rng::Key;
 use crate::routing::{IndexSource, Stage, TargetId};
 use crate::time::{SimTime, Span};
@@ -29,6 +29,7 @@ use crate::workload::{Source, WorkloadParams, open, workload_key};
 use gateway::Gateway;
 use outcome::OutcomeDigest;
 use slots::Slots;
+use std::sync::Arc;
 
 /// A replica in its place.
 #[derive(Debug)]
@@ -64,6 +65,8 @@ pub struct World<'p, O> {
     entry: Vec<Option<GatewayId>>,
     inflows: IdVec<SourceId, Inflow>,
     slots: Slots,
+    /// What is delivered next, in memory used again.
+    job: Job,
     outputs: Vec<Output>,
     digest: OutcomeDigest,
     observer: O,
@@ -129,8 +132,9 @@ impl<'p, O: Observer> World<'p, O> {
         let network = Network::new(&params.network)?;
         let mut sites = IdVec::new();
         for (pool, pool_params) in params.pools.enumerate() {
+            let timing = step_time(pool_params)?;
             for _ in 0..pool_params.replicas {
-                let timing = step_time(pool_params)?;
+                let timing = timing.clone();
                 sites.push(Site {
                     pool,
                     region: pool_params.region,
@@ -146,7 +150,7 @@ impl<'p, O: Observer> World<'p, O> {
         for (id, gateway) in gateways.enumerate() {
             let tiers = gateway.stages.iter().enumerate().map(|(index, stage)| (Some(index), stage));
             for (tier, stage) in tiers.chain(gateway.global.iter().map(|stage| (None, stage))) {
-                if stage.needs().index == Some(IndexSource::Oracle) {
+                if stage.needs().source() == Some(IndexSource::Oracle) {
                     follow(&mut sites, id, tier, stage);
                 }
             }
@@ -167,6 +171,7 @@ impl<'p, O: Observer> World<'p, O> {
             gateways,
             entry,
             slots: Slots::default(),
+            job: Job::default(),
             outputs: Vec::new(),
             digest: OutcomeDigest::default(),
             observer,
@@ -265,9 +270,9 @@ fn follow(sites: &mut IdVec<ReplicaId, Site>, gateway: GatewayId, tier: Option<u
     }
 }
 
-fn step_time(pool: &PoolParams) -> Result<Option<Box<dyn StepTime>>, WorldError> {
+fn step_time(pool: &PoolParams) -> Result<Option<Arc<dyn StepTime>>, WorldError> {
     let build = |timing: &crate::timing::TimingParams| {
-        timing.build().map_err(|source| WorldError::Timing { pool: pool.name.clone(), source })
+        timing.build().map(Arc::from).map_err(|source| WorldError::Timing { pool: pool.name.clone(), source })
     };
     pool.timing.as_ref().map(build).transpose()
 }

@@ -9,6 +9,7 @@ use regionsim::rng::{Key, Stream, mix2};
 use regionsim::time::SimTime;
 use regionsim::timing::{BatchShape, Line, StepTime};
 use regionsim::workload::{Chain, Run};
+use std::sync::Arc;
 
 /// A millisecond a step, and 10 µs for each token in it.
 #[derive(Debug)]
@@ -87,7 +88,7 @@ type Lived = (Vec<(Vec<Output>, Option<StepRecord>)>, Vec<u64>, Work);
 
 fn live<C: KvCache>(seed: u64) -> Lived {
     let mut stream = Key::root(seed).named("engines").stream();
-    let mut engine = Engine::<C>::new(random_params(&mut stream), Box::new(Steps), Stepping::Stepwise);
+    let mut engine = Engine::<C>::new(random_params(&mut stream), Arc::new(Steps), Stepping::Stepwise);
     let mut sessions = [0; 3];
     let (mut steps, mut digests) = (Vec::new(), Vec::new());
     let (mut next_id, mut now) = (0, 0u64);
@@ -104,7 +105,7 @@ fn live<C: KvCache>(seed: u64) -> Lived {
             }
             now = at;
             let mut out = Vec::new();
-            engine.deliver(SimTime(at), job, &mut out);
+            engine.deliver(SimTime(at), &job, &mut out);
             steps.push((out, None));
             next_id += 1;
         } else if let Some(wake) = engine.wake_at() {

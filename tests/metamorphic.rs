@@ -331,13 +331,26 @@ fn time_that_runs_slower_by_a_factor_makes_every_latency_longer_by_it() {
         for policy in all_policies() {
             let mut later = policy.clone();
             later.decision_time.0 *= k;
-            // GORGO weighs milliseconds against tokens: its weight is a rate, and a power of two is exact.
+            // What a policy knows of time is slowed too: times grow, rates fall, and a power of two is exact.
+            let times = k as f64;
             for spec in [Some(&mut later.replica), later.global.as_mut()].into_iter().flatten() {
-                if let PolicySpec::Gorgo(params) = spec {
-                    params.rtt /= k as f64;
+                match spec {
+                    PolicySpec::Gorgo(params) => params.rtt /= times,
+                    PolicySpec::GorgoV1(params) => params.prefill_ms_per_token *= times,
+                    PolicySpec::GorgoDistributed(params) => params.prefill_ms_per_token *= times,
+                    PolicySpec::GorgoDigest(params) => params.latency /= times,
+                    PolicySpec::CacheAware(params) => params.eviction_interval.0.0 *= k,
+                    PolicySpec::NearestWithinBudget(params) => {
+                        params.budget_ms *= times;
+                        params.inference_ms *= times;
+                        params.margin_ms *= times;
+                        params.network_ms *= times;
+                        params.queue_ms_per_token *= times;
+                    }
+                    _ => {}
                 }
             }
-            if k == 3 && policy.name.contains("gorgo") {
+            if k == 3 && (policy.name.contains("gorgo") || policy.name.contains("budget")) {
                 continue;
             }
             let (fast, slow) = (rows(&plain, &policy, 2), rows(&slow, &later, 2));

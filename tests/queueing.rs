@@ -196,7 +196,7 @@ fn processor_sharing_by_hand() {
     let mut out = Vec::new();
     for (id, (at, work)) in [(0.0, 3_000_000), (1.0, 1_000_000), (2.0, 2_000_000)].into_iter().enumerate() {
         let job = Job { id: JobId(id as u32), prompt_tokens: 1, output_tokens: work, ..Job::default() };
-        server.deliver(SimTime::from_secs_f64(at), job, &mut out);
+        server.deliver(SimTime::from_secs_f64(at), &job, &mut out);
     }
     while let Some(at) = server.wake_at() {
         server.wake(at, &mut out);

@@ -3,6 +3,7 @@
 use super::exit::{Exit, Failure};
 use super::load::load;
 use super::progress::Progress;
+use super::trace::output::{LEVEL, Output};
 use super::{Outcome, no_such, print, terminal};
 use crate::observe::{Observer, RequestRow};
 use crate::replica::{Method, Stepping};
@@ -10,7 +11,11 @@ use crate::report::atomic::AtomicFile;
 use crate::report::manifest::Manifest;
 use crate::report::requests_csv::RequestsCsv;
 use crate::report::{CellSummary, Summary, parquet, plots, series_csv, summarise, summarise_cell, table};
-use crate::run::{CapacityLine, CellInput, Prepared, RowWriter, Warning, labels, run_cell, run_cell_twice};
+use crate::run::{
+    CapacityLine, CellInput, Prepared, RowWriter, SentRows, Warning, export, labels, run_cell, run_cell_twice,
+};
+use crate::workload::WorkloadParams;
+use crate::workload::write::write_native;
 use crate::world::{PolicyParams, SloParams};
 use anyhow::anyhow;
 use rayon::prelude::*;
@@ -30,6 +35,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
   regionsim run scenarios/three-regions.toml --policy gorgo --policy nearest_chwbl --seeds 10
   regionsim run scenarios/three-regions.toml --set regions.eu.pools.main.replicas=5 --no-files
   regionsim run scenarios/three-regions.toml --json | jq '.policies[].measures[0]'
+  regionsim run scenarios/three-regions.toml --policy gorgo --export-trace sent.jsonl.zst
   regionsim run scenarios/three-regions.toml --twice")]
 pub struct Args {
     /// The scenario file; `-` reads stdin.
@@ -64,6 +70,10 @@ pub struct Args {
     /// Also write requests.parquet (needs the feature `frames`).
     #[arg(long, conflicts_with = "no_files")]
     parquet: bool,
+    /// Also write the requests as they were sent, as a native trace (of one policy and seed). A replay of it in this
+    /// scenario gives the same outcomes. With several workloads, a file each: FILE-<workload>.
+    #[arg(long, value_name = "FILE")]
+    export_trace: Option<PathBuf>,
     /// Threads; all cores where it is not given. Results do not depend on it.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1024))]
     threads: Option<u32>,
@@ -151,6 +161,10 @@ pub fn run(args: &Args) -> Outcome {
         })
         .collect();
 
+    let mut exports = match &args.export_trace {
+        Some(path) => Some(Exports::open(path, &loaded, cells.len())?),
+        None => None,
+    };
     let progress = Progress::new(cells.len(), args.quiet);
     let mut threads = rayon::ThreadPoolBuilder::new();
     if let Some(count) = args.threads {
@@ -158,16 +172,29 @@ pub fn run(args: &Args) -> Outcome {
     }
     let how = How { engine: args.engine, twice: args.twice, parquet: args.parquet };
     let left = AtomicUsize::new(cells.len());
-    let results: Vec<Result<CellSummary, Failure>> = threads.build()?.install(|| {
+    let results: Vec<Result<(CellSummary, Option<SentRows>), Failure>> = threads.build()?.install(|| {
         let each = cells.par_iter().map(|cell| {
-            let summary = one(cell, &loaded, how, progress.watcher());
+            let mut sent = args.export_trace.is_some().then(SentRows::default);
+            let summary = one(cell, &loaded, how, sent.as_mut(), progress.watcher());
+            let summary = summary.map(|summary| (summary, sent));
             progress.left(left.fetch_sub(1, Ordering::Relaxed) - 1);
             summary
         });
         each.collect()
     });
     progress.finish();
-    let mut results = results.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter();
+    let results = results.into_iter().collect::<Result<Vec<_>, _>>()?;
+    if let (Some(exports), [cell], [(_, Some(sent))]) = (exports.take(), cells.as_slice(), results.as_slice())
+    {
+        exports.write(&loaded.cell(cell.policy, cell.seed), sent)?;
+        if !args.quiet {
+            terminal::note(
+                "the exported requests have the times at which this run sent them: under another policy, a turn will \
+                 not wait for its own answer",
+            );
+        }
+    }
+    let mut results = results.into_iter().map(|(summary, _)| summary);
     let by_policy = policies
         .iter()
         .map(|policy| (policy.name.clone(), results.by_ref().take(seeds.len()).collect::<Vec<_>>()));
@@ -219,6 +246,7 @@ pub(super) fn one(
     cell: &Place<'_>,
     loaded: &Prepared,
     how: How,
+    sent: Option<&mut SentRows>,
     watcher: impl Observer,
 ) -> Result<CellSummary, Failure> {
     let input = CellInput { method: how.engine.method(), ..loaded.cell(cell.policy, cell.seed) };
@@ -230,9 +258,9 @@ pub(super) fn one(
     let slos: Vec<SloParams> = input.world.classes.iter().map(|class| class.slo.clone()).collect();
     let requests = requests.map(|file| RequestsCsv::new(file, &labels, slos.clone())).transpose()?;
     // A Parquet file is by columns: only for it every row is kept to the end.
-    let mut writers: (Option<RequestsCsv<AtomicFile>>, Option<Vec<RequestRow>>) =
-        (requests, frames.is_some().then(Vec::new));
-    let any = writers.0.is_some() || writers.1.is_some();
+    let mut writers: (Option<RequestsCsv<AtomicFile>>, (Option<Vec<RequestRow>>, Option<&mut SentRows>)) =
+        (requests, (frames.is_some().then(Vec::new), sent));
+    let any = writers.0.is_some() || writers.1.0.is_some() || writers.1.1.is_some();
     let writer = any.then_some(&mut writers as &mut dyn RowWriter);
     let result = if how.twice {
         let (result, difference) = run_cell_twice(&input, writer, watcher)?;
@@ -246,7 +274,7 @@ pub(super) fn one(
     } else {
         run_cell(&input, writer, watcher)?
     };
-    let (requests, rows) = writers;
+    let (requests, (rows, _)) = writers;
     if let Some(csv) = requests {
         csv.finish()?.commit()?;
     }
@@ -259,6 +287,48 @@ pub(super) fn one(
         file.commit()?;
     }
     Ok(summarise_cell(&result))
+}
+
+/// Where the requests of a run go, a file a workload.
+struct Exports(Vec<Output>);
+
+impl Exports {
+    fn open(path: &Path, loaded: &Prepared, cells: usize) -> Result<Exports, Failure> {
+        if cells != 1 {
+            let rule = "what is sent may hang on the policy and the seed, and --export-trace writes one run";
+            return Err(Failure::usage(anyhow!(
+                "{rule}: there are {cells}; choose with --policy, without --seeds"
+            )));
+        }
+        if path == Path::new("-") {
+            return Err(Failure::usage(anyhow!("--export-trace needs a file: stdout carries the table")));
+        }
+        let workloads = &loaded.plan.world.workloads;
+        let open = |workload: &WorkloadParams| {
+            let path = if workloads.len() > 1 { beside(path, &workload.name) } else { path.to_path_buf() };
+            Output::open(&path.to_string_lossy(), LEVEL)
+        };
+        Ok(Exports(workloads.iter().map(open).collect::<Result<_, _>>()?))
+    }
+    fn write(self, input: &CellInput<'_>, sent: &SentRows) -> Result<(), Failure> {
+        for ((name, trace), mut file) in export(input, sent).into_iter().zip(self.0) {
+            let source = format!(
+                "regionsim run, scenario {}, workload {name}, policy {}, seed {}",
+                input.scenario, input.policy.name, input.seed
+            );
+            write_native(&trace, &source, &mut file)?;
+            file.finish()?;
+        }
+        Ok(())
+    }
+}
+
+/// `sent.jsonl.zst` of the workload `chat`: `sent-chat.jsonl.zst`.
+fn beside(path: &Path, workload: &str) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let (stem, rest) = name.split_once('.').unwrap_or((&name, ""));
+    let dot = if rest.is_empty() { "" } else { "." };
+    path.with_file_name(format!("{stem}-{}{dot}{rest}", folder_name(workload)))
 }
 
 /// The files at the top of a run's folder.
@@ -391,5 +461,11 @@ mod tests {
         assert_eq!(folder_name("../../etc/x y"), "..-..-etc-x-y");
         assert_eq!(folder_name(".."), "unnamed");
         assert_eq!(folder_name(""), "unnamed");
+    }
+
+    #[test]
+    fn an_export_of_several_workloads_is_a_file_each() {
+        assert_eq!(beside(Path::new("a.b/sent.jsonl.zst"), "x/y"), Path::new("a.b/sent-x-y.jsonl.zst"));
+        assert_eq!(beside(Path::new("sent"), "chat"), Path::new("sent-chat"));
     }
 }

@@ -20,16 +20,68 @@ struct Span {
     len: u32,
 }
 
-/// The blocks that one sequence holds, in order: published ones, then ones without a name.
-#[derive(Clone, Debug, Default)]
+impl Span {
+    const NONE: Span = Span { segment: NONE, len: 0 };
+}
+
+/// The blocks that one sequence holds, in order: published ones, then ones without a name. In one line of the
+/// processor's cache, because a decoding sequence is touched for its next block and for nothing else.
+#[derive(Clone, Debug)]
+#[repr(align(64))]
 pub struct ExtentTable {
-    spans: Vec<Span>,
+    /// All spans but the last.
+    before: Vec<Span>,
+    last: Span,
     held: u32,
     published: u32,
-    /// The chain's run that the next block to publish is part of, and the number of that run's first block within
-    /// the chain.
+    /// The chain's run that the next block to publish is part of, and how many of its blocks are left.
     run: u32,
-    run_first: u32,
+    left: u32,
+    /// The number of the next block within that run, the run's key, and the segment that ended before that block
+    /// when it was written last; it may have been cut since.
+    next: u32,
+    tail: u32,
+    key: u64,
+}
+
+impl Default for ExtentTable {
+    fn default() -> Self {
+        ExtentTable {
+            before: Vec::new(),
+            last: Span::NONE,
+            held: 0,
+            published: 0,
+            run: 0,
+            left: 0,
+            next: 0,
+            tail: NONE,
+            key: 0,
+        }
+    }
+}
+
+impl ExtentTable {
+    /// The published blocks, in order.
+    fn spans(&self) -> impl Iterator<Item = &Span> {
+        self.before.iter().chain((self.last.len > 0).then_some(&self.last))
+    }
+    fn push(&mut self, span: Span) {
+        if self.last.len > 0 {
+            self.before.push(self.last);
+        }
+        self.last = span;
+    }
+    fn pop(&mut self) -> Option<Span> {
+        let next = self.before.pop().unwrap_or(Span::NONE);
+        let span = std::mem::replace(&mut self.last, next);
+        (span.len > 0).then_some(span)
+    }
+    /// Forgets all and keeps the memory.
+    fn clear(&mut self) {
+        let before = std::mem::take(&mut self.before);
+        debug_assert!(before.is_empty());
+        *self = ExtentTable { before, ..ExtentTable::default() };
+    }
 }
 
 /// A pool of KV blocks with a prefix index of segments.
@@ -57,7 +109,7 @@ impl ExtentCache {
         self.evicted += u64::from(count);
         #[cfg(test)]
         self.seen.eviction(&whole, count);
-        if !whole.twin {
+        if !whole.twin() {
             self.drop_primary(now, whole.entry, whole.end() - count, whole.end());
         }
         if count == whole.len {
@@ -127,22 +179,49 @@ impl ExtentCache {
 
     /// Adds published blocks to the table: to its last segment where that can be, else as a new one.
     fn extend(&mut self, table: &mut ExtentTable, entry: u32, start: u32, len: u32, twin: bool) {
-        if let Some(span) = table.spans.last_mut() {
-            let (mut last, mut left) = (span.segment, span.len);
+        if table.last.len > 0 {
+            let Span { segment: mut last, len: mut left } = table.last;
             while left > self.segments.get(last).len {
                 left -= self.segments.get(last).len;
-                last = self.segments.get(last).rest;
+                last = self.segments.get(last).rest();
             }
             let node = self.segments.get(last);
             let in_turn = !twin || self.segments.entries[entry as usize].twins.last == last;
-            if node.entry == entry && node.end() == start && node.refs == 1 && node.twin == twin && in_turn {
+            if node.entry == entry
+                && node.end() == start
+                && node.refs() == 1
+                && node.twin() == twin
+                && in_turn
+            {
                 self.segments.get_mut(last).len += len;
-                span.len += len;
+                table.last.len += len;
+                table.tail = last;
                 return;
             }
         }
         let segment = self.segments.publish(entry, start, len, twin);
-        table.spans.push(Span { segment, len });
+        table.push(Span { segment, len });
+        table.tail = segment;
+    }
+
+    /// Publishes the table's next block where that takes no look-up: its last segment still ends before that block,
+    /// nobody else holds it, and nobody has stored what follows. This is what decoding does.
+    #[inline]
+    fn publish_next(&mut self, now: SimTime, table: &mut ExtentTable) -> bool {
+        if table.left == 0 || table.tail == NONE {
+            return false;
+        }
+        let node = self.segments.get_mut(table.tail);
+        if node.end() != table.next || node.refs() != 1 || node.twin() || node.after != NONE {
+            return false;
+        }
+        node.len += 1;
+        self.log.note(now, Run { key: table.key, start: table.next, len: 1 }, true);
+        table.last.len += 1;
+        table.published += 1;
+        table.next += 1;
+        table.left -= 1;
+        true
     }
 }
 
@@ -202,7 +281,7 @@ impl KvCache for ExtentCache {
                 let node = self.segments.get(segment);
                 let upto = node.end().min(end);
                 found += upto - at;
-                idle += if node.refs == 0 { upto - at } else { 0 };
+                idle += if node.refs() == 0 { upto - at } else { 0 };
                 (at, segment) = (upto, node.after);
             }
         }
@@ -226,7 +305,7 @@ impl KvCache for ExtentCache {
                 }
                 self.segments.take(segment);
                 let Segment { len, after, .. } = *self.segments.get(segment);
-                table.spans.push(Span { segment, len });
+                table.push(Span { segment, len });
                 (at, segment) = (at + len, after);
             }
         }
@@ -254,18 +333,35 @@ impl KvCache for ExtentCache {
             return;
         }
         debug_assert!(blocks <= table.held);
-        while table.published < blocks {
-            let run = chain.runs()[table.run as usize];
-            let from = table.published - table.run_first;
-            let upto = run.len.min(blocks - table.run_first);
-            if from < upto {
+        if blocks == table.published + 1 && self.publish_next(now, table) {
+            return;
+        }
+        let runs = chain.runs();
+        let (mut index, mut from) = (table.run as usize, 0);
+        if table.tail == NONE {
+            // Nothing of its own so far: what it holds was found.
+            from = table.published;
+            while from >= runs[index].len {
+                from -= runs[index].len;
+                index += 1;
+            }
+        } else {
+            from += runs[index].len - table.left;
+        }
+        loop {
+            let run = runs[index];
+            let upto = run.len.min(from + (blocks - table.published));
+            if upto > from {
                 let part = Run { key: run.key, start: run.start + from, len: upto - from };
                 self.publish_run(now, table, part);
                 table.published += part.len;
-            } else {
-                table.run += 1;
-                table.run_first += run.len;
             }
+            if table.published == blocks {
+                (table.run, table.left) = (index as u32, run.len - upto);
+                (table.next, table.key) = (run.start + upto, run.key);
+                break;
+            }
+            (index, from) = (index + 1, 0);
         }
     }
 
@@ -275,12 +371,12 @@ impl KvCache for ExtentCache {
         }
         #[cfg(test)]
         self.seen.release(table);
-        while let Some(Span { mut segment, mut len }) = table.spans.pop() {
+        while let Some(Span { mut segment, mut len }) = table.pop() {
             self.pieces.clear();
             while len > 0 {
                 self.pieces.push(segment);
                 len -= self.segments.get(segment).len;
-                segment = self.segments.get(segment).rest;
+                segment = self.segments.get(segment).rest();
             }
             #[cfg(test)]
             self.seen.cut_release(self.pieces.len());
@@ -288,7 +384,7 @@ impl KvCache for ExtentCache {
                 self.segments.give(piece);
             }
         }
-        (table.held, table.published, table.run, table.run_first) = (0, 0, 0, 0);
+        table.clear();
     }
 
     fn check(&self, tables: &mut dyn Iterator<Item = &ExtentTable>) {

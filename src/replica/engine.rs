@@ -3,6 +3,8 @@
 //! (its blocks may survive in the cache); nothing is admitted in a step that preempted. Blocks are visible as soon
 //! as they are scheduled. Every step costs O(batch): this is the plain engine that a faster one is compared with.
 
+mod buckets;
+mod cancel;
 mod lockstep;
 mod schedule;
 mod stretch;
@@ -16,26 +18,30 @@ use crate::time::{PS_PER_NS, SimTime};
 use crate::timing::{BatchShape, StepTime};
 use lockstep::Lockstep;
 use std::collections::VecDeque;
+use std::sync::Arc;
 use stretch::Stretch;
 
 /// A continuous-batching engine with its KV cache.
 #[derive(Debug)]
 pub struct Engine<C: KvCache> {
     params: EngineParams,
-    timing: Box<dyn StepTime>,
+    timing: Arc<dyn StepTime>,
     cache: C,
     sequences: Vec<Sequence<C::Table>>,
     vacant: Vec<u32>,
     waiting: VecDeque<u32>,
+    /// Those admitted, in the order of admission.
     running: Vec<u32>,
     /// Sequences of the step under way, in the order they were scheduled.
     batch: Vec<u32>,
+    /// Those who are to go before the next step.
+    leaving: Vec<JobId>,
     /// The end of the step under way, in picoseconds; none while idle.
     step_end_ps: Option<u64>,
     /// An idle engine with something waiting starts its next step at this time.
     start_at: Option<SimTime>,
     arrivals: u64,
-    admissions: u64,
+    admissions: u32,
     lockstep: Lockstep,
     stretch: Option<Stretch>,
     waiting_tokens: u64,
@@ -45,7 +51,7 @@ pub struct Engine<C: KvCache> {
 
 impl<C: KvCache> Engine<C> {
     /// An empty engine.
-    pub fn new(params: EngineParams, timing: Box<dyn StepTime>, stepping: Stepping) -> Self {
+    pub fn new(params: EngineParams, timing: Arc<dyn StepTime>, stepping: Stepping) -> Self {
         let lockstep = Lockstep::new(stepping == Stepping::Fast, params.block_tokens);
         Engine {
             cache: C::new(params.usable_blocks(), params.prefix_cache),
@@ -56,6 +62,7 @@ impl<C: KvCache> Engine<C> {
             waiting: VecDeque::new(),
             running: Vec::new(),
             batch: Vec::new(),
+            leaving: Vec::new(),
             step_end_ps: None,
             start_at: None,
             arrivals: 0,
@@ -69,8 +76,8 @@ impl<C: KvCache> Engine<C> {
     }
 
     /// A job arrives, after [`Engine::advance_to`] this instant: it waits, or is refused because it could never run.
-    pub fn deliver(&mut self, now: SimTime, job: Job, out: &mut Vec<Output>) {
-        if !self.can_ever_run(&job) {
+    pub fn deliver(&mut self, now: SimTime, job: &Job, out: &mut Vec<Output>) {
+        if !self.can_ever_run(job) {
             out.push(Output::Ended {
                 job: job.id,
                 at: now,
@@ -143,6 +150,7 @@ impl<C: KvCache> Engine<C> {
             Some(end_ps) => {
                 debug_assert_eq!(visible(end_ps), now);
                 self.finish_step(now, out);
+                self.let_go(now, out);
                 end_ps
             }
             None => now.0 * PS_PER_NS,
@@ -187,17 +195,10 @@ impl<C: KvCache> Engine<C> {
         self.cache.release(&mut sequence.table);
         let tokens = sequence.tokens;
         out.push(Output::Ended { job: sequence.job, at: now, outcome: Outcome::Completed, tokens });
-        let order = sequence.order;
-        let place = self.place_in_running(order);
-        self.running.remove(place);
+        // Read from its front, where the oldest stand: a few bytes each, and no sequence has to be looked at.
+        let found = self.running.iter().position(|&other| other == slot);
+        self.running.remove(found.expect("a running sequence stands in the running list"));
         self.vacant.push(slot);
-    }
-
-    /// Where the sequence admitted as number `order` stands in the running list, which is in that order.
-    fn place_in_running(&self, order: u64) -> usize {
-        let sequences = &self.sequences;
-        let found = self.running.binary_search_by_key(&order, |&slot| sequences[slot as usize].order);
-        found.expect("a running sequence stands in the running list")
     }
 
     /// Builds and starts the next step; none when there is nothing to compute.
@@ -294,8 +295,8 @@ impl<C: KvCache> Engine<C> {
         self.cache.check(&mut tables);
         let waiting = |slot: &u32| u64::from(self.sequences[*slot as usize].prompt);
         assert_eq!(self.waiting.iter().map(waiting).sum::<u64>(), self.waiting_tokens);
-        let computed = |(place, slot): (usize, &u32)| {
-            let sequence = &self.sequences[*slot as usize];
+        let computed = |(place, &slot): (usize, &u32)| {
+            let sequence = &self.sequences[slot as usize];
             let locked = place < self.lockstep.count();
             if locked {
                 (sequence.lag + self.lockstep.step as i64) as u64

@@ -42,7 +42,7 @@ impl Fifo {
         }
     }
     /// A job arrives: it is served, waits, or is refused because the server is full.
-    pub fn deliver(&mut self, now: SimTime, job: Job, out: &mut Vec<Output>) {
+    pub fn deliver(&mut self, now: SimTime, job: &Job, out: &mut Vec<Output>) {
         let here = self.waiting.len() + self.serving.len();
         if self.params.capacity.is_some_and(|capacity| here >= capacity as usize) {
             let outcome = Outcome::QueueFull;
@@ -53,13 +53,24 @@ impl Fifo {
         self.arrivals += 1;
         let waiting = Waiting {
             job: job.id,
-            service: service_time(&self.params, &job),
+            service: service_time(&self.params, job),
             prompt_tokens: job.prompt_tokens,
             output_tokens: job.output_tokens,
         };
         self.waiting_tokens += u64::from(job.prompt_tokens);
         self.waiting.insert((job.priority, order), waiting);
         self.serve(now, out);
+    }
+    /// A job that waits goes; one in service is served to its end.
+    pub fn cancel(&mut self, now: SimTime, job: JobId, out: &mut Vec<Output>) {
+        let Some(key) = self.waiting.iter().find(|(_, waiting)| waiting.job == job).map(|(&key, _)| key)
+        else {
+            return;
+        };
+        if let Some(waiting) = self.waiting.remove(&key) {
+            self.waiting_tokens -= u64::from(waiting.prompt_tokens);
+        }
+        out.push(Output::Ended { job, at: now, outcome: Outcome::TimedOut, tokens: Tokens::default() });
     }
     fn serve(&mut self, now: SimTime, out: &mut Vec<Output>) {
         while self.serving.len() < self.params.slots as usize {

@@ -48,19 +48,28 @@ impl ProcessorSharing {
         self.updated = now;
     }
     /// A job arrives and is served from now on, unless the server is full.
-    pub fn deliver(&mut self, now: SimTime, job: Job, out: &mut Vec<Output>) {
+    pub fn deliver(&mut self, now: SimTime, job: &Job, out: &mut Vec<Output>) {
         self.update(now);
         if self.params.capacity.is_some_and(|capacity| self.jobs.len() >= capacity as usize) {
             let outcome = Outcome::QueueFull;
             out.push(Output::Ended { job: job.id, at: now, outcome, tokens: Tokens::default() });
             return;
         }
-        let departure = self.share + (u128::from(service_time(&self.params, &job).0) << FRACTION_BITS);
+        let departure = self.share + (u128::from(service_time(&self.params, job).0) << FRACTION_BITS);
         let order = self.arrivals;
         self.arrivals += 1;
         self.work.prompt_tokens += u64::from(job.prompt_tokens);
         self.work.computed_tokens += u64::from(job.prompt_tokens);
         self.jobs.push(Reverse((departure, order, job.id, now, job.prompt_tokens, job.output_tokens)));
+    }
+    /// A job goes; the others share what it had.
+    pub fn cancel(&mut self, now: SimTime, job: JobId, out: &mut Vec<Output>) {
+        self.update(now);
+        let before = self.jobs.len();
+        self.jobs.retain(|Reverse((_, _, other, ..))| *other != job);
+        if self.jobs.len() < before {
+            out.push(Output::Ended { job, at: now, outcome: Outcome::TimedOut, tokens: Tokens::default() });
+        }
     }
     /// When the next job leaves if none arrives: rounded up to the next nanosecond.
     pub fn wake_at(&self) -> Option<SimTime> {

@@ -20,7 +20,7 @@ pub(super) struct Sequence<T> {
     /// Output tokens there are.
     pub(super) generated: u32,
     /// Order of admission to the running list.
-    pub(super) order: u64,
+    pub(super) order: u32,
     /// In lockstep, computed tokens less the engine's step count.
     pub(super) lag: i64,
     /// Tokens scheduled in the step being built or under way.
@@ -32,9 +32,9 @@ pub(super) struct Sequence<T> {
 }
 
 impl<T> Sequence<T> {
-    pub(super) fn fill(&mut self, job: Job, arrival: u64) {
+    pub(super) fn fill(&mut self, job: &Job, arrival: u64) {
         self.job = job.id;
-        self.chain = job.chain;
+        self.chain.copy_from(&job.chain);
         self.priority = job.priority;
         self.arrival = arrival;
         self.prompt = job.prompt_tokens;

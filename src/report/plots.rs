@@ -6,7 +6,7 @@ use super::summary::Summary;
 use plotters::prelude::*;
 
 /// Okabe and Ito's palette without its yellow, which is too light for lines on white.
-const PALETTE: [RGBColor; 7] = [
+pub(super) const PALETTE: [RGBColor; 7] = [
     RGBColor(0, 114, 178),
     RGBColor(213, 94, 0),
     RGBColor(0, 158, 115),
@@ -20,6 +20,12 @@ const PALETTE: [RGBColor; 7] = [
 #[derive(Debug, thiserror::Error)]
 #[error("cannot draw the plot: {0}")]
 pub struct PlotError(String);
+
+impl PlotError {
+    pub(super) fn new(reason: &str) -> PlotError {
+        PlotError(reason.to_owned())
+    }
+}
 
 /// The distribution of TTFT by policy: the share of completed requests (first seed) whose TTFT is at most x, on a
 /// logarithmic axis.

@@ -2,41 +2,53 @@
 //! makes of it. A block id stands for the whole prefix up to its block, so what a target holds of a prompt is
 //! a number of leading blocks.
 
+pub mod active;
 pub mod blocks;
+pub mod bounded;
+pub mod options;
 pub mod prompts;
 
 use super::{IndexSource, PromptBlocks, TargetId};
+use crate::time::SimTime;
+pub use active::ActiveIndex;
 pub use blocks::BlockIndex;
+pub use bounded::BoundedIndex;
+pub use options::IndexOptions;
 pub use prompts::PromptIndex;
 
-/// A prefix index, by what feeds it.
+/// A prefix index, by what feeds it and what it forgets.
 #[derive(Clone, Debug)]
 pub enum PrefixIndex {
-    /// Fed with whole prompts, by the gateway's own traffic.
+    /// Fed with whole prompts, by the gateway's own traffic; forgets nothing.
     Prompts(PromptIndex),
+    /// Fed by the gateway's own traffic; forgets as its options say.
+    Bounded(BoundedIndex),
     /// Fed with single blocks, by the caches.
     Blocks(BlockIndex),
 }
 
 impl PrefixIndex {
-    /// An empty index over `targets` targets for this source.
-    pub fn new(source: IndexSource, targets: usize) -> PrefixIndex {
-        match source {
-            IndexSource::Sent | IndexSource::FirstToken => PrefixIndex::Prompts(PromptIndex::new()),
+    /// An empty index over `targets` targets.
+    pub fn new(options: &IndexOptions, targets: usize) -> PrefixIndex {
+        match options.source {
             IndexSource::Oracle => PrefixIndex::Blocks(BlockIndex::new(targets)),
+            _ if options.forgets_nothing() => PrefixIndex::Prompts(PromptIndex::new()),
+            _ => PrefixIndex::Bounded(BoundedIndex::new(options, targets)),
         }
     }
-    /// Writes, for every target, how many of the prompt's leading blocks it holds.
-    pub fn match_all(&mut self, prompt: &PromptBlocks<'_>, out: &mut [u32]) {
+    /// Writes, for every target, how many of the prompt's leading blocks it holds at `now`.
+    pub fn match_all(&mut self, prompt: &PromptBlocks<'_>, now: SimTime, out: &mut [u32]) {
         match self {
             PrefixIndex::Prompts(index) => index.match_all(prompt, out),
+            PrefixIndex::Bounded(index) => index.match_all(prompt, now, out),
             PrefixIndex::Blocks(index) => index.match_all(prompt, out),
         }
     }
     /// `target` holds the prompt, of which it was known to hold `known` leading blocks.
-    pub fn insert(&mut self, prompt: &PromptBlocks<'_>, known: u32, target: TargetId) {
+    pub fn insert(&mut self, prompt: &PromptBlocks<'_>, known: u32, now: SimTime, target: TargetId) {
         match self {
             PrefixIndex::Prompts(index) => index.insert(prompt, known, target),
+            PrefixIndex::Bounded(index) => index.insert(prompt, now, target),
             PrefixIndex::Blocks(index) => index.insert(prompt, known, target),
         }
     }

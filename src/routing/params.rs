@@ -31,6 +31,10 @@ pub trait Validate {
     fn check(&self, problems: &mut Problems) {
         let _ = problems;
     }
+    /// The regions that are named in them, each with its parameter: whether they exist is the scenario's to say.
+    fn regions(&self) -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
 }
 
 /// Problems found so far.
@@ -49,6 +53,14 @@ impl Problems {
         if !holds {
             self.0.push(ParamProblem { field, value: value.to_string(), rule });
         }
+    }
+    /// A share.
+    pub fn share(&mut self, field: &'static str, value: f64) {
+        self.require(field, value, (0.0..=1.0).contains(&value), "a share from 0 to 1");
+    }
+    /// A finite number above 0.
+    pub fn positive(&mut self, field: &'static str, value: f64) {
+        self.require(field, value, value.is_finite() && value > 0.0, "a finite number above 0");
     }
     /// A weight: finite and not negative.
     pub fn weight(&mut self, field: &'static str, value: f64) {
@@ -89,6 +101,10 @@ pub enum Tie {
     Random,
     /// The first in target order.
     First,
+    /// The last in target order.
+    Last,
+    /// The one with the fewest requests of this gateway under way, the first among those.
+    LowestInflight,
 }
 
 /// When a prompt stops counting as queued at its target.

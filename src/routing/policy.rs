@@ -1,5 +1,6 @@
 //! What a routing policy is.
 
+use super::index::IndexOptions;
 use super::view::{FleetView, RequestView, TargetId};
 use crate::rng::Stream;
 use schemars::JsonSchema;
@@ -31,6 +32,8 @@ pub enum IndexSource {
     Sent,
     /// From the gateway's own traffic, when the first token comes back. Nothing is ever forgotten.
     FirstToken,
+    /// From the gateway's own traffic, when an answered request ends. Nothing is ever forgotten.
+    Completion,
     /// From the replicas' caches themselves, at once: an oracle.
     Oracle,
 }
@@ -43,7 +46,16 @@ pub struct Needs {
     /// Which eligible targets have the fewest requests of this gateway under way, and how many have the most.
     pub fewest: bool,
     /// A prefix index.
-    pub index: Option<IndexSource>,
+    pub index: Option<IndexOptions>,
+    /// The distinct prompt blocks of this gateway's requests under way, by target.
+    pub active: bool,
+}
+
+impl Needs {
+    /// What feeds the prefix index, where there is one.
+    pub fn source(&self) -> Option<IndexSource> {
+        self.index.map(|index| index.source)
+    }
 }
 
 /// A routing policy: one stage of one gateway. Each gateway has its own instance.

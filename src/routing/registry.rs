@@ -3,7 +3,9 @@
 
 use super::params::{ParamInfo, describe};
 use super::policies::{
-    chwbl, gorgo, least_load, least_request, nearest, p2c, prefix, random, round_robin, session,
+    cache_aware, chwbl, dynamo_kv, epp, epp_precise, failover, gorgo, gorgo_digest, gorgo_distributed,
+    gorgo_v1, least_load, least_request, nearest, nearest_within_budget, p2c, prefix, proportional, random,
+    round_robin, session, skywalker, sticky_until_saturated, waterfall,
 };
 
 /// What a policy chooses among.
@@ -66,6 +68,19 @@ pub const REGISTRY: &[PolicyEntry] = &[
     line("chwbl", Tier::Both, "consistent hashing of the prefix with bounded loads", "Mirrokni, Thorup, Zadimoghaddam 2018; KubeAI", describe::<chwbl::Params>),
     line("gorgo", Tier::Both, "round trip, uncached prompt and queued prompts in one weighted sum", "GORGO v2, 2026", describe::<gorgo::Params>),
     line("nearest", Tier::Both, "lowest round-trip time, its replicas in turn", "latency-based DNS, anycast", describe::<nearest::Params>),
+    line("cache_aware", Tier::Both, "the longest match while load is even, else the fewest requests", "SGLang gateway", describe::<cache_aware::Params>),
+    line("epp", Tier::Both, "weighted scores of queue, KV usage and prefix match", "llm-d; Gateway API inference extension", describe::<epp::Params>),
+    line("epp_precise", Tier::Both, "the same scores over what the caches themselves report", "llm-d", describe::<epp_precise::Params>),
+    line("dynamo_kv", Tier::Both, "blocks to prefill, less those held, and blocks to carry", "NVIDIA Dynamo KV router", describe::<dynamo_kv::Params>),
+    line("sticky_until_saturated", Tier::Both, "who holds the prompt keeps it until it owes too much prefill", "llm-d, 2026", describe::<sticky_until_saturated::Params>),
+    line("gorgo_v1", Tier::Both, "prefill and round trip in milliseconds behind a capacity gate", "GORGO v1, 2026, central proxy", describe::<gorgo_v1::Params>),
+    line("gorgo_distributed", Tier::Both, "home while it has room, then the cheaper of home and peers", "GORGO v1, 2026, a balancer a region", describe::<gorgo_distributed::Params>),
+    line("gorgo_digest", Tier::Both, "round trip and reciprocals of cache hit and free compute", "a digest of GORGO v1", describe::<gorgo_digest::Params>),
+    line("skywalker", Tier::Both, "pushed only to replicas with room, at home first (a reconstruction)", "SkyWalker, EuroSys 2026", describe::<skywalker::Params>),
+    line("nearest_within_budget", Tier::Both, "the nearest region that a latency budget leaves time for", "latency budgets of regional serving", describe::<nearest_within_budget::Params>),
+    line("waterfall", Tier::Both, "the nearest region up to its capacity, then the next", "Google Cloud load balancing", describe::<waterfall::Params>),
+    line("proportional", Tier::Both, "regions by weight, in health", "Envoy locality weights; NGINX", describe::<proportional::Params>),
+    line("failover", Tier::Both, "the first region in health of an order", "Envoy priority levels", describe::<failover::Params>),
 ];
 
 #[cfg(test)]

@@ -29,6 +29,25 @@ impl Scanning {
         points.sort_unstable();
         Scanning { spec: spec.clone(), needs: Needs { fewest: false, ..needs }, next: vec![0; 128], points }
     }
+    /// Whether `spec` has a twin. One that scans its targets anew for each decision, and remembers nothing that it could
+    /// count again, needs none.
+    pub fn has_twin(spec: &PolicySpec) -> bool {
+        use PolicySpec as P;
+        matches!(
+            spec,
+            P::RoundRobin(_)
+                | P::Random(_)
+                | P::LeastRequest(_)
+                | P::LeastLoad(_)
+                | P::P2c(_)
+                | P::Session(_)
+                | P::Prefix(_)
+                | P::Chwbl(_)
+                | P::Gorgo(_)
+                | P::Nearest(_)
+                | P::CacheAware(_)
+        )
+    }
     fn ring(&self, key: u64, fleet: &FleetView<'_>) -> Vec<TargetId> {
         let start = self.points.partition_point(|point| point.0 < key);
         let mut order: Vec<TargetId> = Vec::new();
@@ -73,12 +92,21 @@ impl Scanning {
 }
 
 /// The target with the lowest score: the first, or a random one of several.
-fn least(list: &[TargetId], tie: Tie, rng: &mut Stream, score: impl Fn(TargetId) -> f64) -> TargetId {
+fn least(
+    list: &[TargetId],
+    fleet: &FleetView<'_>,
+    tie: Tie,
+    rng: &mut Stream,
+    score: impl Fn(TargetId) -> f64,
+) -> TargetId {
+    let requests = |target: &&TargetId| fleet.own(**target).requests;
     let lowest = list.iter().map(|&target| score(target)).min_by(f64::total_cmp).unwrap();
     let equals: Vec<TargetId> = list.iter().copied().filter(|&target| score(target) == lowest).collect();
     match (tie, equals.len()) {
         (Tie::First, _) | (_, 1) => equals[0],
+        (Tie::Last, count) => equals[count - 1],
         (Tie::Random, count) => equals[rng.below(count as u32) as usize],
+        (Tie::LowestInflight, _) => *equals.iter().min_by_key(|target| requests(target)).unwrap(),
     }
 }
 
@@ -101,9 +129,9 @@ impl Policy for Scanning {
             PolicySpec::RoundRobin(_) => in_turn(list, &mut self.next[0]),
             PolicySpec::Random(_) => list[rng.below(list.len() as u32) as usize],
             PolicySpec::LeastRequest(params) => {
-                least(list, params.tie, rng, |target| f64::from(requests(&target)))
+                least(list, fleet, params.tie, rng, |target| f64::from(requests(&target)))
             }
-            PolicySpec::LeastLoad(params) => least(list, params.tie, rng, |target| {
+            PolicySpec::LeastLoad(params) => least(list, fleet, params.tie, rng, |target| {
                 let load = fleet.load(target);
                 let queued = params.release.tokens(fleet.own(target));
                 (u64::from(load.running + load.waiting) + load.context_tokens + queued) as f64
@@ -149,7 +177,7 @@ impl Policy for Scanning {
                 }
             }
             PolicySpec::Chwbl(params) => self.chwbl(params, request, fleet),
-            PolicySpec::Gorgo(params) => least(list, params.tie, rng, |target| {
+            PolicySpec::Gorgo(params) => least(list, fleet, params.tie, rng, |target| {
                 params.rtt * fleet.target(target).rtt.as_ms_f64()
                     + params.prefill * f64::from(fleet.uncached_tokens(request, target))
                     + params.queue * params.release.tokens(fleet.own(target)) as f64
@@ -161,6 +189,31 @@ impl Policy for Scanning {
                     list.iter().copied().filter(|target| distance(target).1 == near.1).collect();
                 in_turn(&there, &mut self.next[near.1.0 as usize])
             }
+            PolicySpec::CacheAware(params) => {
+                let among: Vec<TargetId> = if params.faithful {
+                    (0..fleet.targets.len() as u32).map(TargetId).collect()
+                } else {
+                    list.to_vec()
+                };
+                let most = among.iter().map(requests).max().unwrap();
+                let least = among.iter().map(requests).min().unwrap();
+                let uneven = most - least > params.abs && f64::from(most) > params.rel * f64::from(least);
+                let best = *among
+                    .iter()
+                    .min_by_key(|target| {
+                        let ties = if params.faithful { 0 } else { requests(target) };
+                        (Reverse(fleet.matched_blocks(**target)), ties)
+                    })
+                    .unwrap();
+                let held = request.prompt_tokens - fleet.uncached_tokens(request, best);
+                let follows = f64::from(held) / f64::from(request.prompt_tokens.max(1)) > params.threshold;
+                match (uneven || !follows, list.contains(&best)) {
+                    (true, _) => idlest(),
+                    (false, true) => best,
+                    (false, false) => list[0],
+                }
+            }
+            other => unreachable!("{} has no twin: it scans already", other.name()),
         })
     }
 }

@@ -6,7 +6,10 @@ use crate::observe::Load;
 use crate::rng::{Key, Stream};
 use crate::time::Span;
 use crate::workload::{Chain, Run};
-use std::cell::Cell;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Sets of targets so far: a policy that is shown several scenes meets no number twice.
+static SETS: AtomicU32 = AtomicU32::new(1);
 
 /// Targets with their views, and one request.
 pub struct Scene {
@@ -14,6 +17,9 @@ pub struct Scene {
     pub own: Vec<Own>,
     pub load: Vec<Load>,
     pub matched: Vec<u32>,
+    pub active_blocks: Vec<u64>,
+    pub active_shared: Vec<u32>,
+    pub healthy: Vec<u32>,
     pub id: u32,
     pub session: u64,
     pub tenant: u32,
@@ -21,7 +27,6 @@ pub struct Scene {
     pub block_tokens: u32,
     chain: Chain,
     rng: Stream,
-    set: Cell<u32>,
 }
 
 impl Scene {
@@ -39,6 +44,9 @@ impl Scene {
             own: vec![Own::default(); count as usize],
             load: vec![Load::default(); count as usize],
             matched: vec![0; count as usize],
+            active_blocks: vec![0; count as usize],
+            active_shared: vec![0; count as usize],
+            healthy: vec![1; count as usize],
             id: 0,
             session: 0,
             tenant: 0,
@@ -46,7 +54,6 @@ impl Scene {
             block_tokens: 16,
             chain: Chain::new(),
             rng: Key::root(11).stream(),
-            set: Cell::new(0),
         };
         scene.prompt(1);
         scene
@@ -93,16 +100,42 @@ impl Scene {
             other => panic!("{other:?}"),
         }
     }
+    /// The policy's decision about all targets, whatever it is.
+    pub fn decide(&mut self, policy: &mut dyn Policy) -> Decision {
+        let all: Vec<u32> = (0..self.targets.len() as u32).collect();
+        let mut rng = self.rng.clone();
+        let decision = self.with(&all, |request, fleet| policy.route(request, fleet, &mut rng));
+        self.rng = rng;
+        decision
+    }
+    /// The request went to `target`.
+    pub fn sent(&mut self, policy: &mut dyn Policy, target: u32) {
+        let all: Vec<u32> = (0..self.targets.len() as u32).collect();
+        self.with(&all, |request, _| policy.sent(request, TargetId(target)));
+    }
+    /// Waiting requests and the share of KV blocks in use in percent, by target.
+    pub fn loads<const N: usize>(mut self, loads: [(u32, u32); N]) -> Scene {
+        self.load = loads
+            .map(|(waiting, kv)| Load {
+                waiting,
+                kv_used_blocks: kv,
+                kv_total_blocks: 100,
+                ..Load::default()
+            })
+            .to_vec();
+        self
+    }
     /// A term behind the decision for `target`, all being eligible.
     pub fn term(&self, policy: &dyn Policy, target: u32, name: &str) -> f64 {
         let all: Vec<u32> = (0..self.targets.len() as u32).collect();
         let terms = self.with(&all, |request, fleet| policy.explain(request, fleet, TargetId(target)));
         terms.iter().find(|term| term.0 == name).unwrap_or_else(|| panic!("no {name} in {terms:?}")).1
     }
-    fn with<T>(&self, eligible: &[u32], look: impl FnOnce(&RequestView<'_>, &FleetView<'_>) -> T) -> T {
+    /// Shows what a policy would see of these targets.
+    pub fn with<T>(&self, eligible: &[u32], look: impl FnOnce(&RequestView<'_>, &FleetView<'_>) -> T) -> T {
         let eligible = eligible.iter().copied().map(TargetId).collect();
-        self.set.set(self.set.get() + 1);
-        let eligible = Eligible::new(self.set.get(), eligible, &self.targets);
+        let set = SETS.fetch_add(1, Ordering::Relaxed);
+        let eligible = Eligible::new(set, eligible, &self.targets);
         let tally = Tally::new(&eligible, &self.own, true);
         let request = RequestView {
             id: RequestId(self.id),
@@ -121,6 +154,9 @@ impl Scene {
             total: self.own.iter().map(|own| u64::from(own.requests)).sum(),
             load: &self.load,
             matched: &self.matched,
+            active_blocks: &self.active_blocks,
+            active_shared: &self.active_shared,
+            healthy: &self.healthy,
         };
         look(&request, &fleet)
     }

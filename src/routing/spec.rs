@@ -3,7 +3,9 @@
 
 use super::params::{ParamProblem, Problems, Validate};
 use super::policies::{
-    chwbl, gorgo, least_load, least_request, nearest, p2c, prefix, random, round_robin, session,
+    cache_aware, chwbl, dynamo_kv, epp, epp_precise, failover, gorgo, gorgo_digest, gorgo_distributed,
+    gorgo_v1, least_load, least_request, nearest, nearest_within_budget, p2c, prefix, proportional, random,
+    round_robin, session, skywalker, sticky_until_saturated, waterfall,
 };
 use super::{Policy, Target};
 use crate::rng::Key;
@@ -46,6 +48,10 @@ macro_rules! policies {
                 match self { $(PolicySpec::$variant(params) => params.check(&mut problems),)* }
                 problems.0
             }
+            /// The regions that its parameters name, each with its parameter.
+            pub fn regions(&self) -> Vec<(&'static str, String)> {
+                match self { $(PolicySpec::$variant(params) => params.regions(),)* }
+            }
         }
     };
 }
@@ -71,6 +77,32 @@ policies! {
     Gorgo "gorgo" gorgo;
     /// The lowest round-trip time.
     Nearest "nearest" nearest;
+    /// Even load and the longest match.
+    CacheAware "cache_aware" cache_aware;
+    /// Weighted scores of queue, cache and prefix.
+    Epp "epp" epp;
+    /// The same over a precise index.
+    EppPrecise "epp_precise" epp_precise;
+    /// Blocks to prefill and to carry.
+    DynamoKv "dynamo_kv" dynamo_kv;
+    /// The warm ones until they owe too much.
+    StickyUntilSaturated "sticky_until_saturated" sticky_until_saturated;
+    /// GORGO of the first generation, central.
+    GorgoV1 "gorgo_v1" gorgo_v1;
+    /// GORGO of the first generation, a balancer a region.
+    GorgoDistributed "gorgo_distributed" gorgo_distributed;
+    /// The reciprocal cost of a digest.
+    GorgoDigest "gorgo_digest" gorgo_digest;
+    /// Pushed only where there is room.
+    Skywalker "skywalker" skywalker;
+    /// The nearest in time.
+    NearestWithinBudget "nearest_within_budget" nearest_within_budget;
+    /// The nearest up to its capacity.
+    Waterfall "waterfall" waterfall;
+    /// Regions by weight.
+    Proportional "proportional" proportional;
+    /// The first region in health.
+    Failover "failover" failover;
 }
 
 impl PolicySpec {
@@ -88,6 +120,25 @@ impl PolicySpec {
             PolicySpec::Chwbl(params) => Box::new(chwbl::Chwbl::new(params, targets)),
             PolicySpec::Gorgo(params) => Box::new(gorgo::Gorgo::new(params)),
             PolicySpec::Nearest(_) => Box::new(nearest::Nearest::new(targets)),
+            PolicySpec::CacheAware(params) => Box::new(cache_aware::CacheAware::new(params)),
+            PolicySpec::Epp(params) => Box::new(epp::Epp::new(params)),
+            PolicySpec::EppPrecise(params) => Box::new(epp_precise::EppPrecise::new(params)),
+            PolicySpec::DynamoKv(params) => Box::new(dynamo_kv::DynamoKv::new(params)),
+            PolicySpec::StickyUntilSaturated(params) => {
+                Box::new(sticky_until_saturated::StickyUntilSaturated::new(params))
+            }
+            PolicySpec::GorgoV1(params) => Box::new(gorgo_v1::GorgoV1::new(params)),
+            PolicySpec::GorgoDistributed(params) => {
+                Box::new(gorgo_distributed::GorgoDistributed::new(params))
+            }
+            PolicySpec::GorgoDigest(params) => Box::new(gorgo_digest::GorgoDigest::new(params)),
+            PolicySpec::Skywalker(params) => Box::new(skywalker::Skywalker::new(params, targets)),
+            PolicySpec::NearestWithinBudget(params) => {
+                Box::new(nearest_within_budget::NearestWithinBudget::new(params))
+            }
+            PolicySpec::Waterfall(params) => Box::new(waterfall::Waterfall::new(params)),
+            PolicySpec::Proportional(params) => Box::new(proportional::Proportional::new(params)),
+            PolicySpec::Failover(params) => Box::new(failover::Failover::new(params)),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! A stage: one tier of one gateway. Knows its targets, its own counters, the loads and the index its policy asked
 //! for; must not know what is behind a target or when a message arrives: the world calls it when something does.
 
-use super::index::BlockIndex;
+use super::index::{ActiveIndex, BlockIndex};
 use super::spec::{BuildContext, PolicySpec};
 use super::{
     Decision, Eligible, FleetView, IndexSource, Needs, Own, Policy, PrefixIndex, RequestView, Tally, Target,
@@ -10,6 +10,7 @@ use super::{
 use crate::id::RequestId;
 use crate::observe::Load;
 use crate::rng::{Key, Stream};
+use crate::time::SimTime;
 use rustc_hash::FxHashMap;
 use std::collections::BTreeSet;
 
@@ -22,6 +23,8 @@ pub struct Ticket {
     pub prompt_tokens: u32,
     /// Leading blocks of the prompt that the stage believed the target to hold when it sent; 0 without an index.
     pub matched_blocks: u32,
+    /// Prompt tokens that the stage believed the target not to hold when it sent; all without an index.
+    pub uncached_tokens: u32,
 }
 
 /// A set of targets that a stage was told of: an index into its sets.
@@ -46,7 +49,30 @@ pub struct Stage {
     copies: FxHashMap<(TargetId, u64), u32>,
     matched: Vec<u32>,
     matched_for: Option<RequestId>,
+    active: Option<ActiveIndex>,
+    active_shared: Vec<u32>,
+    /// By target: its replicas in health.
+    healthy: Vec<u32>,
+    now: SimTime,
     rng: Stream,
+}
+
+/// What the policy may see of the stage's fields, while the policy itself is borrowed.
+macro_rules! fleet_view {
+    ($stage:expr, $eligible:expr, $tally:expr) => {
+        FleetView {
+            targets: &$stage.targets,
+            eligible: $eligible,
+            own: &$stage.own,
+            tally: $tally,
+            total: $stage.total,
+            load: &$stage.load,
+            matched: &$stage.matched,
+            active_blocks: $stage.active.as_ref().map_or(&[], ActiveIndex::blocks),
+            active_shared: &$stage.active_shared,
+            healthy: &$stage.healthy,
+        }
+    };
 }
 
 impl Stage {
@@ -65,7 +91,11 @@ impl Stage {
             sets: Vec::new(),
             next_set: 0,
             load: if needs.load { vec![Load::default(); count] } else { Vec::new() },
-            index: needs.index.map(|source| PrefixIndex::new(source, count)),
+            index: needs.index.map(|options| PrefixIndex::new(&options, count)),
+            active: needs.active.then(|| ActiveIndex::new(count)),
+            active_shared: if needs.active { vec![0; count] } else { Vec::new() },
+            healthy: targets.iter().map(|target| target.replicas).collect(),
+            now: SimTime::ZERO,
             copies: FxHashMap::default(),
             matched_for: None,
             matched: if needs.index.is_some() { vec![0; count] } else { Vec::new() },
@@ -84,6 +114,14 @@ impl Stage {
     /// The gateway's own counters for `target`.
     pub fn own(&self, target: TargetId) -> &Own {
         &self.own[target.0 as usize]
+    }
+    /// It is `now`: an index forgets by it. To be said before each of the calls below; time does not go back.
+    pub fn set_now(&mut self, now: SimTime) {
+        self.now = now;
+    }
+    /// This gateway has learnt that `replicas` of those behind `target` are in health.
+    pub fn set_healthy(&mut self, target: TargetId, replicas: u32) {
+        self.healthy[target.0 as usize] = replicas;
     }
     /// A target's load has reached this gateway. Ignored unless the policy reads loads.
     pub fn set_load(&mut self, target: TargetId, load: Load) {
@@ -115,15 +153,7 @@ impl Stage {
     pub fn decide(&mut self, request: &RequestView<'_>, eligible: EligibleId) -> Decision {
         self.look_up(request);
         let (eligible, tally) = &self.sets[eligible.0 as usize];
-        let fleet = FleetView {
-            targets: &self.targets,
-            eligible,
-            own: &self.own,
-            tally,
-            total: self.total,
-            load: &self.load,
-            matched: &self.matched,
-        };
+        let fleet = fleet_view!(self, eligible, tally);
         let decision = self.policy.route(request, &fleet, &mut self.rng);
         if let Decision::To(target) = decision {
             assert!(eligible.contains(target), "the policy chose {target:?}, which is not eligible");
@@ -137,8 +167,13 @@ impl Stage {
             self.look_up(request);
         }
         let matched_blocks = self.matched.get(target.0 as usize).copied().unwrap_or(0);
-        if let (Some(index), Some(IndexSource::Sent)) = (&mut self.index, self.needs.index) {
-            index.insert(&request.prompt, matched_blocks, target);
+        let held = (matched_blocks * request.prompt.block_tokens()).min(request.prompt_tokens);
+        let uncached_tokens = request.prompt_tokens - held;
+        if let (Some(index), Some(IndexSource::Sent)) = (&mut self.index, self.needs.source()) {
+            index.insert(&request.prompt, matched_blocks, self.now, target);
+        }
+        if let Some(active) = &mut self.active {
+            active.add(&request.prompt, target);
         }
         self.matched_for = None;
         self.count(target, |requests| requests + 1);
@@ -146,23 +181,35 @@ impl Stage {
         own.prompt_tokens += request.prompt_tokens as u64;
         own.queued_requests += 1;
         own.queued_tokens += request.prompt_tokens as u64;
+        own.queued_uncached_tokens += uncached_tokens as u64;
         own.sent += 1;
         self.policy.sent(request, target);
-        Ticket { target, prompt_tokens: request.prompt_tokens, matched_blocks }
+        Ticket { target, prompt_tokens: request.prompt_tokens, matched_blocks, uncached_tokens }
     }
     /// The first token came back. `request` is needed where [`Needs::index`] is [`IndexSource::FirstToken`].
     pub fn first_token(&mut self, ticket: &Ticket, request: Option<&RequestView<'_>>) {
-        if let (Some(index), Some(IndexSource::FirstToken)) = (&mut self.index, self.needs.index) {
+        if let (Some(index), Some(IndexSource::FirstToken)) = (&mut self.index, self.needs.source()) {
             debug_assert!(request.is_some(), "this stage's index needs the request at its first token");
             if let Some(request) = request {
-                index.insert(&request.prompt, ticket.matched_blocks, ticket.target);
+                index.insert(&request.prompt, ticket.matched_blocks, self.now, ticket.target);
             }
         }
         self.release_queued(ticket);
         self.policy.first_token(ticket.target);
     }
-    /// The attempt is over, whether it was answered, refused or lost.
-    pub fn finished(&mut self, ticket: &Ticket, had_first_token: bool) {
+    /// The attempt is over, whether it was answered, refused or lost. `request` is needed where [`Needs::active`] is
+    /// declared or [`Needs::index`] is [`IndexSource::Completion`].
+    pub fn finished(&mut self, ticket: &Ticket, had_first_token: bool, request: Option<&RequestView<'_>>) {
+        if let Some(request) = request {
+            if let Some(active) = &mut self.active {
+                active.remove(&request.prompt, ticket.target);
+            }
+            if let (Some(index), Some(IndexSource::Completion)) = (&mut self.index, self.needs.source())
+                && had_first_token
+            {
+                index.insert(&request.prompt, ticket.matched_blocks, self.now, ticket.target);
+            }
+        }
         if !had_first_token {
             self.release_queued(ticket);
         }
@@ -203,8 +250,11 @@ impl Stage {
     /// Writes what every target holds of the prompt.
     fn look_up(&mut self, request: &RequestView<'_>) {
         if let Some(index) = &mut self.index {
-            index.match_all(&request.prompt, &mut self.matched);
+            index.match_all(&request.prompt, self.now, &mut self.matched);
             self.matched_for = Some(request.id);
+        }
+        if let Some(active) = &self.active {
+            active.match_all(&request.prompt, &mut self.active_shared);
         }
     }
     /// Changes the requests under way at `target`, here and in every set that it is in.
@@ -223,6 +273,7 @@ impl Stage {
         let own = &mut self.own[ticket.target.0 as usize];
         own.queued_requests -= 1;
         own.queued_tokens -= ticket.prompt_tokens as u64;
+        own.queued_uncached_tokens -= ticket.uncached_tokens as u64;
     }
     /// The terms behind the last decision for `target`, by name. To be called right after [`Stage::decide`].
     pub fn explain(
@@ -232,15 +283,7 @@ impl Stage {
         target: TargetId,
     ) -> Vec<(&'static str, f64)> {
         let (eligible, tally) = &self.sets[eligible.0 as usize];
-        let fleet = FleetView {
-            targets: &self.targets,
-            eligible,
-            own: &self.own,
-            tally,
-            total: self.total,
-            load: &self.load,
-            matched: &self.matched,
-        };
+        let fleet = fleet_view!(self, eligible, tally);
         self.policy.explain(request, &fleet, target)
     }
 }
@@ -305,14 +348,15 @@ mod tests {
             prompt_tokens,
             queued_requests,
             queued_tokens,
+            queued_uncached_tokens: queued_tokens,
             sent: 2,
         };
         assert_eq!(*stage.own(TargetId(1)), own(2, 122, 2, 122));
         stage.first_token(&one, None);
         assert_eq!(*stage.own(TargetId(1)), own(2, 122, 1, 21));
-        stage.finished(&other, false);
+        stage.finished(&other, false, None);
         assert_eq!(*stage.own(TargetId(1)), own(1, 101, 0, 0));
-        stage.finished(&one, true);
+        stage.finished(&one, true, None);
         assert_eq!(*stage.own(TargetId(1)), own(0, 0, 0, 0));
         assert_eq!(*stage.own(TargetId(0)), Own::default());
     }
@@ -410,12 +454,39 @@ mod tests {
             "chwbl = { overflow = \"least_loaded\", bound = \"strict\", key = \"session\", vnodes = 3 }",
             "chwbl = { count = \"all\", all_full = \"least_loaded\", key = \"tenant\" }",
             "gorgo = { release = \"first_token\", tie = \"random\" }",
+            "gorgo = { tie = \"last\" }",
+            "least_load = { tie = \"lowest_inflight\" }",
+            "least_request = { tie = \"last\" }",
+            "prefix = { index = \"completion\" }",
+            "cache_aware = { faithful = true, abs = 1, threshold = 0.1 }",
+            "cache_aware = { abs = 2, max_blocks = 6, eviction_interval = \"40s\" }",
+            "epp = { faithful = true, capacity_blocks = 9, prompt_blocks = 5, unsaturated = { queue = 2 } }",
+            "epp = { running = 1, active = 1, token_load = 1, no_hit_lru = 2, queue = 0, kv = 0 }",
+            "dynamo_kv = { temperature = 0.7, active = 1, decay = 0.5, queue_tokens = 60 }",
+            "dynamo_kv = { index = \"sent\", ttl = \"30s\", tie = \"random\" }",
+            "sticky_until_saturated = { peak_prefill_tokens_per_s = 10, max_ttft_penalty_ms = 3000 }",
+            "gorgo_v1 = { gating = false }",
+            "gorgo_v1 = { max_running = 1 }",
+            "gorgo_distributed = { max_running = 0 }",
+            "gorgo_distributed = { max_running = 2 }",
+            "skywalker = { push = \"outstanding\", max_outstanding = 1, select = \"ring\", vnodes = 7 }",
+            "skywalker = { push = \"blind\", min_match = 0.0 }",
+            "nearest_within_budget = { hop = \"adds\", queue_ms_per_token = 9 }",
+            "waterfall = { capacity = 2, resume = 0.4 }",
+            "waterfall = { signal = \"own\", capacity = 3 }",
+            "proportional = { spread = \"random\" }",
+            "proportional = { weights = { \"target 0\" = 2, \"target 1\" = 1 } }",
+            "failover = { order = [\"target 3\"] }",
         ]
         .into_iter()
         .map(|text| toml::from_str(text).unwrap())
         .chain(REGISTRY.iter().map(|entry| PolicySpec::from_name(entry.name).unwrap()))
         .collect();
         prop::sample::select(variants)
+    }
+    /// Of those, the ones with a twin.
+    fn with_twin() -> impl Strategy<Value = PolicySpec> {
+        specs().prop_filter("has a twin", Scanning::has_twin)
     }
 
     proptest! {
@@ -426,55 +497,90 @@ mod tests {
             steps in prop::collection::vec((any::<u128>(), 0u64..6, 0u32..9, 0u8..4, any::<u16>()), 1..80),
         ) {
             let mut stage = Stage::new(&spec, targets(count, 1), Key::root(5));
-            let mut under_way: Vec<(Ticket, bool)> = Vec::new();
+            // The same stage again: it must decide the same.
+            let mut again = Stage::new(&spec, targets(count, 1), Key::root(5));
+            let mut under_way: Vec<(Ticket, bool, Chain)> = Vec::new();
             for (number, (mask, key, blocks, what, which)) in steps.into_iter().enumerate() {
-                let chain = chain(key, blocks);
-                let mut view = request(number as u32, &chain);
-                (view.session, view.tenant) = (key % 3, TenantId(blocks % 2));
+                let now = SimTime::ZERO + Span::from_secs(7 * number as u64);
+                [&mut stage, &mut again].into_iter().for_each(|stage| stage.set_now(now));
                 if what == 0 && !under_way.is_empty() {
                     let at = which as usize % under_way.len();
-                    let (ticket, answered) = under_way.swap_remove(at);
-                    if !answered && which % 2 == 0 {
-                        stage.first_token(&ticket, Some(&view));
-                        under_way.push((ticket, true));
-                    } else {
-                        stage.finished(&ticket, answered);
+                    let (ticket, answered, chain) = under_way.swap_remove(at);
+                    let view = request(number as u32, &chain);
+                    let first = !answered && which % 2 == 0;
+                    for stage in [&mut stage, &mut again] {
+                        if first {
+                            stage.first_token(&ticket, Some(&view));
+                        } else {
+                            stage.finished(&ticket, answered, Some(&view));
+                        }
+                    }
+                    if first {
+                        under_way.push((ticket, true, chain));
                     }
                     continue;
                 }
-                stage.set_load(
-                    TargetId(which as u32 % count),
-                    Load { running: blocks, context_tokens: which as u64, ..Load::default() },
-                );
-                stage.cache_added(TargetId(which as u32 % count), which as u64);
+                let chain = chain(key, blocks);
+                let mut view = request(number as u32, &chain);
+                (view.session, view.tenant) = (key % 3, TenantId(blocks % 2));
+                if which % 5 == 0 {
+                    // A prompt shorter than a block, or of nothing at all.
+                    view.prompt_tokens = u32::from(which) % 3;
+                    view.prompt = PromptBlocks::new(&chain, view.prompt_tokens, 16);
+                }
+                let load = Load {
+                    running: blocks,
+                    waiting: u32::from(which) % 4,
+                    kv_used_blocks: u32::from(which) % 11,
+                    kv_total_blocks: if which % 7 == 0 { 0 } else { 10 },
+                    context_tokens: which as u64,
+                    ..Load::default()
+                };
                 let mut eligible: Vec<TargetId> =
                     (0..count).filter(|bit| mask >> bit & 1 == 1).map(TargetId).collect();
                 if eligible.is_empty() {
                     eligible.push(TargetId(which as u32 % count));
                 }
+                let [decision, repeated] = [&mut stage, &mut again].map(|stage| {
+                    stage.set_load(TargetId(which as u32 % count), load);
+                    stage.cache_added(TargetId(which as u32 % count), which as u64);
+                    stage.set_healthy(TargetId(which as u32 % count), u32::from(which % 3 > 0));
+                    decide(stage, &view, &eligible)
+                });
+                prop_assert_eq!(decision, repeated);
                 let set = stage.eligible(&eligible);
-                let Decision::To(target) = stage.decide(&view, set) else { panic!("none of these holds") };
+                let Decision::To(target) = decision else {
+                    prop_assert!(decision == Decision::Hold, "{decision:?}");
+                    prop_assert!(!under_way.is_empty(), "nothing would ever wake the request");
+                    continue;
+                };
                 prop_assert!(eligible.contains(&target));
                 for (name, term) in stage.explain(&view, set, target) {
                     prop_assert!(term.is_finite(), "{name} is {term}");
                 }
-                under_way.push((stage.sent(&view, target), false));
+                again.sent(&view, target);
+                let mut sent = chain.clone();
+                sent.truncate(view.prompt.len());
+                under_way.push((stage.sent(&view, target), false, sent));
                 for id in 0..count {
-                    let there = under_way.iter().filter(|(ticket, _)| ticket.target == TargetId(id));
-                    let waiting = there.clone().filter(|(_, answered)| !answered);
+                    let there = under_way.iter().filter(|(ticket, ..)| ticket.target == TargetId(id));
+                    let waiting = there.clone().filter(|(_, answered, _)| !answered);
                     let own = stage.own(TargetId(id));
                     prop_assert_eq!(own.requests as usize, there.clone().count());
                     prop_assert_eq!(own.queued_requests as usize, waiting.clone().count());
-                    let tokens = |(ticket, _): &(Ticket, bool)| ticket.prompt_tokens as u64;
+                    let tokens = |(ticket, ..): &(Ticket, bool, Chain)| ticket.prompt_tokens as u64;
+                    let uncached = |(ticket, ..): &(Ticket, bool, Chain)| ticket.uncached_tokens as u64;
                     prop_assert_eq!(own.prompt_tokens, there.map(tokens).sum::<u64>());
-                    prop_assert_eq!(own.queued_tokens, waiting.map(tokens).sum::<u64>());
+                    prop_assert_eq!(own.queued_tokens, waiting.clone().map(tokens).sum::<u64>());
+                    prop_assert_eq!(own.queued_uncached_tokens, waiting.map(uncached).sum::<u64>());
                 }
             }
-            for (ticket, answered) in under_way {
-                stage.finished(&ticket, answered);
+            for (ticket, answered, chain) in under_way {
+                stage.finished(&ticket, answered, Some(&request(0, &chain)));
             }
-            for id in 0..count {
-                prop_assert_eq!(*stage.own(TargetId(id)), Own { sent: stage.own(TargetId(id)).sent, ..Own::default() });
+            prop_assert!(stage.active.is_none_or(|active| active.blocks().iter().all(|&blocks| blocks == 0)));
+            for own in stage.own {
+                prop_assert_eq!(own, Own { sent: own.sent, ..Own::default() });
             }
         }
     }
@@ -483,7 +589,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(600))]
         #[test]
         fn every_policy_decides_and_draws_as_its_scanning_twin_does(
-            spec in specs(),
+            spec in with_twin(),
             count in 1u32..90,
             masks in prop::collection::vec(any::<u128>(), 1..4),
             steps in prop::collection::vec((any::<u8>(), 0u64..9, 0u32..9, 0u8..7, any::<u16>()), 1..150),
@@ -496,7 +602,7 @@ mod tests {
                 .map(|mask| (0..count).filter(|bit| mask >> bit & 1 == 1).map(TargetId).collect())
                 .filter(|set: &Vec<TargetId>| !set.is_empty())
                 .collect();
-            let mut under_way: Vec<(Ticket, bool)> = Vec::new();
+            let mut under_way: Vec<(Ticket, bool, Chain)> = Vec::new();
             for (number, (set, key, blocks, what, which)) in steps.into_iter().enumerate() {
                 let chain = chain(key, blocks);
                 let mut view = request(number as u32, &chain);
@@ -507,13 +613,17 @@ mod tests {
                     // Outages change what is eligible in the middle of a run.
                     0 if which % 16 == 0 => [&mut fast, &mut twin].into_iter().for_each(Stage::forget_eligible),
                     0 if !under_way.is_empty() => {
-                        let (ticket, answered) = under_way.swap_remove(at);
-                        [&mut fast, &mut twin].into_iter().for_each(|stage| stage.finished(&ticket, answered));
+                        let (ticket, answered, chain) = under_way.swap_remove(at);
+                        let view = request(number as u32, &chain);
+                        for stage in [&mut fast, &mut twin] {
+                            stage.finished(&ticket, answered, Some(&view));
+                        }
                     }
                     1 if !under_way.is_empty() && !under_way[at].1 => {
                         under_way[at].1 = true;
-                        let ticket = under_way[at].0;
-                        [&mut fast, &mut twin].into_iter().for_each(|stage| stage.first_token(&ticket, Some(&view)));
+                        let (ticket, _, chain) = &under_way[at];
+                        let view = request(number as u32, chain);
+                        [&mut fast, &mut twin].into_iter().for_each(|stage| stage.first_token(ticket, Some(&view)));
                     }
                     2 => {
                         let load = Load { running: blocks, context_tokens: which as u64 % 64, ..Load::default() };
@@ -532,7 +642,7 @@ mod tests {
                         let Decision::To(target) = decision else { panic!("none of these holds") };
                         let ticket = fast.sent(&view, target);
                         prop_assert_eq!(ticket, twin.sent(&view, target));
-                        under_way.push((ticket, false));
+                        under_way.push((ticket, false, chain.clone()));
                     }
                 }
                 prop_assert_eq!(&fast.own, &twin.own);

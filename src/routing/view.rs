@@ -26,6 +26,13 @@ pub struct Target {
     pub replicas: u32,
 }
 
+impl Target {
+    /// The name of its region: a region's target has that name, a replica's begins with it and a slash.
+    pub fn region_name(&self) -> &str {
+        self.name.split('/').next().unwrap_or_default()
+    }
+}
+
 /// A request as a router sees it.
 #[derive(Clone, Copy, Debug)]
 pub struct RequestView<'a> {
@@ -102,6 +109,9 @@ pub struct Own {
     pub queued_requests: u32,
     /// Prompt tokens of those requests.
     pub queued_tokens: u64,
+    /// Prompt tokens of those requests that the target was believed not to hold when they were sent: the prefill that
+    /// is owed there. All of them where there is no index.
+    pub queued_uncached_tokens: u64,
     /// Requests ever sent there.
     pub sent: u64,
 }
@@ -125,6 +135,13 @@ pub struct FleetView<'a> {
     /// How many of the prompt's leading blocks each target holds as far as this gateway's index knows; empty
     /// unless the policy declared [`super::Needs::index`].
     pub matched: &'a [u32],
+    /// Distinct prompt blocks of this gateway's requests under way, by target; empty unless the policy declared
+    /// [`super::Needs::active`].
+    pub active_blocks: &'a [u64],
+    /// How many of the prompt's leading blocks are under way, by target; empty as above.
+    pub active_shared: &'a [u32],
+    /// Replicas behind each target that are in health, as far as this gateway has been told; by target.
+    pub healthy: &'a [u32],
 }
 
 impl FleetView<'_> {
@@ -143,6 +160,20 @@ impl FleetView<'_> {
     /// How many leading blocks of the prompt it is believed to hold.
     pub fn matched_blocks(&self, id: TargetId) -> u32 {
         self.matched[id.0 as usize]
+    }
+    /// Distinct prompt blocks that would be under way at it if it took the request.
+    pub fn active_blocks_with(&self, request: &RequestView<'_>, id: TargetId) -> u64 {
+        let new = request.prompt.len() - self.active_shared[id.0 as usize];
+        self.active_blocks[id.0 as usize] + u64::from(new)
+    }
+    /// Replicas behind it that are in health.
+    pub fn healthy(&self, id: TargetId) -> u32 {
+        self.healthy[id.0 as usize]
+    }
+    /// The share of the prompt's tokens, 0 to 1, that it is believed to hold; 0 of an empty prompt.
+    pub fn matched_share(&self, request: &RequestView<'_>, id: TargetId) -> f64 {
+        let uncached = self.uncached_tokens(request, id);
+        f64::from(request.prompt_tokens - uncached) / f64::from(request.prompt_tokens.max(1))
     }
     /// The prompt tokens it is believed not to hold.
     pub fn uncached_tokens(&self, request: &RequestView<'_>, id: TargetId) -> u32 {

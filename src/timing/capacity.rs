@@ -77,31 +77,9 @@ pub fn activation_bytes(model: &ModelDims, max_num_batched_tokens: u32) -> u64 {
     full * u64::from(max_num_batched_tokens.min(FULL_BUDGET)) / u64::from(FULL_BUDGET)
 }
 
-/// The KV blocks of a replica of `tp` GPUs with `gpu_memory_bytes` each, activations at a full budget of 8,192 tokens.
+/// The KV blocks of a replica of `tp` GPUs with `gpu_memory_bytes` each. Activations come from
+/// [`activation_bytes`], or as the engine's log tells.
 pub fn derive_kv_blocks(
-    model: &ModelDims,
-    gpu_memory_bytes: u64,
-    tp: u32,
-    weight_dtype: Dtype,
-    kv_dtype: Dtype,
-    utilisation: f64,
-    block_tokens: u32,
-) -> Result<KvCapacity, KvCapacityError> {
-    let activation_bytes = activation_bytes(model, FULL_BUDGET);
-    derive_kv_blocks_with(
-        model,
-        gpu_memory_bytes,
-        tp,
-        weight_dtype,
-        kv_dtype,
-        utilisation,
-        block_tokens,
-        activation_bytes,
-    )
-}
-
-/// The same with activations stated: from [`activation_bytes`], or as the engine's log tells.
-pub fn derive_kv_blocks_with(
     model: &ModelDims,
     gpu_memory_bytes: u64,
     tp: u32,

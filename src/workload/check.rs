@@ -1,12 +1,13 @@
 //! What a workload's parameters must satisfy. Every mistake is reported, not the first alone.
 
 use super::curve::Curve;
-use super::error::WorkloadError;
+use super::error::{TraceFinding, WorkloadError};
 use super::geography;
 use super::params::{
     Arrivals, Clients, OriginAssignment, OriginTable, PoolParams, SharedPrefix, SyntheticParams, Tenancy,
     Tokens, TraceParams, Until, Window, WorkloadKind, WorkloadParams,
 };
+use super::trace::CompiledTrace;
 use crate::dist::Dist;
 use crate::id::Id;
 use crate::time::{MAX_TIME, Span};
@@ -132,20 +133,39 @@ fn replay(errors: &mut Errors, params: &TraceParams, table: &OriginTable, block_
         &rule,
         "Compile it again",
     );
-    let names = params.trace.names();
+    for finding in unknown_names(&params.trace, table) {
+        let place = match finding.line {
+            0 => summary.path.clone(),
+            line => format!("{}:{line}", summary.path),
+        };
+        let rule = format!("{place} names it, and {}", finding.rule);
+        errors.need(false, &format!("trace.{}", finding.field), finding.value, &rule, &finding.next);
+    }
+}
+
+/// The names in a trace that the scenario has not: each with the line of the trace that names it first.
+pub fn unknown_names(trace: &CompiledTrace, table: &OriginTable) -> Vec<TraceFinding> {
+    let names = trace.names();
     let origins: Vec<String> = table.origins.iter().map(|origin| origin.name.clone()).collect();
-    for (what, used, known) in [
+    let mut unknown = Vec::new();
+    for (kind, (what, used, known)) in [
         ("origin", &names.origins, &origins),
         ("class", &names.classes, &table.classes),
         ("data_class", &names.data_classes, &table.data_classes),
-    ] {
+    ]
+    .into_iter()
+    .enumerate()
+    {
         let country = |name: &String| what == "origin" && geography::is_country(name, table);
-        for name in used.iter().filter(|name| !known.contains(name) && !country(name)) {
-            let rule = format!("the trace names it, and the scenario knows {}", listed(known));
+        let unknown_here = |(_, name): &(usize, &String)| !known.contains(name) && !country(name);
+        for (index, name) in used.iter().enumerate().filter(unknown_here) {
+            let rule = format!("the scenario knows {}", listed(known));
             let next = "Name one so in the scenario, or rename it in the trace";
-            errors.need(false, &format!("trace.{what}"), format!("\"{name}\""), &rule, next);
+            let line = names.line(kind, index).unwrap_or(0);
+            unknown.push(TraceFinding::new(line, what, format!("\"{name}\""), rule, next));
         }
     }
+    unknown
 }
 
 fn pool(errors: &mut Errors, params: &PoolParams) {

@@ -35,6 +35,10 @@ pub struct TraceData {
     pub ids: Vec<u64>,
     /// The runs of all rows.
     pub runs: Vec<Run>,
+    /// Its sessions, keys and blocks are those of a run, not numbers of its own: a replay takes them as they are.
+    pub as_run: bool,
+    /// The key of each row's request, of a trace that is `as_run`; else empty.
+    pub keys: Vec<u64>,
     /// What rows wait for that do not simply wait for the turn before: `(row, the row it waits for)`, in order of
     /// rows. A row of [`Start::After`] that stands here waits for all of these to end, and for nothing else.
     pub after: Vec<(u32, u32)>,
@@ -279,10 +283,15 @@ impl TraceData {
             digest.word(PARENT ^ index as u64);
             digest.word(row.parent);
         }
+        if self.as_run {
+            digest.word(AS_RUN);
+            self.keys.iter().for_each(|&key| digest.word(key));
+        }
         digest.value()
     }
 }
 
 /// Salts, so that optional parts cannot be mistaken for each other; absent, they leave the hash as it was.
 const AFTER: u64 = hash_name("trace/after");
+const AS_RUN: u64 = hash_name("trace/as-run");
 const PARENT: u64 = hash_name("trace/parent");

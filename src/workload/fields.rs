@@ -32,6 +32,8 @@ pub(super) enum Kind {
     /// A number from 0 on, with or without decimals.
     Number,
     Text,
+    /// `true` or `false`.
+    Flag,
     /// A name or an integer.
     Name,
     /// A list of integers.
@@ -68,6 +70,8 @@ fn wrong(value: &Value, kind: Kind) -> Option<String> {
         },
         Kind::Text if value.is_string() => None,
         Kind::Text => Some("must be a name in quotes".to_owned()),
+        Kind::Flag if value.is_boolean() => None,
+        Kind::Flag => Some("must be true or false".to_owned()),
         Kind::Name if value.is_string() || value.as_i64().is_some() || value.as_u64().is_some() => None,
         Kind::Name => Some("must be a name in quotes or an integer".to_owned()),
         Kind::Ids => match value.as_array() {

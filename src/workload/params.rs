@@ -29,7 +29,7 @@ pub struct WorkloadParams {
     pub setting: Setting,
 }
 
-/// How a workload is set into the scenario's time.
+/// How a workload is set into the scenario: its time, what holds for all of its requests.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Setting {
     /// The time of the week at which the run begins, in seconds since Monday 0 h UTC: where day curves begin.
@@ -40,6 +40,8 @@ pub struct Setting {
     pub shift: Span,
     /// Regions whose replicas may serve it, within what its data class allows; `None` adds no rule.
     pub allowed: Option<RegionSet>,
+    /// How long a client waits for its answer before it leaves; `None` waits as long as it takes.
+    pub timeout: Option<Span>,
 }
 
 impl WorkloadParams {

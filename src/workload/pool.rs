@@ -230,7 +230,7 @@ impl Source for Pool {
         request.class = self.class;
         let of_origin = || self.origin_data_class.get(request.origin.index()).copied();
         request.data_class = self.data_class.or_else(of_origin).unwrap_or_default();
-        request.allowed = None;
+        (request.allowed, request.timeout) = (None, None);
         request.priority = self.priority;
         request.prompt_tokens = input.sample(&mut stream);
         request.output_tokens = output.sample(&mut stream);

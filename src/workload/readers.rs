@@ -14,7 +14,7 @@ mod burstgpt;
 pub mod mooncake;
 pub mod native;
 mod otlp;
-mod telemetry;
+pub(super) mod telemetry;
 mod vllm_bench;
 
 /// A format that can be read.

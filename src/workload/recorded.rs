@@ -2,7 +2,7 @@
 //! absolute times and measured durations; must not know where they were written.
 
 use super::clock::UtcStart;
-use super::data::{MAX_NAMES, Start, TraceData, TraceRow, UNUSED_BLOCK};
+use super::data::{Blocks, MAX_NAMES, Start, TraceData, TraceRow, UNUSED_BLOCK};
 use super::each_line::bad_line;
 use super::error::{TraceErrors, TraceFinding};
 use super::fields::nanoseconds;
@@ -29,6 +29,8 @@ pub(super) struct Recorded {
     pub priority: Option<u8>,
     pub ttft_ns: Option<u64>,
     pub e2e_ns: Option<u64>,
+    /// Chain ids of its prompt's blocks in the trace's ids, if they are known: first, one past the last.
+    pub ids: Option<(usize, usize)>,
 }
 
 /// A name among the trace's origins (0), classes (1) or data classes (2).
@@ -59,7 +61,10 @@ pub(super) fn finish(
     options: &ReadOptions,
     errors: &mut TraceErrors,
 ) {
-    data.block_tokens = UNUSED_BLOCK;
+    let blockless = recorded.iter().all(|row| row.ids.is_none());
+    if blockless {
+        data.block_tokens = UNUSED_BLOCK;
+    }
     recorded.sort_by_key(|row| row.at_ns);
     let Some(first) = recorded.first() else {
         if failed > 0 && errors.is_empty() {
@@ -110,6 +115,7 @@ pub(super) fn finish(
             start,
             input: row.input,
             output: row.output,
+            blocks: row.ids.map_or(Blocks::Unknown, |(from, to)| Blocks::Ids { from, to }),
             session: row.session,
             turn,
             tenant: row.tenant,
@@ -136,5 +142,7 @@ pub(super) fn finish(
              had come by then"
         ));
     }
-    data.notices.push("the file has no block ids: requests share no prefix".to_owned());
+    if blockless {
+        data.notices.push("the file has no block ids: requests share no prefix".to_owned());
+    }
 }

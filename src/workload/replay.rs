@@ -144,9 +144,14 @@ impl Source for Replay {
         let row = &compiled.row;
         let named = |index: Option<u32>| index.map(|index| index as usize);
         request.at = at;
-        request.session = if row.session == 0 { 0 } else { session_id(self.name_hash, row.session) };
+        let as_run = self.trace.key_as_run(index);
+        request.session = match row.session {
+            0 => 0,
+            session if as_run.is_some() => session,
+            session => session_id(self.name_hash, session),
+        };
         request.turn = row.turn;
-        request.key = request_key(self.name_hash, row, index);
+        request.key = as_run.unwrap_or_else(|| request_key(self.name_hash, row, index));
         request.tenant = TenantId(row.tenant);
         let identity = match (row.parent, request.session) {
             (0, 0) => identity_of(row),
@@ -164,7 +169,7 @@ impl Source for Replay {
         let data_class = named(row.data_class).and_then(|class| self.names.data_classes[class]);
         let of_origin = || self.origin_data_class.get(request.origin.index()).copied();
         request.data_class = data_class.or(self.data_class).or_else(of_origin).unwrap_or_default();
-        request.allowed = None;
+        (request.allowed, request.timeout) = (None, None);
         request.priority = row.priority.unwrap_or(self.priority);
         request.prompt_tokens = row.input;
         request.output_tokens = row.output;

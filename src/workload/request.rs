@@ -3,7 +3,7 @@
 use super::Chain;
 use crate::id::{ClassId, DataClassId, OriginId, RegionSet, TenantId};
 use crate::observe::Outcome;
-use crate::time::SimTime;
+use crate::time::{SimTime, Span};
 
 /// A request: the truth about it, of which a policy sees only a part.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -20,6 +20,9 @@ pub struct Request {
     pub data_class: DataClassId,
     /// Regions whose replicas may serve it, within what its data class allows; `None` adds no rule.
     pub allowed: Option<RegionSet>,
+    /// How long its client waits for the last token before it leaves; `None` waits as long as it takes. The world does
+    /// not act on it yet.
+    pub timeout: Option<Span>,
     /// Its tenant.
     pub tenant: TenantId,
     /// Its session, 0 where there is none.

@@ -12,15 +12,16 @@ struct Set {
     source: Box<dyn Source>,
     shift: Span,
     allowed: Option<RegionSet>,
+    timeout: Option<Span>,
 }
 
 /// The source as its setting has it.
 pub(super) fn set(source: Box<dyn Source>, setting: &Setting) -> Box<dyn Source> {
-    let (shift, allowed) = (setting.shift, setting.allowed);
-    if shift == Span::ZERO && allowed.is_none() {
+    let Setting { shift, allowed, timeout, .. } = *setting;
+    if shift == Span::ZERO && allowed.is_none() && timeout.is_none() {
         return source;
     }
-    Box::new(Set { source, shift, allowed })
+    Box::new(Set { source, shift, allowed, timeout })
 }
 
 impl Source for Set {
@@ -30,6 +31,7 @@ impl Source for Set {
     fn pull(&mut self, request: &mut Request) {
         self.source.pull(request);
         request.at = (request.at + self.shift).min(MAX_TIME);
+        request.timeout = self.timeout;
         request.allowed = match (request.allowed, self.allowed) {
             (Some(own), Some(all)) => Some(own.and(all)),
             (own, all) => own.or(all),

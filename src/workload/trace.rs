@@ -18,6 +18,8 @@ pub struct CompiledTrace {
     names: TraceNames,
     rows: Vec<CompiledRow>,
     runs: Vec<Run>,
+    /// The key of each row's request, where sessions, keys and blocks are those of a run; else empty.
+    keys: Vec<u64>,
     /// Per row, where its followers begin in `followers`; one more at the end.
     followers_from: Vec<u32>,
     /// Rows that wait for a row to end, ascending within it.
@@ -143,7 +145,7 @@ impl CompiledTrace {
         }
         arrivals.sort_by_key(|&index| at(index));
         let times: Vec<u64> = arrivals.iter().map(|&index| at(index)).collect();
-        let grid_ns = spread::grid(&times);
+        let grid_ns = if data.as_run { None } else { spread::grid(&times) };
         if let Some(grid) = grid_ns {
             notices.push(format!(
                 "timestamps sit on a {} clock grid: requests of one cell are spread over it (set raw times to \
@@ -172,6 +174,7 @@ impl CompiledTrace {
             names: data.names.clone(),
             rows,
             runs,
+            keys: data.keys.clone(),
             followers_from,
             followers,
             waits,
@@ -197,7 +200,10 @@ impl CompiledTrace {
     /// against [`CompiledTrace::measured`] by.
     pub fn request_keys(&self, name: &str) -> impl Iterator<Item = u64> + '_ {
         let name_hash = hash_name(name);
-        self.rows.iter().enumerate().map(move |(index, row)| request_key(name_hash, &row.row, index as u32))
+        self.rows.iter().enumerate().map(move |(index, row)| {
+            let as_run = self.key_as_run(index as u32);
+            as_run.unwrap_or_else(|| request_key(name_hash, &row.row, index as u32))
+        })
     }
     /// The rows that wait for row `index`.
     pub(super) fn followers(&self, index: u32) -> &[u32] {
@@ -227,6 +233,10 @@ impl CompiledTrace {
     /// The rows, in file order.
     pub fn rows(&self) -> impl Iterator<Item = &TraceRow> {
         self.rows.iter().map(|compiled| &compiled.row)
+    }
+    /// The key that a row's request had in the run that the trace is of.
+    pub(super) fn key_as_run(&self, index: u32) -> Option<u64> {
+        self.keys.get(index as usize).copied()
     }
     pub(super) fn row(&self, index: u32) -> &CompiledRow {
         &self.rows[index as usize]
@@ -259,6 +269,9 @@ impl Compiler<'_> {
         self.chain.clear();
         match row.blocks {
             Blocks::Unknown => {}
+            Blocks::Runs { from, to } if self.data.as_run && file == engine => {
+                self.data.runs[from..to].iter().for_each(|&run| self.chain.push(run));
+            }
             Blocks::Ids { from, to } if file >= engine => {
                 // Only engine blocks that lie within the prompt: the last file block may be partial.
                 let mut left = row.input / engine;

@@ -9,7 +9,7 @@ use std::io::{self, Write};
 /// Writes the header line.
 pub fn write_header(to: &mut dyn Write, block_tokens: u32, id_scope: &str, source: &str) -> io::Result<()> {
     let (id_scope, source) = (id_scope.to_owned(), source.to_owned());
-    header(to, &Header { regionsim_trace: VERSION, block_tokens, id_scope, source, utc_start: String::new() })
+    header(to, &Header { regionsim_trace: VERSION, block_tokens, id_scope, source, ..Header::default() })
 }
 
 fn header(to: &mut dyn Write, header: &Header) -> io::Result<()> {
@@ -26,6 +26,8 @@ pub struct Beside<'a> {
     pub after: &'a [u64],
     /// What was measured of it.
     pub measured: Measured,
+    /// Its key, in a trace whose header says `as_run`.
+    pub key: Option<u64>,
 }
 
 /// Writes one request; `ids` and `runs` are its blocks, of which one at most has any.
@@ -65,6 +67,7 @@ pub fn write_line(
         ids: matches!(row.blocks, Blocks::Ids { .. }).then(|| ids.to_vec()),
         runs: matches!(row.blocks, Blocks::Runs { .. }).then(triples),
         prompt_runs: matches!(row.blocks, Blocks::Prompt { .. }).then(triples),
+        key: beside.key,
         session: in_session.then_some(row.session),
         turn: in_session.then_some(row.turn),
         parent: (row.parent != 0).then_some(row.parent),
@@ -93,6 +96,7 @@ pub fn write_native(data: &TraceData, source: &str, to: &mut dyn Write) -> io::R
             id_scope: data.id_scope.clone(),
             source: source.to_owned(),
             utc_start: data.utc_start.map_or(String::new(), |start| start.to_string()),
+            as_run: data.as_run,
         },
     )?;
     let mut named: Vec<u32> = data.after.iter().map(|&(_, waits_for)| waits_for).collect();
@@ -109,7 +113,12 @@ pub fn write_native(data: &TraceData, source: &str, to: &mut dyn Write) -> io::R
         let after: Vec<u64> = edges[..own].iter().map(|&(_, waits_for)| waits_for as u64 + 1).collect();
         edges = &edges[own..];
         let id = named.binary_search(&(index as u32)).is_ok().then_some(index as u64 + 1);
-        let beside = Beside { id, after: &after, measured: data.measured.get(index) };
+        let beside = Beside {
+            id,
+            after: &after,
+            measured: data.measured.get(index),
+            key: data.keys.get(index).copied(),
+        };
         write_line(to, row, &data.names, ids, runs, beside)?;
     }
     Ok(())

@@ -76,7 +76,7 @@ impl Writer {
         request.class = self.class;
         let of_origin = || self.origin_data_class.get(request.origin.index()).copied();
         request.data_class = self.data_class.or_else(of_origin).unwrap_or_default();
-        request.allowed = None;
+        (request.allowed, request.timeout) = (None, None);
         request.priority = self.priority;
         request.prompt_tokens = prompt;
         request.output_tokens = output;

@@ -50,19 +50,39 @@ impl<O: Observer> World<'_, O> {
         }
     }
 
-    /// Decides about a request and sends it, holds it, or ends it.
-    pub(super) fn dispatch(&mut self, now: SimTime, slot: u32, schedule: &mut Schedule<Event>) {
+    /// Decides about a request and sends it or ends it; false where the policy holds it.
+    pub(super) fn try_dispatch(&mut self, now: SimTime, slot: u32, schedule: &mut Schedule<Event>) -> bool {
         let allowed = self.allowed(slot);
         self.bring_up_to_date(now, slot);
+        let gateway = self.slots.get(slot).gateway;
+        self.gateways[gateway].set_now(now);
         match self.choose(slot) {
             Place::Found(global, stage, target) => {
                 self.send(now, slot, global, stage, target, allowed, schedule);
+                true
             }
-            Place::Later => {
-                let gateway = self.slots.get(slot).gateway;
-                self.gateways[gateway].held.push_back(slot);
+            Place::Later => false,
+            Place::Refused(outcome) => {
+                self.refuse(now, slot, outcome, schedule);
+                true
             }
-            Place::Refused(outcome) => self.refuse(now, slot, outcome, schedule),
+        }
+    }
+
+    /// Decides about a request that has just been read. One that the policy holds joins those held before it; where
+    /// some of its data class are held already, it is their turn first.
+    pub(super) fn dispatch(&mut self, now: SimTime, slot: u32, schedule: &mut Schedule<Event>) {
+        let state = self.slots.get(slot);
+        let (gateway, class) = (state.gateway, state.row.data_class);
+        let waits = !self.gateways[gateway].held[class].is_empty();
+        if !waits && self.try_dispatch(now, slot, schedule) {
+            return;
+        }
+        let gateway_state = &mut self.gateways[gateway];
+        gateway_state.held[class].push_back((gateway_state.next_held, slot));
+        gateway_state.next_held += 1;
+        if waits {
+            self.retry_held(now, gateway, schedule);
         }
     }
 

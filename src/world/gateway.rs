@@ -7,6 +7,7 @@ use crate::id::{DataClassId, GatewayId, Id, IdVec, OriginId, RegionId, ReplicaId
 use crate::network::{Network, RegionSet};
 use crate::rng::Key;
 use crate::routing::{EligibleId, IndexSource, Stage, Target, TargetId};
+use crate::time::SimTime;
 use std::collections::VecDeque;
 
 /// A gateway.
@@ -28,8 +29,10 @@ pub(super) struct Gateway {
     pub(super) line: VecDeque<u32>,
     /// Workers that are deciding.
     pub(super) busy: u32,
-    /// Requests that a policy holds, in the order they came.
-    pub(super) held: VecDeque<u32>,
+    /// Requests that a policy holds, by data class, in the order they came, numbered in that order.
+    pub(super) held: IdVec<DataClassId, VecDeque<(u64, u32)>>,
+    /// The number of the next one.
+    pub(super) next_held: u64,
 }
 
 /// Where a gateway may send requests of a data class; `None` where it may send them nowhere.
@@ -54,6 +57,10 @@ pub(super) fn allowed(rule: &ResidencyParams, gateway: RegionId) -> RegionSet {
 }
 
 impl Gateway {
+    /// It is `now` for all stages: their indexes forget by it.
+    pub(super) fn set_now(&mut self, now: SimTime) {
+        self.global.iter_mut().chain(&mut self.stages).for_each(|stage| stage.set_now(now));
+    }
     /// Makes the sets of targets that each data class may reach, anew. To be called whenever that changes.
     pub(super) fn refresh_eligible(&mut self, data_classes: &IdVec<DataClassId, ResidencyParams>) {
         let region = self.region;
@@ -152,7 +159,7 @@ fn gateway(
     let needs = || stages.iter().chain(&global).map(Stage::needs);
     let mut gateway = Gateway {
         reads_loads: needs().any(|needs| needs.load),
-        reads_caches: needs().any(|needs| needs.index == Some(IndexSource::Oracle)),
+        reads_caches: needs().any(|needs| needs.source() == Some(IndexSource::Oracle)),
         region,
         global,
         stages,
@@ -160,7 +167,8 @@ fn gateway(
         narrowed: Vec::new(),
         line: VecDeque::new(),
         busy: 0,
-        held: VecDeque::new(),
+        held: params.data_classes.iter().map(|_| VecDeque::new()).collect(),
+        next_held: 0,
     };
     gateway.refresh_eligible(&params.data_classes);
     gateway

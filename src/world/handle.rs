@@ -8,9 +8,8 @@ use crate::engine::{Model, Schedule};
 use crate::id::{GatewayId, ReplicaId, SourceId};
 use crate::network::{last_mile, set_up, split};
 use crate::observe::{Leg, Observation, Observer, Outcome};
-use crate::replica::{Job, JobId, Output};
+use crate::replica::{JobId, Output};
 use crate::rng::{hash_name, mix2};
-use crate::routing::IndexSource;
 use crate::time::SimTime;
 
 const LAST_MILE: u64 = hash_name("last_mile");
@@ -137,17 +136,16 @@ impl<O: Observer> World<'_, O> {
         let state = self.slots.get_mut(slot);
         state.in_replica = true;
         let request = &state.request;
-        let job = Job {
-            id: JobId(slot),
-            prompt_tokens: request.prompt_tokens,
-            output_tokens: request.output_tokens,
-            priority: request.priority,
-            chain: request.chain.clone(),
-        };
+        let job = &mut self.job;
+        job.id = JobId(slot);
+        job.prompt_tokens = request.prompt_tokens;
+        job.output_tokens = request.output_tokens;
+        job.priority = request.priority;
+        job.chain.copy_from(&request.chain);
         let replica = state.row.replica.expect("a request that is delivered was sent somewhere");
         let site = &mut self.sites[replica].replica;
         site.advance_to(now);
-        site.deliver(now, job, &mut self.outputs);
+        site.deliver(now, &self.job, &mut self.outputs);
         self.after_replica(now, replica, schedule);
     }
 
@@ -243,10 +241,9 @@ impl<O: Observer> World<'_, O> {
         let global = state.attempt.global;
         let state = self.slots.get(slot);
         let gateway = &mut self.gateways[state.gateway];
+        gateway.set_now(now);
         let view = request_view(state, self.params.block_tokens);
-        let stage = &mut gateway.stages[stage];
-        let shown = (stage.needs().index == Some(IndexSource::FirstToken)).then_some(&view);
-        stage.first_token(&ticket, shown);
+        gateway.stages[stage].first_token(&ticket, Some(&view));
         if let (Some(stage), Some(ticket)) = (&mut gateway.global, global) {
             stage.first_token(&ticket, Some(&view));
         }
@@ -261,20 +258,36 @@ impl<O: Observer> World<'_, O> {
         state.row.ended_at = at;
         schedule.at(at, Event::ClientEnd { slot, id: state.row.id });
         let gateway = &mut self.gateways[gateway_id];
+        gateway.set_now(now);
+        let view = request_view(self.slots.get(slot), self.params.block_tokens);
         if let Some((stage, ticket)) = attempt.replica {
-            gateway.stages[stage].finished(&ticket, attempt.first_token_seen);
+            gateway.stages[stage].finished(&ticket, attempt.first_token_seen, Some(&view));
         }
         if let (Some(stage), Some(ticket)) = (&mut gateway.global, attempt.global) {
-            stage.finished(&ticket, attempt.first_token_seen);
+            stage.finished(&ticket, attempt.first_token_seen, Some(&view));
         }
         self.retry_held(now, gateway_id, schedule);
     }
 
-    /// Something came back to a gateway: asks again for those it holds, in the order they came.
-    fn retry_held(&mut self, now: SimTime, gateway: GatewayId, schedule: &mut Schedule<Event>) {
-        for _ in 0..self.gateways[gateway].held.len() {
-            let Some(slot) = self.gateways[gateway].held.pop_front() else { break };
-            self.dispatch(now, slot, schedule);
+    /// Asks again for the requests that a gateway holds. In each data class the first one that is held again holds up
+    /// those behind it (what a policy holds waits for targets, and one class has the same ones); across classes the one
+    /// that came first is asked for first.
+    pub(super) fn retry_held(&mut self, now: SimTime, gateway: GatewayId, schedule: &mut Schedule<Event>) {
+        let mut asked = None;
+        loop {
+            let heads = self.gateways[gateway].held.enumerate();
+            let heads =
+                heads.filter_map(|(class, line)| line.front().map(|&(number, slot)| (number, class, slot)));
+            // What was asked in vain stands before all that are still to be asked.
+            let Some((number, class, slot)) =
+                heads.filter(|head| asked.is_none_or(|last| head.0 > last)).min()
+            else {
+                return;
+            };
+            asked = Some(number);
+            if self.try_dispatch(now, slot, schedule) {
+                self.gateways[gateway].held[class].pop_front();
+            }
         }
     }
 

@@ -66,7 +66,7 @@ fn simulate(name: &str, text: &str, set: &[String], policy: &str, engine: Engine
     let folder = std::env::temp_dir().join(format!("regionsim-bench-{}", std::process::id()));
     let place = Place { policy, seed: loaded.plan.seed, folder: Some(folder.clone()) };
     let how = How { engine, ..How::default() };
-    let summary = one(&place, &loaded, how, ());
+    let summary = one(&place, &loaded, how, None, ());
     let gone = std::fs::remove_dir_all(&folder);
     let summary = summary?;
     gone?;

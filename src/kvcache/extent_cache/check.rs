@@ -10,14 +10,14 @@ impl ExtentCache {
         let mut blank = 0;
         for table in tables {
             let mut published = 0;
-            for span in &table.spans {
+            for span in table.spans() {
                 let (mut segment, mut left) = (span.segment, span.len);
                 while left > 0 {
                     refs[segment as usize] += 1;
                     left = left
                         .checked_sub(segments.get(segment).len)
                         .expect("a span ends where a segment does");
-                    segment = segments.get(segment).rest;
+                    segment = segments.get(segment).rest();
                 }
                 published += span.len;
             }
@@ -35,8 +35,8 @@ impl ExtentCache {
                 "segment {segment} is listed twice"
             );
             assert!(node.len > 0, "segment {segment} is empty");
-            assert_eq!(node.refs, refs[segment as usize], "references to segment {segment}");
-            held += if node.refs > 0 { node.len } else { 0 };
+            assert_eq!(node.refs(), refs[segment as usize], "references to segment {segment}");
+            held += if node.refs() > 0 { node.len } else { 0 };
         };
         let mut keys = 0;
         for (entry, known) in segments.entries.iter().enumerate() {
@@ -72,7 +72,7 @@ impl ExtentCache {
             if node.entry == NONE {
                 visit(segment);
             }
-            assert_eq!(node.refs, 0, "idle segment {segment} is held");
+            assert_eq!(node.refs(), 0, "idle segment {segment} is held");
             idle += node.len;
             idle_segments += 1;
             before = segment;
@@ -96,7 +96,7 @@ impl ExtentCache {
         let (mut segment, mut before) = (list.first, NONE);
         while segment != NONE {
             let node = self.segments.get(segment);
-            assert_eq!((node.entry, node.twin, node.before), (entry, twin, before), "segment {segment}");
+            assert_eq!((node.entry, node.twin(), node.before), (entry, twin, before), "segment {segment}");
             listed.push(segment);
             before = segment;
             segment = node.after;

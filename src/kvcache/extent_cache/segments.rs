@@ -8,7 +8,9 @@ use hashbrown::HashTable;
 
 pub const NONE: u32 = u32::MAX;
 
+/// Two of them fill a line of the processor's cache.
 #[derive(Clone, Copy, Debug)]
+#[repr(align(32))]
 pub struct Segment {
     /// The entry of its run key; `NONE` for blocks that were never published.
     pub entry: u32,
@@ -16,21 +18,37 @@ pub struct Segment {
     pub start: u32,
     /// Blocks in it; never 0 while it lives.
     pub len: u32,
-    /// How many sequences hold it, counting one that holds it twice as two.
-    pub refs: u32,
-    /// Whether another segment answers for these blocks.
-    pub twin: bool,
-    /// Neighbours in the order of eviction, while nobody holds it.
-    older: u32,
+    /// How many sequences hold it, counting one that holds it twice as two; and [`TWIN`].
+    holders: u32,
+    /// While nobody holds it, its elder neighbour in the order of eviction. While somebody does, the other part, if
+    /// it was cut in two: whoever holds more than this segment goes on there.
+    older_or_rest: u32,
+    /// Its younger neighbour in the order of eviction, while nobody holds it.
     younger: u32,
     /// Neighbours in the list of primaries or twins of its entry.
     pub before: u32,
     pub after: u32,
-    /// The other part, if it was cut in two while held: whoever holds more than this segment goes on there.
-    pub rest: u32,
 }
 
+/// In `holders`: another segment answers for these blocks.
+const TWIN: u32 = 1 << 31;
+
 impl Segment {
+    /// How many sequences hold it.
+    #[inline]
+    pub fn refs(&self) -> u32 {
+        self.holders & !TWIN
+    }
+    /// Whether another segment answers for its blocks.
+    #[inline]
+    pub fn twin(&self) -> bool {
+        self.holders & TWIN != 0
+    }
+    /// Where whoever holds more than this segment goes on. Only of one that is held.
+    pub fn rest(&self) -> u32 {
+        debug_assert!(self.refs() > 0);
+        self.older_or_rest
+    }
     /// The number after that of its last block.
     pub fn end(&self) -> u32 {
         self.start + self.len
@@ -104,8 +122,9 @@ impl Segments {
         self.nodes.len() as u32 - 1
     }
     fn new_segment(&mut self, entry: u32, start: u32, len: u32, twin: bool, refs: u32) -> u32 {
-        let (older, younger, before, after, rest) = (NONE, NONE, NONE, NONE, NONE);
-        self.create(Segment { entry, start, len, refs, twin, older, younger, before, after, rest })
+        let holders = refs | if twin { TWIN } else { 0 };
+        let (older_or_rest, younger, before, after) = (NONE, NONE, NONE, NONE);
+        self.create(Segment { entry, start, len, holders, older_or_rest, younger, before, after })
     }
 
     // Run keys.
@@ -160,8 +179,8 @@ impl Segments {
     }
     /// Puts a segment behind another of its entry's list; `NONE` is before the first.
     fn insert_after(&mut self, before: u32, segment: u32) {
-        let Segment { entry, twin, .. } = *self.get(segment);
-        let list = self.entries[entry as usize].list(twin);
+        let node = *self.get(segment);
+        let list = self.entries[node.entry as usize].list(node.twin());
         let after = match before {
             NONE => std::mem::replace(&mut list.first, segment),
             before => std::mem::replace(&mut self.nodes[before as usize].after, segment),
@@ -174,8 +193,9 @@ impl Segments {
         (node.before, node.after) = (before, after);
     }
     fn unlist(&mut self, segment: u32) {
-        let Segment { entry, twin, before, after, .. } = *self.get(segment);
-        let list = self.entries[entry as usize].list(twin);
+        let node = *self.get(segment);
+        let Segment { entry, before, after, .. } = node;
+        let list = self.entries[entry as usize].list(node.twin());
         match before {
             NONE => list.first = after,
             before => self.nodes[before as usize].after = after,
@@ -207,7 +227,7 @@ impl Segments {
     /// Makes a twin the one that answers.
     pub fn promote(&mut self, segment: u32) {
         self.unlist(segment);
-        self.get_mut(segment).twin = false;
+        self.get_mut(segment).holders &= !TWIN;
         self.list_primary(segment);
     }
 
@@ -218,8 +238,8 @@ impl Segments {
         let upper = self.create(Segment { start: number, len: whole.end() - number, ..whole });
         self.get_mut(segment).len = number - whole.start;
         self.insert_after(segment, upper);
-        if whole.refs > 0 {
-            self.get_mut(segment).rest = upper;
+        if whole.refs() > 0 {
+            self.get_mut(segment).older_or_rest = upper;
         } else {
             // The tail goes first.
             self.link_before(segment, upper);
@@ -232,24 +252,24 @@ impl Segments {
     fn link_before(&mut self, younger: u32, segment: u32) {
         let older = match younger {
             NONE => std::mem::replace(&mut self.order.last, segment),
-            younger => std::mem::replace(&mut self.nodes[younger as usize].older, segment),
+            younger => std::mem::replace(&mut self.nodes[younger as usize].older_or_rest, segment),
         };
         match older {
             NONE => self.order.first = segment,
             older => self.nodes[older as usize].younger = segment,
         }
         let node = self.get_mut(segment);
-        (node.older, node.younger) = (older, younger);
+        (node.older_or_rest, node.younger) = (older, younger);
     }
     fn unlink(&mut self, segment: u32) {
-        let Segment { older, younger, .. } = *self.get(segment);
+        let Segment { older_or_rest: older, younger, .. } = *self.get(segment);
         match older {
             NONE => self.order.first = younger,
             older => self.nodes[older as usize].younger = younger,
         }
         match younger {
             NONE => self.order.last = older,
-            younger => self.nodes[younger as usize].older = older,
+            younger => self.nodes[younger as usize].older_or_rest = older,
         }
     }
     pub fn younger(&self, segment: u32) -> u32 {
@@ -258,19 +278,21 @@ impl Segments {
 
     /// One more sequence holds the segment.
     pub fn take(&mut self, segment: u32) {
-        let Segment { refs, len, .. } = *self.get(segment);
-        if refs == 0 {
+        let node = *self.get(segment);
+        if node.refs() == 0 {
             self.unlink(segment);
-            self.idle -= len;
+            self.get_mut(segment).older_or_rest = NONE;
+            self.idle -= node.len;
         }
-        self.get_mut(segment).refs += 1;
+        self.get_mut(segment).holders += 1;
     }
     /// One sequence fewer holds it. The last one gives it to the end of the order of eviction, as part of what was
     /// given just before if that went on from it.
     pub fn give(&mut self, segment: u32) {
-        self.get_mut(segment).refs -= 1;
-        let Segment { start, len, refs, before, after, .. } = *self.get(segment);
-        if refs > 0 {
+        let node = self.get_mut(segment);
+        node.holders -= 1;
+        let Segment { start, len, before, after, .. } = *node;
+        if node.refs() > 0 {
             return;
         }
         self.idle += len;

@@ -21,17 +21,17 @@ pub struct Seen {
 impl Seen {
     pub(super) fn cut_by_a_hit(&mut self, segment: &Segment) {
         self.hits_inside_a_segment += 1;
-        self.hits_inside_a_held_segment += u64::from(segment.refs > 0);
+        self.hits_inside_a_held_segment += u64::from(segment.refs() > 0);
     }
     pub(super) fn eviction(&mut self, segment: &Segment, count: u32) {
         self.partial_evictions += u64::from(count < segment.len);
-        self.twins_dropped += u64::from(segment.twin);
+        self.twins_dropped += u64::from(segment.twin());
     }
     pub(super) fn promotion(&mut self) {
         self.promotions += 1;
     }
     pub(super) fn release(&mut self, table: &ExtentTable) {
-        self.mixed_releases += u64::from(table.spans.len() > 1 && table.held > table.published);
+        self.mixed_releases += u64::from(table.spans().count() > 1 && table.held > table.published);
     }
     pub(super) fn cut_release(&mut self, pieces: usize) {
         self.releases_of_cut_segments += u64::from(pieces > 1);
@@ -132,7 +132,7 @@ impl Pair {
         let (_, mut blocks, mut extents, _) = self.flying.swap_remove(index);
         self.blocks.release(&mut blocks);
         self.extents.release(&mut extents);
-        assert_eq!((extents.spans.len(), extents.held, extents.run), (0, 0, 0));
+        assert_eq!((extents.spans().count() as u32, extents.held, extents.run), (0, 0, 0));
         self.compare();
     }
 }
@@ -291,7 +291,7 @@ fn a_segment_grows_at_its_end_although_another_holds_its_head() {
     }
     // Blocks 0..6 held by both, 6..40 by the first, and what was never used.
     assert_eq!(cache.segments.nodes.len() - cache.segments.vacant.len(), 3);
-    assert_eq!(tables[0].spans.len(), 1);
+    assert_eq!(tables[0].spans().count(), 1);
 }
 
 #[test]

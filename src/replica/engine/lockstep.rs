@@ -10,15 +10,14 @@
 //! The plain, stepwise engine is this one with nobody ever in lockstep.
 
 use super::Engine;
+use super::buckets::{Buckets, Due, Seat};
 use crate::kvcache::KvCache;
 use crate::replica::Output;
+use crate::replica::sequence::Sequence;
 use crate::time::SimTime;
 use crate::timing::BatchShape;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-
-/// A sequence in its bucket: its place in running order, and its slot.
-type Entry = (u64, u32);
 
 /// Who is in lockstep, and when each has something to do.
 #[derive(Debug)]
@@ -28,9 +27,9 @@ pub(super) struct Lockstep {
     /// Steps built since the engine was made.
     pub(super) step: u64,
     /// By `lag mod block_tokens`, each in running order.
-    buckets: Vec<Vec<Entry>>,
+    pub(super) buckets: Buckets,
     /// By (the step that produces the last token, running order).
-    ends: BinaryHeap<Reverse<(u64, u64, u32)>>,
+    ends: BinaryHeap<Reverse<(u64, u32, u32)>>,
     count: usize,
     /// Computed tokens of all in lockstep.
     pub(super) context: u64,
@@ -41,7 +40,7 @@ impl Lockstep {
         Lockstep {
             enabled,
             step: 0,
-            buckets: vec![Vec::new(); block_tokens as usize],
+            buckets: Buckets::new(block_tokens),
             ends: BinaryHeap::new(),
             count: 0,
             context: 0,
@@ -56,20 +55,6 @@ impl Lockstep {
     pub(super) fn next_end(&self) -> Option<u64> {
         self.ends.peek().map(|Reverse((step, ..))| *step)
     }
-    /// The bucket of those that want a block in the step after `step`.
-    #[inline]
-    pub(super) fn wanting(&self, step: u64) -> usize {
-        let modulus = self.buckets.len() as u64;
-        ((modulus - step % modulus) % modulus) as usize
-    }
-    /// The bucket of those that publish a block in the step after `step`.
-    #[inline]
-    pub(super) fn publishing(&self, step: u64) -> usize {
-        self.wanting(step + 1)
-    }
-    pub(super) fn bucket(&self, bucket: usize) -> &[Entry] {
-        &self.buckets[bucket]
-    }
 }
 
 impl<C: KvCache> Engine<C> {
@@ -83,7 +68,7 @@ impl<C: KvCache> Engine<C> {
             return false;
         }
         let mut left = budget - count as u32;
-        let mut wanted = self.lockstep.bucket(self.lockstep.wanting(self.lockstep.step)).len() as u32;
+        let mut wanted = self.lockstep.buckets.due(self.lockstep.step).wanting.len() as u32;
         for &slot in &self.running[count..] {
             let chunk = self.chunk(slot, left);
             left -= chunk;
@@ -102,7 +87,8 @@ impl<C: KvCache> Engine<C> {
             shape.sequences = count;
             shape.context_tokens = self.lockstep.context;
             *budget -= count;
-            self.turn_blocks(now);
+            let due = self.lockstep.buckets.due(self.lockstep.step);
+            self.turn_blocks(now, due);
             self.lockstep.context += u64::from(count);
             self.context_tokens += u64::from(count);
         }
@@ -110,37 +96,35 @@ impl<C: KvCache> Engine<C> {
     }
 
     /// Takes and publishes the blocks of the next step of those in lockstep, in running order.
-    pub(super) fn turn_blocks(&mut self, now: SimTime) {
-        let step = self.lockstep.step;
-        let block_tokens = self.params.block_tokens;
-        let wanting = self.lockstep.wanting(step);
-        let publishing = self.lockstep.publishing(step);
-        let (mut w, mut p) = (0, 0);
+    pub(super) fn turn_blocks(&mut self, now: SimTime, due: Due) {
+        let Due { mut wanting, mut publishing } = due;
         loop {
-            let want = self.lockstep.buckets[wanting].get(w).copied();
-            let publish = self.lockstep.buckets[publishing].get(p).copied();
+            let seat = |place: Option<usize>| place.map(|place| self.lockstep.buckets.get(place));
+            let want = seat(wanting.clone().next());
+            let publish = seat(publishing.clone().next());
             let wants_first = match (want, publish) {
                 (None, None) => break,
-                (Some(want), Some(publish)) => want.0 <= publish.0,
+                (Some(want), Some(publish)) => want.order <= publish.order,
                 (want, None) => want.is_some(),
                 (None, Some(_)) => false,
             };
             // With blocks of one token a sequence is in both buckets: it takes its block, then publishes it.
             let slot = if wants_first {
-                w += 1;
-                want.expect("it comes first").1
+                wanting.next();
+                want.expect("it comes first").slot
             } else {
-                p += 1;
-                publish.expect("it comes first").1
+                publishing.next();
+                publish.expect("it comes first").slot
             };
-            let sequence = &mut self.sequences[slot as usize];
-            let computed = (sequence.lag + step as i64) as u32 + 1;
+            // One who wants a block has filled all it holds, and one who publishes fills its last: neither how far it
+            // has come nor anything else of it need be read.
+            let Sequence { table, chain, .. } = &mut self.sequences[slot as usize];
+            let held = C::held(table);
             if wants_first {
-                let taken = self.cache.grow(now, &mut sequence.table, computed.div_ceil(block_tokens));
+                let taken = self.cache.grow(now, table, held + 1);
                 assert!(taken, "what was counted as free can be had");
             } else {
-                let full = computed / block_tokens;
-                self.cache.publish(now, &mut sequence.table, &sequence.chain, full);
+                self.cache.publish(now, table, chain, held);
             }
         }
     }
@@ -159,8 +143,8 @@ impl<C: KvCache> Engine<C> {
             sequence.lag = i64::from(sequence.computed) - lockstep.step as i64;
             let left = u64::from(sequence.output - sequence.generated);
             lockstep.ends.push(Reverse((lockstep.step + left, sequence.order, slot)));
-            let bucket = sequence.lag.rem_euclid(lockstep.buckets.len() as i64) as usize;
-            lockstep.buckets[bucket].push((sequence.order, slot));
+            let bucket = lockstep.buckets.of(sequence.lag);
+            lockstep.buckets.insert(Seat { bucket, order: sequence.order, slot });
             lockstep.context += u64::from(sequence.computed);
             lockstep.count += 1;
         }
@@ -179,10 +163,8 @@ impl<C: KvCache> Engine<C> {
             debug_assert_eq!(sequence.generated, sequence.output);
             self.lockstep.context -= u64::from(sequence.computed);
             self.lockstep.count -= 1;
-            let bucket = sequence.lag.rem_euclid(self.lockstep.buckets.len() as i64) as usize;
-            let bucket = &mut self.lockstep.buckets[bucket];
-            let place = bucket.binary_search_by_key(&order, |entry| entry.0).expect("it is in its bucket");
-            bucket.remove(place);
+            let bucket = self.lockstep.buckets.of(sequence.lag);
+            self.lockstep.buckets.remove(Seat { bucket, order, slot });
             self.end(slot, now, out);
         }
     }
@@ -201,7 +183,7 @@ impl<C: KvCache> Engine<C> {
         for place in 0..self.lockstep.count {
             self.settle(self.running[place]);
         }
-        self.lockstep.buckets.iter_mut().for_each(Vec::clear);
+        self.lockstep.buckets.clear();
         self.lockstep.ends.clear();
         self.lockstep.count = 0;
         self.lockstep.context = 0;

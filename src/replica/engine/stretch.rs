@@ -137,13 +137,13 @@ impl<C: KvCache> Engine<C> {
         let first = self.lockstep.step;
         let mut step = 0;
         while step < steps {
-            let wanting = self.lockstep.bucket(self.lockstep.wanting(first + step));
-            let publishing = self.lockstep.bucket(self.lockstep.publishing(first + step));
-            if !wanting.is_empty() || !publishing.is_empty() {
-                let before_ps = self.stretch_ps(stretch.base_ps, stretch.slope_ps, step);
-                self.lockstep.step = first + step;
-                self.turn_blocks(visible(end_ps + before_ps));
+            let due = self.lockstep.buckets.due(first + step);
+            if due.wanting.is_empty() && due.publishing.is_empty() {
+                step += u64::from(self.lockstep.buckets.quiet_steps(first + step));
+                continue;
             }
+            let before_ps = self.stretch_ps(stretch.base_ps, stretch.slope_ps, step);
+            self.turn_blocks(visible(end_ps + before_ps), due);
             step += 1;
         }
         self.lockstep.step = first + steps;

@@ -8,6 +8,7 @@ use crate::replica::Admission;
 type Engine = super::Engine<BlockCache<Lru>>;
 use crate::timing::Line;
 use crate::workload::{Chain, Run};
+use std::sync::Arc;
 
 const MS: u64 = 1_000_000;
 
@@ -39,7 +40,7 @@ fn params() -> EngineParams {
     }
 }
 fn engine(params: EngineParams) -> Engine {
-    Engine::new(params, Box::new(Constant { per_token_ps: 0 }), Stepping::Stepwise)
+    Engine::new(params, Arc::new(Constant { per_token_ps: 0 }), Stepping::Stepwise)
 }
 /// A job whose first `shared` blocks are those of `key`, and the rest its own.
 fn job(id: u32, prompt: u32, output: u32, key: u64, shared: u32) -> Job {
@@ -73,7 +74,7 @@ fn ended(out: &[Output], id: u32) -> (u64, Tokens) {
 fn one_request_takes_one_prefill_step_and_a_decode_step_for_each_further_token() {
     let mut engine = engine(params());
     let mut out = Vec::new();
-    engine.deliver(SimTime(5 * MS), job(0, 100, 4, 1, 0), &mut out);
+    engine.deliver(SimTime(5 * MS), &job(0, 100, 4, 1, 0), &mut out);
     let (out, steps) = drain(&mut engine, u64::MAX);
     // 100 tokens, then 3 steps of one token; the fourth output token is never computed.
     assert_eq!(steps.iter().map(|step| step.tokens).collect::<Vec<_>>(), [100, 1, 1, 1]);
@@ -90,9 +91,9 @@ fn one_request_takes_one_prefill_step_and_a_decode_step_for_each_further_token()
 fn a_fully_cached_prompt_computes_exactly_one_block() {
     let mut engine = engine(params());
     let mut out = Vec::new();
-    engine.deliver(SimTime(0), job(0, 160, 1, 1, 10), &mut out);
+    engine.deliver(SimTime(0), &job(0, 160, 1, 1, 10), &mut out);
     drain(&mut engine, u64::MAX);
-    engine.deliver(SimTime(10 * MS), job(1, 160, 1, 1, 10), &mut out);
+    engine.deliver(SimTime(10 * MS), &job(1, 160, 1, 1, 10), &mut out);
     let (out, steps) = drain(&mut engine, u64::MAX);
     // 160 tokens are 10 blocks; a hit covers at most 159 tokens, so 9 blocks; 16 tokens remain.
     assert_eq!(steps[0].tokens, 16);
@@ -104,11 +105,11 @@ fn a_fully_cached_prompt_computes_exactly_one_block() {
 fn a_long_prompt_is_computed_in_chunks_and_shared_chunk_by_chunk() {
     let mut engine = engine(EngineParams { max_num_batched_tokens: 64, ..params() });
     let mut out = Vec::new();
-    engine.deliver(SimTime(0), job(0, 160, 1, 1, 10), &mut out);
+    engine.deliver(SimTime(0), &job(0, 160, 1, 1, 10), &mut out);
     // Another asks for the same prompt while the first is in its second chunk: three chunks of 64, 64 and 32.
     let (_, steps) = drain(&mut engine, MS);
     assert_eq!(steps.iter().map(|step| step.tokens).collect::<Vec<_>>(), [64, 64]);
-    engine.deliver(SimTime(MS + 1), job(1, 160, 1, 1, 10), &mut out);
+    engine.deliver(SimTime(MS + 1), &job(1, 160, 1, 1, 10), &mut out);
     let (out, steps) = drain(&mut engine, u64::MAX);
     // Step 3: the first's last 32, and 32 of the second, which finds the 8 + 2 blocks scheduled so far, capped at 9.
     // So it needs only 16 tokens.
@@ -120,8 +121,8 @@ fn a_long_prompt_is_computed_in_chunks_and_shared_chunk_by_chunk() {
 fn two_requests_admitted_in_the_same_step_share_their_prefix() {
     let mut engine = engine(params());
     let mut out = Vec::new();
-    engine.deliver(SimTime(0), job(0, 160, 1, 1, 8), &mut out);
-    engine.deliver(SimTime(0), job(1, 160, 1, 1, 8), &mut out);
+    engine.deliver(SimTime(0), &job(0, 160, 1, 1, 8), &mut out);
+    engine.deliver(SimTime(0), &job(1, 160, 1, 1, 8), &mut out);
     let (out, steps) = drain(&mut engine, u64::MAX);
     // 160 for the first; the second finds its 8 blocks, 128 tokens, visible already.
     assert_eq!(steps[0].tokens, 160 + 32);
@@ -135,8 +136,8 @@ fn shortage_preempts_the_last_which_resumes_on_its_own_surviving_blocks() {
     // tokens, 8 blocks; together 16 > 12.
     let mut engine = engine(EngineParams { kv_blocks: 13, ..params() });
     let mut out = Vec::new();
-    engine.deliver(SimTime(0), job(0, 80, 40, 1, 0), &mut out);
-    engine.deliver(SimTime(0), job(1, 80, 40, 2, 0), &mut out);
+    engine.deliver(SimTime(0), &job(0, 80, 40, 1, 0), &mut out);
+    engine.deliver(SimTime(0), &job(1, 80, 40, 2, 0), &mut out);
     let (out, _) = drain(&mut engine, u64::MAX);
     let (first_end, first) = ended(&out, 0);
     let (second_end, second) = ended(&out, 1);
@@ -162,9 +163,9 @@ fn a_request_that_cannot_fit_ends_refused_and_blocks_nobody() {
     let mut engine = engine(EngineParams { kv_blocks: 11, max_model_len: 500, ..params() });
     let mut out = Vec::new();
     // 10 usable blocks hold 160 computed tokens; prompt + output - 1 are computed.
-    engine.deliver(SimTime(0), job(0, 161, 1, 1, 0), &mut out);
-    engine.deliver(SimTime(0), job(1, 100, 62, 2, 0), &mut out);
-    engine.deliver(SimTime(0), job(2, 100, 61, 3, 0), &mut out);
+    engine.deliver(SimTime(0), &job(0, 161, 1, 1, 0), &mut out);
+    engine.deliver(SimTime(0), &job(1, 100, 62, 2, 0), &mut out);
+    engine.deliver(SimTime(0), &job(2, 100, 61, 3, 0), &mut out);
     let refused: Vec<u32> = out
         .iter()
         .filter_map(|output| match output {
@@ -178,11 +179,11 @@ fn a_request_that_cannot_fit_ends_refused_and_blocks_nobody() {
     // Longer than the model's context, though the cache would hold it.
     let mut roomy = Engine::new(
         EngineParams { max_model_len: 150, ..params() },
-        Box::new(Constant { per_token_ps: 0 }),
+        Arc::new(Constant { per_token_ps: 0 }),
         Stepping::Stepwise,
     );
     let mut out = Vec::new();
-    roomy.deliver(SimTime(0), job(0, 100, 51, 1, 0), &mut out);
+    roomy.deliver(SimTime(0), &job(0, 100, 51, 1, 0), &mut out);
     assert!(matches!(out[..], [Output::Ended { outcome: Outcome::TooLarge, .. }]));
 }
 
@@ -194,7 +195,7 @@ fn nothing_is_admitted_in_a_step_that_preempts() {
     let mut engine = engine(EngineParams { kv_blocks: 13, max_num_seqs: 2, ..params() });
     let mut out = Vec::new();
     for id in 0..2 {
-        engine.deliver(SimTime(0), job(id, 80, 40, u64::from(id), 0), &mut out);
+        engine.deliver(SimTime(0), &job(id, 80, 40, u64::from(id), 0), &mut out);
     }
     let (_, steps) = drain(&mut engine, 17 * MS);
     assert_eq!(steps.len(), 18);
@@ -208,7 +209,7 @@ fn a_full_batch_makes_the_rest_wait_in_order() {
     let mut engine = engine(EngineParams { max_num_seqs: 2, ..params() });
     let mut out = Vec::new();
     for id in 0..4 {
-        engine.deliver(SimTime(0), job(id, 16, 1 + id, u64::from(id), 0), &mut out);
+        engine.deliver(SimTime(0), &job(id, 16, 1 + id, u64::from(id), 0), &mut out);
     }
     let (out, _) = drain(&mut engine, u64::MAX);
     // 0 and 1 in step 1; 0 ends and 2 enters in step 2; 1 ends at 2 ms and 3 enters in step 3.
@@ -222,7 +223,7 @@ fn priority_admits_and_preempts_by_priority() {
     let mut engine = engine(EngineParams { max_num_seqs: 1, scheduler, ..params() });
     let mut out = Vec::new();
     for (id, priority) in [(0, 5), (1, 5), (2, 1)] {
-        engine.deliver(SimTime(0), Job { priority, ..job(id, 16, 2, u64::from(id), 0) }, &mut out);
+        engine.deliver(SimTime(0), &Job { priority, ..job(id, 16, 2, u64::from(id), 0) }, &mut out);
     }
     let (out, _) = drain(&mut engine, u64::MAX);
     assert_eq!([2, 0, 1].map(|id| ended(&out, id).0 / MS), [2, 4, 6]);
@@ -230,13 +231,13 @@ fn priority_admits_and_preempts_by_priority() {
     // 12 blocks, the urgent one admitted last: the other is preempted although it came first.
     let mut engine = Engine::new(
         EngineParams { kv_blocks: 13, scheduler, ..params() },
-        Box::new(Constant { per_token_ps: 0 }),
+        Arc::new(Constant { per_token_ps: 0 }),
         Stepping::Stepwise,
     );
     let mut out = Vec::new();
-    engine.deliver(SimTime(0), Job { priority: 5, ..job(0, 80, 40, 1, 0) }, &mut out);
+    engine.deliver(SimTime(0), &Job { priority: 5, ..job(0, 80, 40, 1, 0) }, &mut out);
     let (_, _) = drain(&mut engine, 0);
-    engine.deliver(SimTime(1), Job { priority: 1, ..job(1, 80, 40, 2, 0) }, &mut out);
+    engine.deliver(SimTime(1), &Job { priority: 1, ..job(1, 80, 40, 2, 0) }, &mut out);
     let (out, _) = drain(&mut engine, u64::MAX);
     assert_eq!([ended(&out, 0).1.preemptions, ended(&out, 1).1.preemptions], [1, 0]);
 }
@@ -248,7 +249,7 @@ fn guaranteed_no_evict_reserves_the_output() {
     let mut engine = engine(EngineParams { kv_blocks: 13, admission, ..params() });
     let mut out = Vec::new();
     for id in 0..2 {
-        engine.deliver(SimTime(0), job(id, 80, 40, u64::from(id), 0), &mut out);
+        engine.deliver(SimTime(0), &job(id, 80, 40, u64::from(id), 0), &mut out);
     }
     let (out, _) = drain(&mut engine, u64::MAX);
     assert_eq!(engine.work().preemptions, 0);
@@ -261,7 +262,7 @@ fn without_chunks_a_prompt_waits_for_a_step_with_room() {
     let mut engine = engine(EngineParams { max_num_batched_tokens: 100, chunked_prefill, ..params() });
     let mut out = Vec::new();
     for id in 0..2 {
-        engine.deliver(SimTime(0), job(id, 60, 3, u64::from(id), 0), &mut out);
+        engine.deliver(SimTime(0), &job(id, 60, 3, u64::from(id), 0), &mut out);
     }
     // 60 + 60 > 100: the second prompt starts in step 2, beside the first one's decode.
     let (out, steps) = drain(&mut engine, u64::MAX);
@@ -279,9 +280,9 @@ fn a_session_reuses_the_blocks_of_its_last_answer() {
         chain.push(Run { key: 9, start: 0, len: (prompt + output) / 16 });
         Job { id: JobId(id), prompt_tokens: prompt, output_tokens: output, priority: 0, chain }
     };
-    engine.deliver(SimTime(0), turn(0, 40, 24), &mut out);
+    engine.deliver(SimTime(0), &turn(0, 40, 24), &mut out);
     drain(&mut engine, u64::MAX);
-    engine.deliver(SimTime(100 * MS), turn(1, 100, 4), &mut out);
+    engine.deliver(SimTime(100 * MS), &turn(1, 100, 4), &mut out);
     let (out, _) = drain(&mut engine, u64::MAX);
     assert_eq!(ended(&out, 1).1.cached, 48);
 }
@@ -290,9 +291,9 @@ fn a_session_reuses_the_blocks_of_its_last_answer() {
 fn picoseconds_add_up_and_are_rounded_up_once() {
     // 1 ms and 0.1 ps... a step of 100 tokens at 7 ps each ends at 1,000,000,700 ps; nine decode steps add
     // 1,000,000,007 ps each: 10,000,000,763 ps, which is 10,000,001 ns rounded up once.
-    let mut engine = Engine::new(params(), Box::new(Constant { per_token_ps: 7 }), Stepping::Stepwise);
+    let mut engine = Engine::new(params(), Arc::new(Constant { per_token_ps: 7 }), Stepping::Stepwise);
     let mut out = Vec::new();
-    engine.deliver(SimTime(0), job(0, 100, 10, 1, 0), &mut out);
+    engine.deliver(SimTime(0), &job(0, 100, 10, 1, 0), &mut out);
     let (out, _) = drain(&mut engine, u64::MAX);
     assert_eq!(ended(&out, 0).0, 10_000_001);
 }
@@ -332,7 +333,7 @@ proptest::proptest! {
             // Steps that end at the instant of an arrival come after it.
             let (more, _) = drain(&mut engine, at.saturating_sub(1));
             out.extend(more);
-            engine.deliver(SimTime(at), job, &mut out);
+            engine.deliver(SimTime(at), &job, &mut out);
         }
         let (more, _) = drain(&mut engine, u64::MAX);
         out.extend(more);
@@ -353,4 +354,45 @@ proptest::proptest! {
         let idle = Load { kv_total_blocks: kv_blocks - 1, ..Load::default() };
         proptest::prop_assert_eq!(engine.load(), idle);
     }
+}
+
+#[test]
+fn who_leaves_goes_between_two_steps_with_its_blocks() {
+    // Steps of 1 ms. Job 0 (80 tokens, 6 blocks with its second token) runs from 0; job 1 waits behind the limit of one
+    // sequence. At 0.5 ms both leave: job 1 at once; job 0 at 1 ms, with the token of the step that ended then.
+    let mut engine = engine(EngineParams { max_num_seqs: 1, kv_blocks: 21, ..params() });
+    let mut out = Vec::new();
+    engine.deliver(SimTime(0), &job(0, 80, 40, 1, 0), &mut out);
+    engine.deliver(SimTime(0), &job(1, 80, 40, 2, 0), &mut out);
+    engine.deliver(SimTime(0), &job(2, 80, 1, 3, 0), &mut out);
+    engine.wake(SimTime(0), &mut out);
+    engine.cancel(SimTime(MS / 2), JobId(1), &mut out);
+    let gone = |job, at, tokens| Output::Ended {
+        job: JobId(job),
+        at: SimTime(at),
+        outcome: Outcome::TimedOut,
+        tokens,
+    };
+    assert_eq!(out, [gone(1, MS / 2, Tokens::default())]);
+    engine.cancel(SimTime(MS / 2), JobId(0), &mut out);
+    assert_eq!(out.len(), 1, "a step under way is not disturbed");
+    out.clear();
+    engine.wake(SimTime(MS), &mut out);
+    engine.check();
+    let first = Output::FirstToken { job: JobId(0), scheduled_at: SimTime(0), at: SimTime(MS) };
+    assert_eq!(out, [first, gone(0, MS, Tokens { computed: 80, output: 1, ..Tokens::default() })]);
+    // Its place is free for the next in the same instant: job 2 ends a step later, complete.
+    assert_eq!((engine.load().running, engine.load().waiting), (1, 0));
+    out.clear();
+    engine.wake(SimTime(2 * MS), &mut out);
+    assert!(
+        matches!(out[..], [_, Output::Ended { job: JobId(2), outcome: Outcome::Completed, .. }]),
+        "{out:?}"
+    );
+    // One that has ended, or never was here, is not told of again.
+    out.clear();
+    engine.cancel(SimTime(2 * MS), JobId(2), &mut out);
+    engine.cancel(SimTime(2 * MS), JobId(9), &mut out);
+    assert_eq!((out.len(), engine.wake_at()), (0, None));
+    assert_eq!(engine.load().kv_used_blocks, 0);
 }

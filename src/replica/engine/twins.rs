@@ -7,6 +7,7 @@ use crate::replica::Admission;
 use crate::timing::Line;
 use crate::workload::{Chain, Run};
 use proptest::prelude::*;
+use std::sync::Arc;
 
 type Engine = super::Engine<BlockCache<Lru>>;
 
@@ -33,6 +34,8 @@ impl StepTime for Bent {
 #[derive(Clone, Debug)]
 enum Act {
     Deliver(Job),
+    /// The client of the n-th job, modulo those delivered so far, leaves.
+    Cancel(u32),
     Look,
     /// The same, at the very instant the step under way ends.
     DeliverAtEnd(Job),
@@ -45,22 +48,24 @@ struct Met {
     arrivals_at_a_steps_end: u64,
     cut_stretches: u64,
     looks_inside: u64,
+    cancelled_running: u64,
 }
 
 struct Pair {
     fast: Engine,
     plain: Engine,
     out: [Vec<Output>; 2],
+    delivered: u32,
     met: Met,
 }
 
 impl Pair {
     fn new(params: &EngineParams, timing: Bent) -> Pair {
-        let engine = |stepping| Engine::new(params.clone(), Box::new(timing), stepping);
+        let engine = |stepping| Engine::new(params.clone(), Arc::new(timing), stepping);
         let (mut fast, mut plain) = (engine(Stepping::Fast), engine(Stepping::Stepwise));
         fast.cache.log_mut().subscribe();
         plain.cache.log_mut().subscribe();
-        Pair { fast, plain, out: Default::default(), met: Met::default() }
+        Pair { fast, plain, out: Default::default(), delivered: 0, met: Met::default() }
     }
     /// Wakes both engines in their own rhythm for all that happens before `now`.
     fn run_before(&mut self, now: SimTime) {
@@ -88,10 +93,12 @@ impl Pair {
         assert_eq!(self.fast.cache.log().digest(), self.plain.cache.log().digest());
     }
     fn deliver(&mut self, now: SimTime, job: &Job) {
+        let job = &Job { id: JobId(self.delivered), ..job.clone() };
+        self.delivered += 1;
         let stretch = self.fast.stretch.is_some();
-        self.fast.deliver(now, job.clone(), &mut self.out[0]);
+        self.fast.deliver(now, job, &mut self.out[0]);
         self.met.cut_stretches += u64::from(stretch && self.fast.stretch.is_none());
-        self.plain.deliver(now, job.clone(), &mut self.out[1]);
+        self.plain.deliver(now, job, &mut self.out[1]);
     }
     fn act(&mut self, gap_ns: u64, act: &Act) {
         let now = match act {
@@ -106,6 +113,13 @@ impl Pair {
                 let ends_now = self.plain.step_end_ps.is_some_and(|ps| visible(ps) == now);
                 self.met.arrivals_at_a_steps_end += u64::from(ends_now);
                 self.deliver(now, job);
+            }
+            Act::Cancel(which) => {
+                let job = JobId(which % self.delivered.max(1));
+                let running = self.fast.load().running;
+                self.fast.cancel(now, job, &mut self.out[0]);
+                self.plain.cancel(now, job, &mut self.out[1]);
+                self.met.cancelled_running += u64::from(!self.fast.leaving.is_empty() && running > 1);
             }
             Act::Look => self.met.looks_inside += u64::from(self.fast.stretch.is_some()),
         }
@@ -133,6 +147,7 @@ fn acts() -> impl Strategy<Value = Vec<(u64, Act)>> {
     let act = prop_oneof![
         4 => job().prop_map(Act::Deliver),
         3 => Just(Act::Look),
+        2 => (0u32..20).prop_map(Act::Cancel),
         2 => job().prop_map(Act::DeliverAtEnd),
     ];
     let gap = prop_oneof![Just(0u64), 1u64..2_000, 1u64..100_000];
@@ -203,7 +218,7 @@ fn the_property_meets_what_it_is_about() {
     let rng = TestRng::deterministic_rng(proptest::test_runner::RngAlgorithm::ChaCha);
     let mut runner = TestRunner::new_with_rng(Config::default(), rng);
     let mut met = Met::default();
-    for _ in 0..600 {
+    for _ in 0..900 {
         let (params, timing, acts) = (params(), timing(), acts()).new_tree(&mut runner).unwrap().current();
         let case = check(&params, timing, &acts);
         met.stretches_with_evictions += case.stretches_with_evictions;
@@ -211,6 +226,7 @@ fn the_property_meets_what_it_is_about() {
         met.arrivals_at_a_steps_end += case.arrivals_at_a_steps_end;
         met.cut_stretches += case.cut_stretches;
         met.looks_inside += case.looks_inside;
+        met.cancelled_running += case.cancelled_running;
     }
     let least = [
         met.stretches_with_evictions,
@@ -218,6 +234,7 @@ fn the_property_meets_what_it_is_about() {
         met.arrivals_at_a_steps_end,
         met.cut_stretches,
         met.looks_inside,
+        met.cancelled_running,
     ];
     assert!(least.iter().all(|&count| count >= 200), "{met:?}");
 }

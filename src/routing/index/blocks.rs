@@ -68,15 +68,34 @@ impl BlockIndex {
     }
     /// Writes, for every target, how many of the prompt's leading blocks it holds.
     pub fn match_all(&mut self, prompt: &PromptBlocks<'_>, out: &mut [u32]) {
+        self.match_ids(prompt.ids(), out);
+    }
+    /// Writes, for every target, how many of the first `ids` it holds without a gap.
+    pub fn match_ids(&mut self, ids: impl Iterator<Item = u64>, out: &mut [u32]) {
         self.start(out);
         let mut depth = 0;
-        for id in prompt.ids() {
+        for id in ids {
             if !self.narrow(id, depth, out) {
                 return;
             }
             depth += 1;
         }
         self.settle(depth, out);
+    }
+    /// Writes, for every target, how many of `ids` it holds, up to the first that nobody holds.
+    pub fn count_all(&self, ids: impl Iterator<Item = u64>, out: &mut [u32]) {
+        out.fill(0);
+        for id in ids {
+            let Some(&row) = self.rows.get(&id) else { return };
+            let at = row as usize * self.words;
+            for (index, &word) in self.bits[at..at + self.words].iter().enumerate() {
+                let mut bits = word;
+                while bits != 0 {
+                    out[index * 64 + bits.trailing_zeros() as usize] += 1;
+                    bits &= bits - 1;
+                }
+            }
+        }
     }
 
     fn start(&mut self, out: &mut [u32]) {

@@ -18,7 +18,7 @@ pub struct Params {
     pub queue: f64,
     /// When a prompt stops counting as queued: `completion` or `first_token`.
     pub release: Release,
-    /// How equal scores are told apart: `first` or `random`.
+    /// How equal scores are told apart: `first`, `last`, `random` or `lowest_inflight`.
     pub tie: Tie,
 }
 
@@ -64,11 +64,11 @@ impl Gorgo {
 
 impl Policy for Gorgo {
     fn needs(&self) -> Needs {
-        Needs { index: Some(IndexSource::FirstToken), ..Needs::default() }
+        Needs { index: Some(IndexSource::FirstToken.into()), ..Needs::default() }
     }
     fn route(&mut self, request: &RequestView<'_>, fleet: &FleetView<'_>, rng: &mut Stream) -> Decision {
         let score = |target| self.score(request, fleet, target);
-        Decision::To(pick::least(fleet.eligible.list(), self.params.tie, rng, score))
+        Decision::To(pick::least(fleet, self.params.tie, rng, score))
     }
     fn explain(
         &self,

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 pub struct Params {
     /// When a prompt of this gateway stops counting as queued: `completion` or `first_token`.
     pub release: Release,
-    /// How equally loaded targets are told apart: `random` or `first`.
+    /// How equally loaded targets are told apart: `random`, `first`, `last` or `lowest_inflight`.
     pub tie: Tie,
 }
 
@@ -41,9 +41,7 @@ impl Policy for LeastLoad {
         Needs { load: true, ..Needs::default() }
     }
     fn route(&mut self, _: &RequestView<'_>, fleet: &FleetView<'_>, rng: &mut Stream) -> Decision {
-        Decision::To(pick::least(fleet.eligible.list(), self.params.tie, rng, |target| {
-            self.score(fleet, target)
-        }))
+        Decision::To(pick::least(fleet, self.params.tie, rng, |target| self.score(fleet, target)))
     }
     fn explain(
         &self,

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Params {
-    /// How targets with equally few requests are told apart: `random` or `first`.
+    /// How targets with equally few requests are told apart: `random`, `first` or `last`.
     pub tie: Tie,
 }
 

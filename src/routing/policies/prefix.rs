@@ -11,7 +11,7 @@ use std::cmp::Reverse;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Params {
-    /// Where the prefix index learns what a target holds: `sent`, `first_token` or `oracle`.
+    /// Where the prefix index learns what a target holds: `sent`, `first_token`, `completion` or `oracle`.
     pub index: IndexSource,
     /// The least share of the prompt's tokens, 0 to 1, that the best match must cover to be followed; below it the
     /// target with the fewest requests is taken.
@@ -83,7 +83,7 @@ impl Policy for Prefix {
     fn needs(&self) -> Needs {
         Needs {
             fewest: self.params.guard.is_some() || self.params.min_match > 0.0,
-            index: Some(self.params.index),
+            index: Some(self.params.index.into()),
             ..Needs::default()
         }
     }

@@ -151,7 +151,13 @@ impl Resolver<'_> {
         let allowed = raw.allowed_regions.as_ref().map(|names| self.allowed_regions(name, names));
         let rate_curve =
             raw.rate_curve.as_ref().map(|raw| self.curve(raw, &["workloads", name, "rate_curve"]));
-        Setting { utc_start_s, rate_curve, shift: raw.shift.map_or(Span::ZERO, |shift| shift.0), allowed }
+        Setting {
+            utc_start_s,
+            rate_curve,
+            shift: raw.shift.map_or(Span::ZERO, |shift| shift.0),
+            timeout: raw.timeout.map(|timeout| timeout.0),
+            allowed,
+        }
     }
 
     fn allowed_regions(&mut self, name: &str, names: &[String]) -> RegionSet {

@@ -115,9 +115,9 @@ impl Resolver<'_> {
             // Broken, and reported.
             (None, None) => return None,
         };
-        self.check_spec(name, tier, &spec);
+        self.check_spec(name, tier, &spec, regions);
         if let Some(global) = &raw.global {
-            self.check_spec(name, "global", global);
+            self.check_spec(name, "global", global, regions);
         }
         let gateways = match at {
             Some(at) => {
@@ -143,7 +143,13 @@ impl Resolver<'_> {
         })
     }
 
-    fn check_spec(&mut self, name: &str, tier: &str, spec: &PolicySpec) {
+    fn check_spec(&mut self, name: &str, tier: &str, spec: &PolicySpec, regions: &[String]) {
+        for (field, region) in spec.regions() {
+            if !regions.contains(&region) {
+                let path = ["policies", name, tier, spec.name(), field];
+                self.find(regions, &region, "region", "regions", &path);
+            }
+        }
         for problem in spec.validate() {
             let mut path = vec!["policies", name, tier, spec.name()];
             path.extend(problem.field.split('.'));

@@ -411,6 +411,15 @@ impl Resolver<'_> {
             self.push(item);
             return (stand_in_engine(), None);
         }
+        let large = gpu.is_some_and(|gpu| gpu.memory_bytes >= 70 << 30 && !gpu.name.starts_with("a100"));
+        let (tokens_default, seqs_default) = if large { (8192, 1024) } else { (2048, 256) };
+        let chunked_prefill = raw.chunked_prefill.unwrap_or(true);
+        // Activations are sized by the budget. Without chunks the default budget is a whole context: a full one here.
+        let sized_for = match raw.max_num_batched_tokens {
+            Some(tokens) => tokens,
+            None if !chunked_prefill => u32::MAX,
+            None => tokens_default,
+        };
         let mut derived = None;
         let kv_blocks = match (raw.kv_blocks, model, gpu) {
             (Some(blocks), _, _) => blocks,
@@ -423,6 +432,7 @@ impl Resolver<'_> {
                     model.kv,
                     utilisation,
                     block_tokens,
+                    timing::activation_bytes(&model.dims, sized_for),
                 ) {
                     Ok(capacity) => {
                         let blocks = u32::try_from(capacity.blocks).unwrap_or(u32::MAX);
@@ -458,13 +468,10 @@ impl Resolver<'_> {
                 return (stand_in_engine(), None);
             }
         };
-        let large = gpu.is_some_and(|gpu| gpu.memory_bytes >= 70 << 30 && !gpu.name.starts_with("a100"));
-        let (tokens_default, seqs_default) = if large { (8192, 1024) } else { (2048, 256) };
         let held = u64::from(kv_blocks.saturating_sub(1)) * u64::from(block_tokens);
         let max_model_len = model
             .and_then(|model| model.max_model_len)
             .unwrap_or(MAX_MODEL_LEN.min(u32::try_from(held).unwrap_or(u32::MAX)).max(1));
-        let chunked_prefill = raw.chunked_prefill.unwrap_or(true);
         let max_num_batched_tokens = match raw.max_num_batched_tokens {
             Some(tokens) => tokens,
             // vLLM does the same: a prompt that may not be split must fit one step.

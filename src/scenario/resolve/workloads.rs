@@ -145,7 +145,14 @@ impl Resolver<'_> {
             kind,
             setting: self.setting(name, raw),
         };
+        if let (WorkloadKind::Trace(params), Some(raw)) = (&workload.kind, &raw.trace) {
+            self.names_of_trace(name, raw, params, table);
+        }
         for problem in crate::workload::check(&workload, table, block_tokens) {
+            // Said already, with the trace's own lines.
+            if ["trace.origin", "trace.class", "trace.data_class"].contains(&problem.field.as_str()) {
+                continue;
+            }
             // Said already, where origins are read.
             if problem.field.starts_with("origins") && problem.field != "origins.affinity" {
                 continue;
@@ -171,6 +178,32 @@ impl Resolver<'_> {
         Some((workload, length))
     }
 
+    /// Names in a trace that the scenario has not.
+    fn names_of_trace(&mut self, name: &str, raw: &RawTrace, params: &TraceParams, table: &OriginTable) {
+        let unknown = crate::workload::unknown_names(&params.trace, table);
+        if unknown.is_empty() {
+            return;
+        }
+        let place = self.place(&["workloads", name, "trace", "path"], At::Value);
+        let mut item =
+            Diagnostic::error(place, "a trace names only origins and classes that the scenario has").label(
+                match unknown.len() {
+                    1 => "it names one that is not here".to_owned(),
+                    count => format!("it names {count} that are not here"),
+                },
+            );
+        for finding in unknown.iter().take(crate::workload::TraceErrors::LIMIT) {
+            item = item.note(match finding.line {
+                0 => format!("{}: {finding}", raw.path),
+                line => format!("{}:{line}: {finding}", raw.path),
+            });
+        }
+        if let more @ 1.. = unknown.len().saturating_sub(crate::workload::TraceErrors::LIMIT) {
+            item = item.note(format!("and {more} more"));
+        }
+        self.push(item.help("name them in the scenario, or rename them in the trace"));
+    }
+
     fn trace(
         &mut self,
         name: &str,
@@ -187,16 +220,6 @@ impl Resolver<'_> {
             session_rate: raw.session_rate,
             restore_shared_prefix: raw.restore_shared_prefix.unwrap_or(false),
         };
-        if let Some(rate) = raw.session_rate
-            && !(1e-6..=1e6).contains(&rate)
-        {
-            let item = self
-                .error(&["workloads", name, "trace", "session_rate"], "sessions start at a rate above 0")
-                .label("it must lie in 1e-6..=1e6 sessions a second")
-                .help("`session_rate = 0.1` starts one every ten seconds on average");
-            self.push(item);
-            return None;
-        }
         let place = self.place(&["workloads", name, "trace", "path"], At::Value);
         let file = self.file(&raw.path);
         if !file.is_file() {

@@ -7,6 +7,21 @@ fn dims(name: &str) -> ModelDims {
     model(name).unwrap().dims
 }
 
+/// With activations of a full budget of 8,192 tokens.
+fn derive(
+    name: &str,
+    memory: u64,
+    tp: u32,
+    (weights, kv): (Dtype, Dtype),
+    utilisation: f64,
+    block_tokens: u32,
+) -> Result<KvCapacity, KvCapacityError> {
+    let model = dims(name);
+    let activations = activation_bytes(&model, 8_192);
+    derive_kv_blocks(&model, memory, tp, weights, kv, utilisation, block_tokens, activations)
+}
+const BF16: (Dtype, Dtype) = (Dtype::Bf16, Dtype::Bf16);
+
 #[test]
 fn a_small_model_on_one_gpu_by_hand() {
     // Llama-3.1-8B, BF16, one H100 of 80 GiB at 0.9, blocks of 16.
@@ -15,7 +30,7 @@ fn a_small_model_on_one_gpu_by_hand() {
     //   embeddings   2 · 4096 · 128,256 = 1,050,673,152;  weights 2 · 8,029,995,008 = 16,059,990,016
     //   activations  5.5 GiB = 5,905,580,032;  outside the pool 0.15 GiB = 161,061,273
     //   KV           55,182,780,007 bytes / (131,072 · 16 = 2,097,152) = 26,313.2 blocks
-    let kv = derive_kv_blocks(&dims("llama-3.1-8b"), 80 * GIB, 1, Dtype::Bf16, Dtype::Bf16, 0.9, 16).unwrap();
+    let kv = derive("llama-3.1-8b", 80 * GIB, 1, BF16, 0.9, 16).unwrap();
     assert_eq!(kv.usable_bytes, 77_309_411_328);
     assert_eq!(kv.weights_bytes, 16_059_990_016);
     assert_eq!((kv.activation_bytes, kv.non_torch_bytes), (5_905_580_032, 161_061_273));
@@ -30,7 +45,7 @@ fn a_large_model_in_fp8_on_two_gpus_by_hand() {
     //   activations 5,905,580,032; outside the pool 2 · 0.6 GiB = 1,288,490,188
     //   KV 74,771,018,548 / (327,680 · 16 = 5,242,880) = 14,261.4 blocks in BF16, 28,522.8 in FP8
     for (dtype, blocks) in [(Dtype::Bf16, 14_261), (Dtype::Fp8, 28_522)] {
-        let kv = derive_kv_blocks(&dims("llama-3.1-70b"), 80 * GIB, 2, Dtype::Fp8, dtype, 0.9, 16).unwrap();
+        let kv = derive("llama-3.1-70b", 80 * GIB, 2, (Dtype::Fp8, dtype), 0.9, 16).unwrap();
         assert_eq!((kv.kv_bytes, kv.blocks), (74_771_018_548, blocks));
     }
 }
@@ -42,7 +57,7 @@ fn a_measured_engine_is_met_within_a_tenth() {
     let model = dims("llama-3.1-8b");
     let blocks = |budget| {
         let activations = activation_bytes(&model, budget);
-        derive_kv_blocks_with(&model, 25_250_627_584, 1, Dtype::Bf16, Dtype::Bf16, 0.9, 16, activations)
+        derive_kv_blocks(&model, 25_250_627_584, 1, Dtype::Bf16, Dtype::Bf16, 0.9, 16, activations)
             .unwrap()
             .blocks as f64
     };
@@ -54,7 +69,7 @@ fn a_measured_engine_is_met_within_a_tenth() {
 fn kv_is_copied_beyond_the_heads_and_for_latent_attention() {
     // Qwen2.5-7B has 4 KV heads: on 8 GPUs each head stands twice. MLA keeps its latent whole on every GPU.
     let copies = |name: &str, memory: u64, tp: u32, dtype| {
-        derive_kv_blocks(&dims(name), memory, tp, dtype, Dtype::Bf16, 0.9, 16).unwrap().kv_copies
+        derive(name, memory, tp, (dtype, Dtype::Bf16), 0.9, 16).unwrap().kv_copies
     };
     assert_eq!(copies("qwen2.5-7b", 80 * GIB, 4, Dtype::Bf16), 1);
     assert_eq!(copies("qwen2.5-7b", 80 * GIB, 8, Dtype::Bf16), 2);
@@ -63,14 +78,11 @@ fn kv_is_copied_beyond_the_heads_and_for_latent_attention() {
 
 #[test]
 fn what_does_not_fit_is_refused_with_the_sums() {
-    let error =
-        derive_kv_blocks(&dims("llama-3.1-70b"), 80 * GIB, 1, Dtype::Bf16, Dtype::Bf16, 0.9, 16).unwrap_err();
+    let error = derive("llama-3.1-70b", 80 * GIB, 1, BF16, 0.9, 16).unwrap_err();
     // 70,553,706,496 parameters of two bytes are 131.4 GiB; 0.9 · 80 = 72 GiB.
     let told = error.to_string();
     assert!(told.contains("72.0 GiB") && told.contains("131.4 GiB"), "{told}");
-    let bad = |utilisation, tp, block| {
-        derive_kv_blocks(&dims("llama-3.1-8b"), 80 * GIB, tp, Dtype::Bf16, Dtype::Bf16, utilisation, block)
-    };
+    let bad = |utilisation, tp, block| derive("llama-3.1-8b", 80 * GIB, tp, BF16, utilisation, block);
     for (result, field) in [
         (bad(1.5, 1, 16), "gpu_memory_utilization"),
         (bad(f64::NAN, 1, 16), "gpu_memory_utilization"),

@@ -31,7 +31,7 @@ pub const MARK: &str = "regionsim_trace";
 pub const VERSION: u64 = 1;
 
 /// The first line.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Header {
     /// The format's version, 1.
@@ -47,14 +47,23 @@ pub struct Header {
     /// When it begins by the clock of the wall, RFC 3339; without a zone it is naive.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub utc_start: String,
+    /// Whether sessions, keys and blocks are those of a run, to be taken as they are.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub as_run: bool,
 }
 
-const HEADER: [Field; 5] = [
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_false(flag: &bool) -> bool {
+    !*flag
+}
+
+const HEADER: [Field; 6] = [
     Field::must(MARK, Kind::Integer(u64::MAX)),
     Field::must("block_tokens", Kind::Integer(u32::MAX as u64)),
     Field::may("id_scope", Kind::Text),
     Field::may("source", Kind::Text),
     Field::may("utc_start", Kind::Text),
+    Field::may("as_run", Kind::Flag),
 ];
 
 /// One request; absent fields are left out.
@@ -75,6 +84,8 @@ pub(in crate::workload) struct Line<'a> {
     pub runs: Option<Vec<(u64, u32, u32)>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prompt_runs: Option<Vec<(u64, u32, u32)>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -101,7 +112,7 @@ pub(in crate::workload) struct Line<'a> {
     pub e2e_ns: Option<u64>,
 }
 
-const FIELDS: [Field; 19] = [
+const FIELDS: [Field; 20] = [
     Field::may("id", Kind::Integer(u64::MAX)),
     Field::may("t_ns", Kind::Integer(u64::MAX)),
     Field::must("in", Kind::Integer(u64::MAX)),
@@ -109,6 +120,7 @@ const FIELDS: [Field; 19] = [
     Field::may("ids", Kind::Ids),
     Field::may("runs", Kind::Runs),
     Field::may("prompt_runs", Kind::Runs),
+    Field::may("key", Kind::Integer(u64::MAX)),
     Field::may("session", Kind::Integer(u64::MAX)),
     Field::may("turn", Kind::Integer(u32::MAX as u64)),
     Field::may("parent", Kind::Integer(u64::MAX)),
@@ -174,6 +186,7 @@ fn read(lines: &mut Lines, options: &ReadOptions, errors: &mut TraceErrors) -> T
     }
     data.block_tokens = header.block_tokens;
     data.id_scope = header.id_scope;
+    data.as_run = header.as_run;
     if !header.utc_start.is_empty() {
         data.utc_start = UtcStart::parse(&header.utc_start);
         if data.utc_start.is_none() {
@@ -190,6 +203,21 @@ fn read(lines: &mut Lines, options: &ReadOptions, errors: &mut TraceErrors) -> T
         |line, text| if line == number { Ok(()) } else { rows.take(line, text, &mut data) },
     );
     data
+}
+
+fn key(number: u64, as_run: bool, key: Option<u64>) -> Result<Option<u64>, TraceFinding> {
+    let (value, rule, next) = match (as_run, key) {
+        (true, None) => (
+            "absent".to_owned(),
+            "the header says `as_run`: every request has its key",
+            "Export the run again",
+        ),
+        (false, Some(key)) => {
+            (key.to_string(), "only a trace whose header says `as_run` has keys", "Drop it")
+        }
+        (true, key) | (false, key) => return Ok(key),
+    };
+    Err(TraceFinding::new(number, "key", value, rule, next))
 }
 
 #[derive(Default)]
@@ -232,7 +260,9 @@ impl Rows {
                 "Give each line an id of its own, or none",
             ));
         }
+        let key = key(number, data.as_run, line.key)?;
         let blocks = self.blocks(number, &line, input, output, data)?;
+        data.keys.extend(key);
         if let Some(id) = line.id {
             self.by_id.insert(id, row as u32);
         }

@@ -269,6 +269,7 @@ impl State {
             priority: None,
             ttft_ns,
             e2e_ns: Some(e2e_ns),
+            ids: None,
         });
         Ok(())
     }

@@ -34,14 +34,17 @@ pub(super) const READER: Reader = Reader {
     read,
 };
 
+/// What a table of lengths must have.
+const NEEDED: [&str; 3] = ["time", "input", "output"];
+
 /// Where each of [`KEYS`] is found.
-struct Mapping {
+pub(in crate::workload) struct Mapping {
     /// The column's name as it is written, and its place in a table.
     columns: [Option<(String, usize)>; KEYS.len()],
 }
 
 /// One line's values.
-enum Values<'a> {
+pub(in crate::workload) enum Values<'a> {
     Table(&'a Table),
     Object(Value),
 }
@@ -61,14 +64,15 @@ impl Values<'_> {
 }
 
 /// A key of the object, or a path of keys with points.
-fn at_path<'a>(object: &'a Value, path: &str) -> Option<&'a Value> {
+pub(in crate::workload) fn at_path<'a>(object: &'a Value, path: &str) -> Option<&'a Value> {
     object.get(path).or_else(|| path.split('.').try_fold(object, |value, key| value.get(key)))
 }
 
 impl Mapping {
     /// Finds the columns; what is missing is a finding each.
-    fn find(
+    pub(in crate::workload) fn find(
         options: &ReadOptions,
+        needed: &[&str],
         known: &str,
         number: u64,
         place: impl Fn(&str) -> Option<(String, usize)>,
@@ -88,7 +92,7 @@ impl Mapping {
                 continue;
             }
             *slot = usual(key).iter().find_map(|name| place(name));
-            if slot.is_none() && ["time", "input", "output"].contains(&key) {
+            if slot.is_none() && needed.contains(&key) {
                 whole = false;
                 let rule = format!("telemetry needs it, and the first line has {known}");
                 let next = format!("Map it: `columns = {{ {key} = \"…\" }}`");
@@ -122,13 +126,16 @@ fn exact_ns(text: &str, unit_ns: u64) -> Option<i64> {
 
 /// How times are read: the unit that was told, or the one found in the first line.
 #[derive(Default)]
-struct Clock {
+pub(in crate::workload) struct Clock {
     unit: Option<TimeUnit>,
     guessed: bool,
-    naive: bool,
+    pub naive: bool,
 }
 
 impl Clock {
+    pub(in crate::workload) fn new(unit: Option<TimeUnit>) -> Clock {
+        Clock { unit, ..Clock::default() }
+    }
     fn read(&mut self, number: u64, column: &str, text: &str) -> Result<i64, TraceFinding> {
         let unit = *self.unit.get_or_insert_with(|| {
             let value: Option<f64> = text.parse().ok();
@@ -168,7 +175,7 @@ impl Clock {
             }
         }
     }
-    fn notice(&self) -> Option<String> {
+    pub(in crate::workload) fn notice(&self) -> Option<String> {
         let unit = match self.unit.filter(|_| self.guessed)? {
             TimeUnit::Seconds => "seconds",
             TimeUnit::Millis => "milliseconds",
@@ -186,7 +193,7 @@ fn read(lines: &mut Lines, options: &ReadOptions, errors: &mut TraceErrors) -> T
     let mapping = match &table {
         Some(table) => {
             let place = |name: &str| table.find(name).map(|index| (name.to_owned(), index));
-            Mapping::find(options, &table.names().join(", "), header, place, errors)
+            Mapping::find(options, &NEEDED, &table.names().join(", "), header, place, errors)
         }
         None => {
             let Ok(Value::Object(object)) = serde_json::from_slice(lines.line()) else {
@@ -199,12 +206,12 @@ fn read(lines: &mut Lines, options: &ReadOptions, errors: &mut TraceErrors) -> T
             let known = known.join(", ");
             let first = Value::Object(object.clone());
             let place = |name: &str| at_path(&first, name).map(|_| (name.to_owned(), 0));
-            Mapping::find(options, &known, header, place, errors)
+            Mapping::find(options, &NEEDED, &known, header, place, errors)
         }
     };
     let Some(mapping) = mapping else { return data };
-    let mut clock = Clock { unit: options.time_unit, ..Clock::default() };
-    let (mut sessions, mut tenants) = (Numbers::default(), Numbers::default());
+    let mut clock = Clock::new(options.time_unit);
+    let mut people = People::default();
     let (mut recorded, mut failed) = (Vec::new(), 0u64);
     each_line(lines, options, errors, |number, text| {
         let values = match &mut table {
@@ -221,7 +228,7 @@ fn read(lines: &mut Lines, options: &ReadOptions, errors: &mut TraceErrors) -> T
                 }
             },
         };
-        let row = row(number, &mapping, &values, &mut clock, &mut sessions, &mut tenants, &mut data)?;
+        let row = row(number, &mapping, &values, &mut clock, &mut people, &mut data, Known::default())?;
         match row {
             Some(row) => recorded.push(row),
             None => failed += 1,
@@ -233,15 +240,29 @@ fn read(lines: &mut Lines, options: &ReadOptions, errors: &mut TraceErrors) -> T
     data
 }
 
+/// Sessions and tenants by number.
+#[derive(Default)]
+pub(in crate::workload) struct People {
+    sessions: Numbers,
+    tenants: Numbers,
+}
+
+/// Lengths that are known otherwise than by a column.
+#[derive(Clone, Copy, Default)]
+pub(in crate::workload) struct Known {
+    pub input: Option<u64>,
+    pub output: Option<u64>,
+}
+
 /// One request, or `None` where it failed.
-fn row(
+pub(in crate::workload) fn row(
     number: u64,
     mapping: &Mapping,
     values: &Values<'_>,
     clock: &mut Clock,
-    sessions: &mut Numbers,
-    tenants: &mut Numbers,
+    people: &mut People,
     data: &mut TraceData,
+    known: Known,
 ) -> Result<Option<Recorded>, TraceFinding> {
     let text = |key: &str| mapping.column(key).map_or(Cow::Borrowed(""), |column| values.text(column));
     let called = |key: &str| mapping.column(key).map_or("", |column| column.0.as_str());
@@ -259,11 +280,15 @@ fn row(
         })
     };
     let at_ns = clock.read(number, called("time"), &text("time"))?;
-    let output = if text("output").is_empty() { 0 } else { count("output")? };
+    let output = match known.output {
+        Some(output) => output,
+        None if text("output").is_empty() => 0,
+        None => count("output")?,
+    };
     if output == 0 {
         return Ok(None);
     }
-    let input = tokens(number, called("input"), count("input")?)?;
+    let input = tokens(number, called("input"), known.input.map_or_else(|| count("input"), Ok)?)?;
     let output = tokens(number, called("output"), output)?;
     let lasted = |key: &str| {
         let text = text(key);
@@ -294,13 +319,13 @@ fn row(
     };
     let numbered = |numbers: &mut Numbers, text: &str| if text.is_empty() { 0 } else { numbers.number(text) };
     let (ttft_ns, e2e_ns) = (lasted("ttft")?, lasted("e2e")?);
-    let tenant = numbered(tenants, &text("tenant"));
+    let tenant = numbered(&mut people.tenants, &text("tenant"));
     Ok(Some(Recorded {
         line: number,
         at_ns,
         input,
         output,
-        session: numbered(sessions, &text("session")),
+        session: numbered(&mut people.sessions, &text("session")),
         tenant: u32::try_from(tenant).unwrap_or(u32::MAX),
         origin: name(number, called("origin"), 0, data, &text("origin"))?,
         class: name(number, called("class"), 1, data, &text("class"))?,
@@ -308,6 +333,7 @@ fn row(
         priority,
         ttft_ns,
         e2e_ns,
+        ids: None,
     }))
 }
 

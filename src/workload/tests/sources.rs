@@ -76,7 +76,7 @@ fn names_that_nobody_knows_are_refused() {
     let mut names = table(&[("a", 1.0)]);
     names.classes.pop();
     let errors: Vec<String> = check(&params, &names, 16).iter().map(ToString::to_string).collect();
-    let want = "trace.origin is \"b\": the trace names it, and the scenario knows a. Name one so in the scenario, or \
+    let want = "trace.origin is \"b\": bad.jsonl:5 names it, and the scenario knows a. Name one so in the scenario, or \
                 rename it in the trace";
     assert_eq!(errors.len(), 2, "{errors:?}");
     assert_eq!(errors[0], want);

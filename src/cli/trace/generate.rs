@@ -1,0 +1,83 @@
+//! `trace generate`: a generated workload as a trace.
+
+use super::super::exit::{Exit, Failure};
+use super::output::Output;
+use super::{Outcome, load, terminal};
+use crate::scenario::Plan;
+use crate::workload::generate::generate_workload;
+use crate::workload::{SyntheticParams, WorkloadKind, WorkloadParams};
+use anyhow::anyhow;
+
+/// Write a generated workload of a scenario as a trace.
+///
+/// A replay of it, in a workload of the same name and under the same seed, sends the same requests.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "Examples:
+  regionsim trace generate scenarios/single-replica.toml --out chat.jsonl.zst
+  regionsim trace generate scenarios/single-replica.toml | head -3")]
+pub struct Args {
+    /// The scenario file; `-` reads stdin.
+    scenario: String,
+    /// The workload; needed where the scenario generates several.
+    #[arg(long)]
+    workload: Option<String>,
+    /// The seed; the scenario's where it is not given.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Override a value of the scenario; may be repeated.
+    #[arg(long = "set", value_name = "PATH=VALUE")]
+    set: Vec<String>,
+    /// The file, compressed if its name ends in .zst or .gz; `-` is stdout.
+    #[arg(long, default_value = "-", value_name = "FILE")]
+    out: String,
+}
+
+/// Such a file is written once and shipped.
+const LEVEL: i32 = 19;
+
+/// Runs `trace generate`.
+pub fn run(args: &Args) -> Outcome {
+    let plan = load::plan(&args.scenario, &args.set)?;
+    let (workload, params) = generated(&plan, args.workload.as_deref())?;
+    if params.clients.is_some() {
+        return Err(Failure::usage(anyhow!(
+            "`{}` is a closed loop: its clients send when they are answered, so it has no times to write; run it, or give it \
+             `sessions_per_s`",
+            workload.name
+        )));
+    }
+    let seed = args.seed.unwrap_or(plan.seed);
+    let block_tokens = plan.world.block_tokens;
+    let mut out = Output::open(&args.out, LEVEL)?;
+    let origins = plan.world.origin_table();
+    let written = generate_workload(workload, params, &origins, block_tokens, seed, &mut out)?;
+    out.finish()?;
+    terminal::note(&format!("{} requests in {} sessions, seed {seed}", written.requests, written.sessions));
+    Ok(Exit::Ok)
+}
+
+/// The generated workload that is meant.
+fn generated<'p>(
+    plan: &'p Plan,
+    name: Option<&str>,
+) -> Result<(&'p WorkloadParams, &'p SyntheticParams), Failure> {
+    let all = plan.world.workloads.iter().filter_map(|workload| match &workload.kind {
+        WorkloadKind::Synthetic(params) => Some((workload, params)),
+        WorkloadKind::Trace(_) | WorkloadKind::Pool(_) => None,
+    });
+    let all: Vec<_> = all.collect();
+    let names = || all.iter().map(|(workload, _)| workload.name.as_str()).collect::<Vec<_>>().join(", ");
+    match (name, all.as_slice()) {
+        (_, []) => Err(Failure::usage(anyhow!("the scenario generates no workload: it only replays traces"))),
+        (None, [one]) => Ok(*one),
+        (None, _) => {
+            Err(Failure::usage(anyhow!("name one with --workload: the scenario generates {}", names())))
+        }
+        (Some(name), _) => {
+            let found = all.iter().find(|(workload, _)| workload.name == name).copied();
+            found.ok_or_else(|| {
+                Failure::usage(anyhow!("it generates no workload `{name}`; it has {}", names()))
+            })
+        }
+    }
+}
