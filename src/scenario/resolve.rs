@@ -3,6 +3,7 @@
 
 mod client_pool;
 mod demand;
+mod geography;
 mod policies;
 mod pools;
 mod regions;
