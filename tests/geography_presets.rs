@@ -1,17 +1,17 @@
 //! Ready-made origins stand beside the region that is nearest to them.
 
 use regionsim::scenario::parse;
+use std::fmt::Write as _;
 use std::path::Path;
 
 fn origins(preset: &str, regions: &[(&str, &str)]) -> Vec<(String, String, f64, i32)> {
-    let regions: String = regions
-        .iter()
-        .map(|(name, at)| {
-            format!("[regions.{name}]\nlocation = \"{at}\"\npools.main = {{ gpu = \"h100-sxm\" }}\n")
-        })
-        .collect();
+    let mut tables = String::new();
+    for (name, at) in regions {
+        let _ =
+            writeln!(tables, "[regions.{name}]\nlocation = \"{at}\"\npools.main = {{ gpu = \"h100-sxm\" }}");
+    }
     let text = format!(
-        "geography = \"{preset}\"\n[models.chat]\npreset = \"llama-3.1-8b\"\n{regions}\
+        "geography = \"{preset}\"\n[models.chat]\npreset = \"llama-3.1-8b\"\n{tables}\
          [workloads.main.synthetic]\nsessions_per_s = 1.0\nrequests = 10\n"
     );
     let plan = parse("test", &text, Path::new("."), "test", &[]).unwrap_or_else(|found| panic!("{found}"));

@@ -120,7 +120,7 @@ struct Running {
 }
 
 pub(super) struct Pool {
-    pool: Arc<ClientPool>,
+    recorded: Arc<ClientPool>,
     scale: f64,
     from_s: f64,
     to_s: f64,
@@ -177,14 +177,14 @@ impl Pool {
             data_class: workload.data_class,
             priority: workload.priority,
             origin_data_class: table.origins.iter().map(|origin| origin.data_class).collect(),
-            pool: params.pool.clone(),
+            recorded: params.pool.clone(),
         };
         (0..pool.running.len()).for_each(|client| pool.go_on(client));
         pool
     }
     /// Finds a client's next request.
     fn go_on(&mut self, client: usize) {
-        let (running, bins) = (&mut self.running[client], &self.pool.clients[client].bins);
+        let (running, bins) = (&mut self.running[client], &self.recorded.clients[client].bins);
         let Some(bin) = bins[running.bin..].iter().find(|bin| bin.rate > 0.0) else { return };
         let mut work = bin.law.gap(&mut running.stream);
         while let Some(bin) = bins.get(running.bin) {
@@ -212,7 +212,7 @@ impl Source for Pool {
 
     fn pull(&mut self, request: &mut Request) {
         let Reverse((at, index)) = self.next.pop().expect("pull after peek gave a time");
-        let client = &self.pool.clients[index];
+        let client = &self.recorded.clients[index];
         let number = self.running[index].sent;
         self.running[index].sent += 1;
         let key = mix2(mix2(self.name_hash, u64::from(client.number)), number);

@@ -201,7 +201,7 @@ pub struct RawSynthetic {
 #[schemars(rename = "Clients")]
 pub struct RawClients {
     /// How many.
-    #[schemars(range(min = 1, max = 10_000_000))]
+    #[schemars(range(min = 1, max = 1_000_000))]
     pub count: u32,
     /// Seconds from a session's last answer to the client's next session; with single turns the time to think. Default: 0.
     pub pause_s: Option<Dist>,
