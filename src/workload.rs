@@ -26,6 +26,7 @@ pub mod open_file;
 pub mod options;
 pub mod params;
 mod part;
+pub mod pool;
 pub mod presets;
 pub mod read;
 pub mod readers;
@@ -58,8 +59,8 @@ pub use generate::{Generated, generate_trace, generate_workload, workload_key};
 pub use options::{OnBadLine, ReadOptions, TraceFormat};
 pub use params::{
     AffinityBy, Arrivals, AtLimit, Clients, Geography, GlobalPrefix, OriginAssignment, OriginRow,
-    OriginTable, RateStage, Setting, SharedPrefix, SyntheticParams, Tenancy, Tokens, TraceParams, Until,
-    Window, WorkloadKind, WorkloadParams,
+    OriginTable, PoolParams, RateStage, Setting, SharedPrefix, SyntheticParams, Tenancy, Tokens, TraceParams,
+    Until, Window, WorkloadKind, WorkloadParams,
 };
 pub use read::read_trace;
 pub use readers::READERS;
@@ -74,6 +75,7 @@ use std::path::Path;
 pub fn open(params: &WorkloadParams, origins: &OriginTable, block_tokens: u32, key: Key) -> Box<dyn Source> {
     let source: Box<dyn Source> = match &params.kind {
         WorkloadKind::Trace(trace) => Box::new(replay::Replay::new(params, trace, origins, key)),
+        WorkloadKind::Pool(pool) => Box::new(pool::Pool::new(params, pool, origins, block_tokens, key)),
         WorkloadKind::Synthetic(synthetic) => match &synthetic.clients {
             None => Box::new(synthetic::Synthetic::new(params, synthetic, origins, block_tokens, key)),
             Some(clients) => {

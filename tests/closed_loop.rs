@@ -17,14 +17,11 @@ use world::{one_region, poisson, policy, queue, run, workload};
 
 const SECOND_US: f64 = 1e6;
 
-fn clients(count: u32, pause_s: Dist) -> Option<Clients> {
-    Some(Clients { count, pause_s, ramp: Span::ZERO })
-}
-
 fn closed(server: ServerParams, count: u32, pause_s: Dist, requests: u64, service: Dist) -> WorldParams {
     let mut params = one_region(1, server);
     let synthetic = poisson(1.0, requests, service);
-    let synthetic = SyntheticParams { clients: clients(count, pause_s), ..synthetic };
+    let clients = Some(Clients { count, pause_s, ramp: Span::ZERO });
+    let synthetic = SyntheticParams { clients, ..synthetic };
     params.workloads.push(workload("load", synthetic));
     params
 }

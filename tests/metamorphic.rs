@@ -30,7 +30,7 @@ const PER_REGION: GatewayPlacement = GatewayPlacement::PerRegion;
 fn synthetic(world: &mut WorldParams) -> &mut SyntheticParams {
     match &mut world.workloads[SourceId(0)].kind {
         WorkloadKind::Synthetic(synthetic) => synthetic,
-        WorkloadKind::Trace(_) => panic!("it is generated"),
+        WorkloadKind::Trace(_) | WorkloadKind::Pool(_) => panic!("it is generated"),
     }
 }
 

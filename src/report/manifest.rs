@@ -56,17 +56,10 @@ impl Manifest {
             scenario: summary.scenario.clone(),
             scenario_hash: summary.provenance.scenario_hash.clone(),
             workload_hashes: summary.provenance.workload_hashes.clone(),
-            origins: origin_labels(summary),
+            origins: summary.provenance.origins.clone(),
             overrides: overrides.to_vec(),
             cells: cells.collect(),
             files,
         }
     }
-}
-
-/// The labels of made-up origins, with the seeds they were drawn by.
-pub fn origin_labels(summary: &Summary) -> Vec<(String, String)> {
-    let seeds: Vec<String> = summary.seeds.iter().map(ToString::to_string).collect();
-    let seeded = |label: &String| label.replace("seed of the cell", &format!("seed {}", seeds.join(" ")));
-    summary.provenance.origins.iter().map(|(name, label)| (name.clone(), seeded(label))).collect()
 }

@@ -288,11 +288,16 @@ pub fn summarise(
         measures: measures::all().map(|measure| measures::over_seeds(measure, &cells)).collect(),
         cells,
     });
+    let mut provenance = provenance.clone();
+    let drawn_by: Vec<String> = seeds.iter().map(ToString::to_string).collect();
+    for (_, label) in &mut provenance.origins {
+        *label = label.replace("seed of the cell", &format!("seed {}", drawn_by.join(" ")));
+    }
     Summary {
         schema_version: SCHEMA_VERSION,
         scenario: scenario.to_string(),
         seeds: seeds.to_vec(),
-        provenance: provenance.clone(),
+        provenance,
         basis: Basis::default(),
         capacity: capacity.to_vec(),
         policies: policies.collect(),

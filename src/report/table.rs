@@ -1,7 +1,6 @@
 //! The terminal table: one row a policy, in two blocks. The best value of a column is marked `*`, a percentile with
 //! fewer than ten samples beyond it `~`. Plain text, so that it pastes; bold only where colour is wanted.
 
-use super::manifest::origin_labels;
 use super::measures::{self, Better, Measure};
 use super::summary::{MeasureSummary, PolicySummary, Summary};
 use std::fmt::Write;
@@ -16,7 +15,7 @@ pub fn render(summary: &Summary, colour: bool) -> String {
         }
         self::block(&mut out, block, &summary.policies, colour, &mut marks);
     }
-    let origins = origin_labels(summary);
+    let origins = &summary.provenance.origins;
     if marks.best || marks.unreliable || summary.seeds.len() > 1 || !origins.is_empty() {
         out.push('\n');
     }

@@ -113,6 +113,7 @@ fn workload_hashes(plan: &Plan) -> Vec<(String, String)> {
     let hash = |kind: &WorkloadKind| match kind {
         WorkloadKind::Trace(trace) => format!("{:016x}", trace.trace.content_hash()),
         WorkloadKind::Synthetic(_) => "generated".to_string(),
+        WorkloadKind::Pool(pool) => format!("{:016x}", pool.pool.summary().content_hash),
     };
     plan.world.workloads.iter().map(|workload| (workload.name.clone(), hash(&workload.kind))).collect()
 }

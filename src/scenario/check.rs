@@ -450,7 +450,7 @@ pub(super) fn describe(schema: &Value) -> String {
         },
         "array" => match schema.get("items").map(|items| types_of(items)).as_deref() {
             Some(["number"]) => "an array of numbers".into(),
-            Some(["object"]) | Some([]) => "an array of tables".into(),
+            Some(["object"] | []) => "an array of tables".into(),
             _ => "an array, such as [\"a\", \"b\"]".into(),
         },
         "string" => "text in quotes".into(),

@@ -10,7 +10,7 @@ use crate::replica::{Admission, Scheduler};
 use crate::routing::PolicySpec;
 use crate::units::{Bandwidth, Duration, Ratio};
 use crate::world::Isolation;
-pub use demand::{CurvePreset, RawCurve, RawOwnCurve, RawStage};
+pub use demand::{CurvePreset, GeographyPreset, RawCurve, RawOwnCurve, RawStage};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -48,6 +48,8 @@ pub struct RawScenario {
     pub regions: Named<RawRegion>,
     /// Where clients are. Default: one origin of equal weight beside each region that has a pool.
     pub origins: Named<RawOrigin>,
+    /// Ready-made origins in place of `[origins]`: "single", "us-eu-ap" (a third each) or "us-heavy" (.80 US, .10 Japan, .05 Australia, .05 Brazil), each beside the nearest region. Default: none.
+    pub geography: Option<GeographyPreset>,
     /// Where requests of a data class may be processed, read and sent through.
     pub residency: Named<RawResidency>,
     /// Round trips, jitter and bandwidth between regions.

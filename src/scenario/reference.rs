@@ -7,7 +7,7 @@ use serde_json::Value;
 use std::fmt::Write as _;
 
 /// Heading and definition of each table, in reading order.
-const TABLES: [(&str, &str); 26] = [
+const TABLES: [(&str, &str); 32] = [
     ("The file", ""),
     ("`[slo.CLASS]`", "Slo"),
     ("`[models.NAME]`", "Model"),
@@ -23,13 +23,19 @@ const TABLES: [(&str, &str); 26] = [
     ("`ingress = { … }` in a pool", "Ingress"),
     ("`[origins.NAME]`", "Origin"),
     ("`last_mile = { … }`", "LogNormal"),
+    ("Day curves: `day_curve`, `rate_curve`", "Curve"),
+    ("A day curve of one's own", "CurveTable"),
     ("`[residency.CLASS]`", "Residency"),
     ("`[network]`", "Network"),
     ("`jitter = { … }`", "Spikes"),
     ("`[workloads.NAME]`", "Workload"),
     ("`[workloads.NAME.trace]`", "Trace"),
+    ("`window = { … }` of a trace", "Window"),
+    ("`[workloads.NAME.pool]`", "ClientPool"),
     ("`[workloads.NAME.synthetic]`", "Synthetic"),
     ("`system` and `documents`", "Shared"),
+    ("`clients = { … }`", "Clients"),
+    ("`stages = [{ … }]`", "Stage"),
     ("Lengths in tokens", "Tokens"),
     ("Distributions", "Dist"),
     ("`arrivals`", "Arrivals"),

@@ -4,8 +4,8 @@ use super::curve::Curve;
 use super::error::{TraceFinding, WorkloadError};
 use super::geography;
 use super::params::{
-    Arrivals, Clients, OriginAssignment, OriginTable, SharedPrefix, SyntheticParams, Tenancy, Tokens,
-    TraceParams, Until, WorkloadKind, WorkloadParams,
+    Arrivals, Clients, OriginAssignment, OriginTable, PoolParams, SharedPrefix, SyntheticParams, Tenancy,
+    Tokens, TraceParams, Until, Window, WorkloadKind, WorkloadParams,
 };
 use super::trace::CompiledTrace;
 use crate::dist::Dist;
@@ -70,6 +70,7 @@ pub fn check(params: &WorkloadParams, table: &OriginTable, block_tokens: u32) ->
     match &params.kind {
         WorkloadKind::Trace(trace) => replay(&mut errors, trace, table, block_tokens),
         WorkloadKind::Synthetic(synthetic) => generator(&mut errors, synthetic),
+        WorkloadKind::Pool(pool) => self::pool(&mut errors, pool),
     }
     errors.0
 }
@@ -174,6 +175,20 @@ pub fn unknown_names(trace: &CompiledTrace, table: &OriginTable) -> Vec<TraceFin
     unknown
 }
 
+fn pool(errors: &mut Errors, params: &PoolParams) {
+    let scale = params.scale;
+    let sound = scale > 0.0 && scale <= 1e3;
+    errors.need(sound, "scale", scale, "must be above 0 and at most 1000", "1 is as recorded");
+    let Window { from, lasts } = params.window;
+    errors.need(lasts.0 > 0, "pool.for", lasts, "must be above 0", "Leave it out for all of it");
+    let ends = Span::from_secs(params.pool.summary().seconds);
+    let rule = format!("the recorded rates end at {ends}");
+    errors.need(from < ends, "pool.from", from, &rule, "Begin earlier");
+    if let Some(system) = &params.system {
+        errors.tokens("pool.system", system);
+    }
+}
+
 fn listed(names: &[String]) -> String {
     if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
@@ -202,8 +217,9 @@ fn arrivals(errors: &mut Errors, arrivals: Arrivals) {
             let rule = "must lie between 1 and 1 / `on_fraction`: while off the rate cannot be below 0";
             let next = "Lower it, or lower `on_fraction`";
             errors.need(fits, "synthetic.arrivals.on_rate", on_rate, rule, next);
-            let sound = (1e-3..=1e6).contains(&mean_on_s);
-            let rule = "must lie in 0.001..=1000000 seconds";
+            // Shorter ones would take minutes to count through a long run.
+            let sound = (0.1..=1e6).contains(&mean_on_s);
+            let rule = "must lie in 0.1..=1000000 seconds";
             let next = "Give the mean length of a burst";
             errors.need(sound, "synthetic.arrivals.mean_on_s", mean_on_s, rule, next);
         }
@@ -221,9 +237,9 @@ fn generator(errors: &mut Errors, params: &SyntheticParams) {
         "Give sessions per second",
     );
     if let Some(Clients { count, pause_s, ramp }) = &params.clients {
-        let sound = (1..=10_000_000).contains(count);
+        let sound = (1..=1_000_000).contains(count);
         let next = "Give how many clients there are";
-        errors.need(sound, "synthetic.clients.count", count, "must lie in 1..=10000000", next);
+        errors.need(sound, "synthetic.clients.count", count, "must lie in 1..=1000000", next);
         errors.dist("synthetic.clients.pause_s", pause_s);
         let rule = "must be at most 200 days";
         errors.need(ramp.0 <= MAX_TIME.0, "synthetic.clients.ramp", ramp, rule, "Start them sooner");

@@ -18,6 +18,9 @@ use std::collections::BinaryHeap;
 /// sent again at once would go on for ever within one instant).
 pub const AFTER_FAILURE: Span = Span::from_secs(1);
 
+/// The least time from a client's request to its next: what no client on earth undercuts.
+const LEAST_CYCLE: Span = Span::from_us(1);
+
 pub(super) struct ClosedLoop {
     writer: Writer,
     clients: Clients,
@@ -25,8 +28,8 @@ pub(super) struct ClosedLoop {
     sent: u64,
     pauses: Key,
     ready: BinaryHeap<Reverse<Due>>,
-    /// Per request under way: what its client does next (its `at` is the time until then).
-    waiting: FxHashMap<u64, Due>,
+    /// Per request under way: when it was sent, and what its client does next (its `at` is the time until then).
+    waiting: FxHashMap<u64, (SimTime, Due)>,
 }
 
 impl ClosedLoop {
@@ -82,11 +85,11 @@ impl Source for ClosedLoop {
             Some((progress, next)) => Due { at: SimTime(next.think.0), progress, ..due },
             None => self.next_session(&due),
         };
-        self.waiting.insert(request.key, next);
+        self.waiting.insert(request.key, (due.at, next));
     }
 
     fn ended(&mut self, request: &Request, at: SimTime, outcome: Outcome) -> bool {
-        let Some(mut next) = self.waiting.remove(&request.key) else { return false };
+        let Some((sent, mut next)) = self.waiting.remove(&request.key) else { return false };
         if outcome == Outcome::InFlight {
             return false;
         }
@@ -97,7 +100,9 @@ impl Source for ClosedLoop {
             next.at = next.at.max(SimTime(AFTER_FAILURE.0));
         }
         let before = self.head();
-        next.at = SimTime(at.0.saturating_add(next.at.0)).min(MAX_TIME).max(at);
+        // A cycle that takes no time at all would never let time go on.
+        let soonest = at.max(SimTime(sent.0.saturating_add(LEAST_CYCLE.0)));
+        next.at = SimTime(at.0.saturating_add(next.at.0)).min(MAX_TIME).max(soonest);
         if next.progress.turn == 0 {
             next.begins = next.at;
             if matches!(self.until, Until::Duration(span) if next.at.0 > span.0) {

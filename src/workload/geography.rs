@@ -55,6 +55,9 @@ pub fn geography_of(params: &WorkloadParams, table: &OriginTable) -> Option<Geog
             None => report.drawn += 1,
             Some(index) if !known[index as usize] => {
                 report.drawn += 1;
+                if country(&names[index as usize]).is_none() {
+                    continue;
+                }
                 *report.unmapped.entry(names[index as usize].clone()).or_default() += 1;
             }
             Some(_) => {}

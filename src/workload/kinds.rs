@@ -27,12 +27,13 @@ fn lognormal(median: f64, sigma: f64) -> Dist {
     Dist::Lognormal { median, sigma }
 }
 
-fn shared(count: u32, min: u32, max: u32, zipf: f64) -> Option<SharedPrefix> {
-    let dist = match min == max {
-        true => Dist::Constant { value: min as f64 },
-        false => Dist::Uniform { min: min as f64, max: max as f64 },
+fn shared(count: u32, min: u32, max: u32, zipf: f64) -> SharedPrefix {
+    let dist = if min == max {
+        Dist::Constant { value: min as f64 }
+    } else {
+        Dist::Uniform { min: min as f64, max: max as f64 }
     };
-    Some(SharedPrefix { count, tokens: Tokens { dist, min, max }, zipf, shared_as: None })
+    SharedPrefix { count, tokens: Tokens { dist, min, max }, zipf, shared_as: None }
 }
 
 /// The longest answer and message where nothing else bounds them (our choice).
@@ -76,7 +77,7 @@ fn chat() -> SyntheticParams {
     SyntheticParams {
         tenants: 40,
         tenancy: Some(Tenancy { zipf: 1.0, heavy: 0, heavy_share: 0.0 }),
-        system: shared(40, 1_000, 4_000, 0.0),
+        system: Some(shared(40, 1_000, 4_000, 0.0)),
         message: message.clone(),
         later_message: message,
         output: Tokens::new(lognormal(129.0, 0.93), 4_096),
@@ -122,7 +123,7 @@ fn coding_agent() -> SyntheticParams {
         tenants: 40,
         tenancy: Some(Tenancy { zipf: 1.0, heavy: 0, heavy_share: 0.0 }),
         global: Some(GlobalPrefix { tokens: 12_400, shared_as: None }),
-        system: shared(40, 2_800, 2_800, 0.0),
+        system: Some(shared(40, 2_800, 2_800, 0.0)),
         first_input: Some(Tokens::new(Dist::Quantiles { table: AGENT_FIRST.to_vec() }, 500_000)),
         growth: Some(Tokens::new(lognormal(663.0, 1.4), 200_000)),
         output: Tokens::new(lognormal(217.0, 1.187), LONGEST),
@@ -148,7 +149,7 @@ fn support_agent() -> SyntheticParams {
     SyntheticParams {
         tenants: 20,
         tenancy: Some(Tenancy { zipf: 1.0, heavy: 0, heavy_share: 0.0 }),
-        system: shared(20, 1_600, 6_000, 0.0),
+        system: Some(shared(20, 1_600, 6_000, 0.0)),
         message: Tokens::new(lognormal(40.0, 0.6), 2_048),
         growth: Some(Tokens::new(lognormal(160.0, 0.62), 8_192)),
         output: Tokens::new(lognormal(63.0, 0.6), 2_048),
@@ -166,8 +167,8 @@ fn support_agent() -> SyntheticParams {
 fn rag() -> SyntheticParams {
     SyntheticParams {
         tenants: 1,
-        system: shared(1, 500, 500, 0.0),
-        documents: shared(1_000, 2_000, 4_000, 1.0),
+        system: Some(shared(1, 500, 500, 0.0)),
+        documents: Some(shared(1_000, 2_000, 4_000, 1.0)),
         message: Tokens::new(lognormal(40.0, 0.7), 2_048),
         later_message: Tokens::new(lognormal(40.0, 0.7), 2_048),
         output: Tokens::new(lognormal(167.0, 0.6), 4_096),
@@ -227,7 +228,7 @@ fn batch() -> SyntheticParams {
         arrivals: Arrivals::Gamma { cv: 3.5 },
         tenants: 40,
         tenancy: Some(Tenancy { zipf: 1.0, heavy: 3, heavy_share: 0.5 }),
-        system: shared(40, 200, 600, 0.0),
+        system: Some(shared(40, 200, 600, 0.0)),
         message: Tokens::new(lognormal(766.0, 1.0), LONGEST),
         output: Tokens::new(lognormal(70.0, 1.0), 8_192),
         turns: Dist::Constant { value: 1.0 },

@@ -2,6 +2,7 @@
 //! them. All defaults are explicit here, so that a plan shows what runs.
 
 use super::curve::Curve;
+use super::pool::ClientPool;
 use super::trace::CompiledTrace;
 use crate::dist::Dist;
 use crate::id::{ClassId, DataClassId, OriginId, RegionSet};
@@ -28,7 +29,7 @@ pub struct WorkloadParams {
     pub setting: Setting,
 }
 
-/// How a workload is set into the scenario's time.
+/// How a workload is set into the scenario: its time, what holds for all of its requests.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Setting {
     /// The time of the week at which the run begins, in seconds since Monday 0 h UTC: where day curves begin.
@@ -115,6 +116,26 @@ pub enum WorkloadKind {
     Trace(TraceParams),
     /// Requests are drawn.
     Synthetic(SyntheticParams),
+    /// Requests are drawn, client by client, from recorded rates.
+    Pool(PoolParams),
+}
+
+/// How a pool of clients is used.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PoolParams {
+    /// The clients; shown as paths, hash and counts.
+    #[serde(serialize_with = "pool_summary_of")]
+    pub pool: Arc<ClientPool>,
+    /// A factor on all rates.
+    pub scale: f64,
+    /// The part of the recorded time.
+    pub window: Window,
+    /// What each client's prompts begin with, within their recorded length, drawn once a client; `None` shares nothing.
+    pub system: Option<Tokens>,
+}
+
+fn pool_summary_of<S: serde::Serializer>(pool: &Arc<ClientPool>, to: S) -> Result<S::Ok, S::Error> {
+    pool.summary().serialize(to)
 }
 
 /// How a trace is replayed.

@@ -1,5 +1,6 @@
 //! Ready-made generated traces. Knows parameters; must not know the command that writes them.
 
+use super::kinds::Kind;
 use super::params::{Arrivals, SharedPrefix, SyntheticParams, Tokens, Until};
 use super::{Generated, generate_trace};
 use crate::dist::Dist;
@@ -30,7 +31,33 @@ impl Preset {
 
 /// All presets.
 pub fn presets() -> Vec<Preset> {
-    vec![chat_3_regions()]
+    let mut all = vec![chat_3_regions()];
+    all.extend(samples());
+    all
+}
+
+/// One small trace of each kind but chat, an hour or less, for trying things out: the kind's own parameters, with the
+/// agent's context held to 131,072 tokens so that usual models can serve it.
+fn samples() -> Vec<Preset> {
+    let sample = |name, kind: Kind, sessions_per_s, requests, max_context_tokens| Preset {
+        name,
+        params: SyntheticParams {
+            sessions_per_s,
+            until: Until::Requests(requests),
+            max_context_tokens,
+            ..kind.params()
+        },
+        origins: vec![("americas", 0.45), ("europe", 0.35), ("asia", 0.20)],
+        block_tokens: 16,
+        seed: 2026,
+    };
+    vec![
+        sample("coding-agent", Kind::CodingAgent, 0.05, 4_000, 131_072),
+        sample("support-agent", Kind::SupportAgent, 0.2, 6_000, 32_768),
+        sample("rag", Kind::Rag, 2.0, 6_000, 32_768),
+        sample("summarisation", Kind::Summarisation, 2.0, 5_000, 8_192),
+        sample("batch", Kind::Batch, 3.0, 5_000, 131_072),
+    ]
 }
 
 /// Chat with system prompts and sessions from three continents: 25 minutes, about 20,000 requests.

@@ -220,13 +220,12 @@ impl Sessions {
         };
         // Drawn last, so that it need not be drawn where nobody waits for it.
         // Whole microseconds: 20,000 of them take less room in a file, and no model here is finer.
-        let think = match turn {
-            0 => Span::ZERO,
-            _ => {
-                let tool = chance(self.keys.tool, params.tool_share);
-                let wait = if tool { &params.tool_wait_s } else { &params.think_s };
-                Span((wait.sample(&mut stream) * 1e6).round() as u64 * 1_000)
-            }
+        let think = if turn == 0 {
+            Span::ZERO
+        } else {
+            let tool = chance(self.keys.tool, params.tool_share);
+            let wait = if tool { &params.tool_wait_s } else { &params.think_s };
+            Span((wait.sample(&mut stream) * 1e6).round() as u64 * 1_000)
         };
         let before = if first { head.tokens() } else { history };
         let room = params.max_context_tokens.saturating_sub(before);

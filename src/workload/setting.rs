@@ -16,7 +16,7 @@ struct Set {
 
 /// The source as its setting has it.
 pub(super) fn set(source: Box<dyn Source>, setting: &Setting) -> Box<dyn Source> {
-    let (shift, allowed) = (setting.shift, setting.allowed);
+    let Setting { shift, allowed, .. } = *setting;
     if shift == Span::ZERO && allowed.is_none() {
         return source;
     }

@@ -12,6 +12,7 @@ mod kinds;
 mod malformed;
 mod malformed_readers;
 mod mooncake_facts;
+mod pool;
 mod public;
 mod sources;
 

@@ -62,7 +62,7 @@ fn generated<'p>(
 ) -> Result<(&'p WorkloadParams, &'p SyntheticParams), Failure> {
     let all = plan.world.workloads.iter().filter_map(|workload| match &workload.kind {
         WorkloadKind::Synthetic(params) => Some((workload, params)),
-        WorkloadKind::Trace(_) => None,
+        WorkloadKind::Trace(_) | WorkloadKind::Pool(_) => None,
     });
     let all: Vec<_> = all.collect();
     let names = || all.iter().map(|(workload, _)| workload.name.as_str()).collect::<Vec<_>>().join(", ");

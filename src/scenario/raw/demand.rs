@@ -44,6 +44,18 @@ pub struct RawOwnCurve {
     pub weekdays: Option<Vec<f64>>,
 }
 
+/// Ready-made origins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum GeographyPreset {
+    /// All clients in the east of the United States.
+    Single,
+    /// A third each in Ohio, Frankfurt and Tokyo.
+    UsEuAp,
+    /// Four fifths in the United States, a tenth in Japan, a twentieth each in Australia and Brazil.
+    UsHeavy,
+}
+
 /// A stage of a ladder of rates.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::Error;
 
-/// What is sent: exactly one of `trace` and `synthetic`.
+/// What is sent: exactly one of `trace`, `synthetic` and `pool`.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 #[schemars(rename = "Workload")]
@@ -18,6 +18,8 @@ pub struct RawWorkload {
     pub trace: Option<RawTrace>,
     /// Requests from a generator.
     pub synthetic: Option<RawSynthetic>,
+    /// Requests client by client, from recorded rates.
+    pub pool: Option<RawClientPool>,
     /// The SLO class of requests that name none. Default: the first of `[slo]`.
     pub class: Option<String>,
     /// The residency class of requests that name none. Default: their origin's.
@@ -94,6 +96,24 @@ pub struct RawTrace {
     pub limit: Option<u64>,
     /// Only sessions that begin in this part of the trace, before `speed`; the part's beginning is the replay's. Default: all.
     pub window: Option<RawWindow>,
+}
+
+/// A pool of clients with recorded rates: each a renewal process of its own, single turns, nothing shared between clients.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "ClientPool")]
+pub struct RawClientPool {
+    /// A table `client,t,rate,cv,pattern,p1,p2`, plain, .gz or .zst; relative to the scenario.
+    pub rates: String,
+    /// A table of quantiles, `client,t,input_tokens_p50,…,output_tokens_p50,…`.
+    pub lengths: String,
+    /// Where in the recorded time to begin. Default: "0s".
+    pub from: Option<Duration>,
+    /// How much of the recorded time. Default: all of it.
+    #[serde(rename = "for")]
+    pub lasts: Option<Duration>,
+    /// What each client's prompts begin with, within their recorded length; drawn once a client. Default: nothing is shared.
+    pub system: Option<RawTokens>,
 }
 
 /// A part of a trace's time.
@@ -183,7 +203,7 @@ pub struct RawSynthetic {
 #[schemars(rename = "Clients")]
 pub struct RawClients {
     /// How many.
-    #[schemars(range(min = 1, max = 10_000_000))]
+    #[schemars(range(min = 1, max = 1_000_000))]
     pub count: u32,
     /// Seconds from a session's last answer to the client's next session; with single turns the time to think. Default: 0.
     pub pause_s: Option<Dist>,

@@ -56,17 +56,16 @@ impl Resolver<'_> {
             }
         };
         if let Some(weekdays) = weekdays {
-            match <[f64; 7]>::try_from(weekdays.as_slice()) {
-                Ok(factors) => curve.weekdays = factors,
-                Err(_) => {
-                    let mut whole = path.to_vec();
-                    whole.push("weekdays");
-                    let item = self
-                        .error(&whole, "`weekdays` has seven factors, Monday to Sunday")
-                        .label(format!("it has {}", weekdays.len()))
-                        .help("write `weekdays = [1, 1, 1, 1, 1, 0.2, 0.2]`");
-                    self.push(item);
-                }
+            if let Ok(factors) = <[f64; 7]>::try_from(weekdays.as_slice()) {
+                curve.weekdays = factors;
+            } else {
+                let mut whole = path.to_vec();
+                whole.push("weekdays");
+                let item = self
+                    .error(&whole, "`weekdays` has seven factors, Monday to Sunday")
+                    .label(format!("it has {}", weekdays.len()))
+                    .help("write `weekdays = [1, 1, 1, 1, 1, 0.2, 0.2]`");
+                self.push(item);
             }
         }
         if let Some((what, value, rule)) = curve.problem() {
@@ -87,19 +86,18 @@ impl Resolver<'_> {
         let day_curve = raw.day_curve.as_ref().map(|raw| self.curve(raw, &["origins", name, "day_curve"]));
         let mut countries = Vec::new();
         for text in raw.countries.iter().flatten() {
-            match catalog::country::place(text) {
-                Some(place) => countries.push(place.to_owned()),
-                None => {
-                    let names = catalog::country::CONTINENTS.iter().copied();
-                    let item = self
-                        .error(
-                            &["origins", name, "countries"],
-                            "`countries` are two-letter codes (ISO 3166-1) or continents",
-                        )
-                        .label(format!("{text:?} is neither"))
-                        .help(suggest(text, "the continents are", names));
-                    self.push(item);
-                }
+            if let Some(place) = catalog::country::place(text) {
+                countries.push(place.to_owned());
+            } else {
+                let names = catalog::country::CONTINENTS.iter().copied();
+                let item = self
+                    .error(
+                        &["origins", name, "countries"],
+                        "`countries` are two-letter codes (ISO 3166-1) or continents",
+                    )
+                    .label(format!("{text:?} is neither"))
+                    .help(suggest(text, "the continents are", names));
+                self.push(item);
             }
         }
         let hours = raw.utc_offset.unwrap_or(0.0);
@@ -130,15 +128,14 @@ impl Resolver<'_> {
     pub(super) fn setting(&mut self, name: &str, raw: &RawWorkload) -> Setting {
         let mut utc_start_s = 0;
         if let Some(text) = &raw.utc_start {
-            match time_of_week(text) {
-                Some(seconds) => utc_start_s = seconds,
-                None => {
-                    let item = self
-                        .error(&["workloads", name, "utc_start"], "`utc_start` is a time of the week in UTC")
-                        .label(format!("{text:?} is not"))
-                        .help("write \"Mon 08:00\", or \"08:00\" for Monday");
-                    self.push(item);
-                }
+            if let Some(seconds) = time_of_week(text) {
+                utc_start_s = seconds;
+            } else {
+                let item = self
+                    .error(&["workloads", name, "utc_start"], "`utc_start` is a time of the week in UTC")
+                    .label(format!("{text:?} is not"))
+                    .help("write \"Mon 08:00\", or \"08:00\" for Monday");
+                self.push(item);
             }
         }
         let allowed = raw.allowed_regions.as_ref().map(|names| self.allowed_regions(name, names));
@@ -191,7 +188,7 @@ impl Resolver<'_> {
             let item = self
                 .error_at_key(&path, "a generator has a rate")
                 .label("`sessions_per_s`, `stages` or `clients` is missing")
-                .help("add `sessions_per_s = 2.0`, or `stages = [{ rate = 2.0, for = \"10m\" }]`");
+                .help("add `sessions_per_s = 2.0`, `stages = [{ rate = 2.0, for = \"10m\" }]` or `clients = { count = 10 }`");
             self.push(item);
             return None;
         }

@@ -158,6 +158,16 @@ impl Resolver<'_> {
     ) -> IdVec<OriginId, OriginParams> {
         self.check_names(&["origins"]);
         let names = self.names(&["origins"]);
+        if let Some(preset) = self.raw.geography {
+            if names.is_empty() {
+                return self.preset_origins(preset, regions);
+            }
+            let item = self
+                .error_at_key(&["geography"], "origins are ready-made or one's own")
+                .label("beside `[origins]`")
+                .help("leave out one of the two");
+            self.push(item);
+        }
         if names.is_empty() {
             return (0..regions.len())
                 .filter(|&index| with_pools[index])

@@ -97,7 +97,7 @@ impl Resolver<'_> {
             }
             None => self.assignment(name, raw),
         };
-        let given: Vec<&str> = ["trace", "synthetic"]
+        let given: Vec<&str> = ["trace", "synthetic", "pool"]
             .into_iter()
             .filter(|key| self.document.has(&["workloads", name, key]))
             .collect();
@@ -106,9 +106,9 @@ impl Resolver<'_> {
                 let item = self
                     .error_at_key(
                         &["workloads", name],
-                        format!("workload `{name}` needs `trace` or `synthetic`"),
+                        format!("workload `{name}` needs `trace`, `synthetic` or `pool`"),
                     )
-                    .label("neither is given")
+                    .label("none is given")
                     .help(format!(
                         "add `[workloads.{name}.synthetic]`, or `[workloads.{name}.trace]` with `path`"
                     ));
@@ -117,10 +117,7 @@ impl Resolver<'_> {
             }
             [first, second, ..] => {
                 let item = self
-                    .error_at_key(
-                        &["workloads", name, second],
-                        "a workload is a trace or generated, not both",
-                    )
+                    .error_at_key(&["workloads", name, second], "a workload has one source")
                     .label("a second source")
                     .context(self.place(&["workloads", name, first], At::Key), "the first")
                     .help("make two workloads of them, with different names");
@@ -130,6 +127,10 @@ impl Resolver<'_> {
             _ => {}
         }
         let (kind, length) = match (&raw.trace, &raw.synthetic) {
+            _ if raw.pool.is_some() => {
+                let pool = raw.pool.as_ref()?;
+                self.client_pool(name, pool, raw.scale.unwrap_or(1.0))?
+            }
             (Some(trace), _) => self.trace(name, trace, raw.scale.unwrap_or(1.0), block_tokens)?,
             (None, Some(synthetic)) => self.synthetic(name, synthetic, raw.scale.unwrap_or(1.0))?,
             (None, None) => return None,
@@ -173,8 +174,9 @@ impl Resolver<'_> {
                 "origins.affinity" => path.push("tenant_affinity"),
                 field => path.extend(field.split('.')),
             }
+            let shown = path[2..].join(".");
             let item = self
-                .error(&path, format!("`{}` of workload `{name}`: {}", problem.field, problem.rule))
+                .error(&path, format!("`{shown}` of workload `{name}`: {}", problem.rule))
                 .label(format!("it is {}", problem.value))
                 .help(problem.next);
             self.push(item);
@@ -417,7 +419,7 @@ fn shared(raw: Option<&RawShared>) -> Option<SharedPrefix> {
     })
 }
 
-fn tokens(raw: Option<&RawTokens>, default: Tokens) -> Tokens {
+pub(super) fn tokens(raw: Option<&RawTokens>, default: Tokens) -> Tokens {
     match raw {
         None => default,
         Some(RawTokens::Fixed(tokens)) => Tokens::fixed(*tokens),

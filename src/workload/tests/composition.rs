@@ -3,9 +3,10 @@
 use super::{completes_after, drive, read, table, workload};
 use crate::dist::Dist;
 use crate::time::Span;
+use crate::workload::geography::{geography_notice, geography_of, origin_label};
 use crate::workload::{
-    AffinityBy, CompiledTrace, GlobalPrefix, OriginAssignment, Request, SharedPrefix, SyntheticParams,
-    Tokens, TraceParams, Until, Window, WorkloadKind, check, open, workload_key,
+    AffinityBy, CompiledTrace, Curve, GlobalPrefix, OriginAssignment, Request, SharedPrefix, SyntheticParams,
+    Tokens, TraceParams, Until, Window, WorkloadKind, WorkloadParams, check, open, workload_key,
 };
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -167,4 +168,44 @@ fn prompts_have_a_home_to_the_degree_asked() {
     };
     assert_eq!(homes(&send(1.0)).len(), 3, "one origin a prompt");
     assert_eq!(homes(&send(0.0)).len(), 6, "every prompt everywhere");
+}
+
+#[test]
+fn countries_become_origins_and_what_is_left_is_counted() {
+    // By code, by name, by continent; Antarctica is nobody's, and a row may name an origin or nothing.
+    let says = [("DE", 40), ("france", 30), ("JP", 20), ("AQ", 7), ("asia-pacific", 2)];
+    let mut rows: Vec<String> = Vec::new();
+    for (name, count) in says {
+        for _ in 0..count {
+            let t = rows.len();
+            rows.push(format!(r#"{{"t_ns":{t},"in":9,"out":9,"origin":"{name}"}}"#));
+        }
+    }
+    rows.push(r#"{"t_ns":500,"in":9,"out":9}"#.to_owned());
+    let mut params = workload("w", WorkloadKind::Trace(trace(&format!("{HEAD}\n{}", rows.join("\n")))));
+    let mut names = table(&[("germany", 1.0), ("europe", 1.0), ("asia-pacific", 1.0)]);
+    assert_eq!(check(&params, &names, 16).len(), 4, "no origin lists countries: names are mistakes");
+    for (row, places) in names.origins.iter_mut().zip([&["DE"][..], &["europe"], &["asia", "oceania"]]) {
+        row.geography.countries = places.iter().map(|&place| place.to_owned()).collect();
+    }
+    assert_eq!(check(&params, &names, 16), vec![]);
+    let mut source = open(&params, &names, 16, workload_key(1, "w"));
+    let sent = drive(source.as_mut(), completes_after(Span(7)));
+    let from = |at: std::ops::Range<u64>, origin: u32| {
+        sent.iter().filter(|r| at.contains(&r.at.0)).all(|r| r.origin.0 == origin)
+    };
+    assert!(from(0..40, 0) && from(40..70, 1) && from(70..90, 2) && from(97..99, 2));
+    let report = geography_of(&params, &names).unwrap();
+    assert_eq!((report.requests, report.drawn, report.unmapped.get("AQ")), (100, 8, Some(&7)));
+    let notice = geography_notice(&params, &names).unwrap();
+    assert!(
+        notice.starts_with("7 of 100 requests come from countries that no origin lists (AQ 7)"),
+        "{notice}"
+    );
+    let label = |params: &WorkloadParams| origin_label(params, &names, "3");
+    assert_eq!(label(&params).as_deref(), Some("synthetic(static, seed 3, affinity 0)"));
+    params.setting.rate_curve = Some(Curve::chat());
+    assert_eq!(label(&params).as_deref(), Some("synthetic(diurnal, seed 3, affinity 0)"));
+    params.origins = OriginAssignment::Single(crate::id::OriginId(1));
+    assert_eq!(label(&params).as_deref(), Some("synthetic(single europe, seed 3, affinity 0)"));
 }
