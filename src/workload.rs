@@ -1,6 +1,7 @@
 //! Who asks for what, when. Knows requests, sessions, arrival processes, trace formats; must not know regions'
 //! hardware, routing or time to serve. One reader or generator a file.
 
+mod allowed;
 mod arrivals;
 pub mod as_sent;
 mod assign;
@@ -48,6 +49,7 @@ pub mod trace;
 pub mod write;
 mod writer;
 
+pub use allowed::nowhere;
 pub use chain::{Chain, Run};
 pub use check::{check, unknown_names};
 pub use clock::UtcStart;

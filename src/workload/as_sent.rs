@@ -5,7 +5,7 @@
 use super::data::{Blocks, Start, TraceData, TraceNames, TraceRow};
 use super::params::{OriginTable, WorkloadParams};
 use super::request::Request;
-use crate::id::{DataClassId, Id};
+use crate::id::{DataClassId, Id, RegionId};
 use crate::observe::Outcome;
 use crate::rng::Key;
 use crate::time::{SimTime, Span};
@@ -30,7 +30,8 @@ pub struct Sent {
 
 /// The requests of `workload` that a run has sent, in the order in which it sent them, each at its time: an open loop.
 /// A replay of the trace in a run that is otherwise the same gives the same outcomes. What a workload says of all its
-/// requests (shift, allowed regions, timeout) is not in the rows: the replay's workload says it.
+/// requests (shift, allowed regions, timeout) is not in the rows: the replay's workload says it. A row has allowed
+/// regions where its own are fewer.
 ///
 /// `key` and the rest are what [`super::open`] was given. Blocks, sessions and keys are those of the run itself
 /// ([`TraceData::as_run`]).
@@ -86,7 +87,7 @@ pub fn record(
         let told = sent[index];
         rows.push((
             told.place,
-            row(&mut data, &request, told.at.since(SimTime::ZERO).saturating_sub(shift)),
+            row(&mut data, workload, &request, told.at.since(SimTime::ZERO).saturating_sub(shift)),
             request.key,
         ));
         if told.outcome != Outcome::InFlight {
@@ -111,14 +112,20 @@ fn names(table: &OriginTable) -> TraceNames {
         origins: table.origins.iter().map(|origin| origin.name.clone()).collect(),
         classes: table.classes.clone(),
         data_classes: table.data_classes.clone(),
+        regions: table.regions.clone(),
         ..TraceNames::default()
     }
 }
 
-fn row(data: &mut TraceData, request: &Request, at: Span) -> TraceRow {
+fn row(data: &mut TraceData, workload: &WorkloadParams, request: &Request, at: Span) -> TraceRow {
     let known = |index: usize, names: &[String]| (index < names.len()).then_some(index as u32);
     let from = data.runs.len();
     data.runs.extend_from_slice(request.chain.runs());
+    let own = request.allowed.filter(|_| request.allowed != workload.setting.allowed);
+    let allowed = own.and_then(|own| {
+        let regions = 0..data.names.regions.len();
+        data.intern_allowed(regions.filter(|&index| own.contains(RegionId::new(index))).map(|i| i as u32).collect())
+    });
     TraceRow {
         start: Start::At(at.0),
         input: request.prompt_tokens,
@@ -133,6 +140,7 @@ fn row(data: &mut TraceData, request: &Request, at: Span) -> TraceRow {
             .then(|| known(request.data_class.index(), &data.names.data_classes))
             .flatten(),
         priority: Some(request.priority),
+        allowed,
         ..TraceRow::EMPTY
     }
 }

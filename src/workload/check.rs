@@ -159,6 +159,7 @@ pub fn unknown_names(trace: &CompiledTrace, table: &OriginTable) -> Vec<TraceFin
         ("origin", &names.origins, &origins),
         ("class", &names.classes, &table.classes),
         ("data_class", &names.data_classes, &table.data_classes),
+        ("allowed_regions", &names.regions, &table.regions),
     ]
     .into_iter()
     .enumerate()

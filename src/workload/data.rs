@@ -6,6 +6,7 @@ use super::clock::UtcStart;
 use crate::digest::Digest;
 use crate::rng::hash_name;
 use crate::time::Span;
+use std::collections::BTreeMap;
 
 /// The longest prompt or output that is believed, in tokens (our choice: 16 times the longest context on the
 /// market; larger numbers are mistakes).
@@ -61,12 +62,30 @@ pub struct TraceNames {
     pub classes: Vec<String>,
     /// Residency classes.
     pub data_classes: Vec<String>,
-    /// The line in which each origin, class and data class is first named; empty where lines are not known.
-    pub lines: [Vec<u64>; 3],
+    /// Regions that rows may go to alone.
+    pub regions: Vec<String>,
+    /// The different lists of them that rows have: indices into `regions`, ascending.
+    pub allowed: Vec<Vec<u32>>,
+    /// The line in which each origin, class, data class and region is first named; empty where lines are not known.
+    pub lines: [Vec<u64>; 4],
+    /// The first line of each combination of allowed regions with what else says where a request may go.
+    pub bound: BTreeMap<Bound, u64>,
+}
+
+/// What a row that may go to some regions alone says of where it may go, as indices into the names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Bound {
+    /// Its list of allowed regions.
+    pub allowed: u32,
+    /// Its data class, if it names one.
+    pub data_class: Option<u32>,
+    /// Its origin, if it names one.
+    pub origin: Option<u32>,
 }
 
 impl TraceNames {
-    /// The line in which name number `index` of kind 0 (origins), 1 (classes) or 2 (data classes) first stands.
+    /// The line in which name number `index` of kind 0 (origins), 1 (classes), 2 (data classes) or 3 (regions) first
+    /// stands.
     pub fn line(&self, kind: usize, index: usize) -> Option<u64> {
         self.lines[kind].get(index).copied().filter(|&line| line > 0)
     }
@@ -144,6 +163,8 @@ pub struct TraceRow {
     pub data_class: Option<u32>,
     /// Its priority, if it has one.
     pub priority: Option<u8>,
+    /// Index into the names' lists of allowed regions, if it may go to some regions alone.
+    pub allowed: Option<u32>,
 }
 
 impl TraceRow {
@@ -161,6 +182,7 @@ impl TraceRow {
         class: None,
         data_class: None,
         priority: None,
+        allowed: None,
     };
 }
 
@@ -204,14 +226,15 @@ pub enum Blocks {
 }
 
 impl TraceData {
-    /// The index of `name` among the names of `kind` (0 origins, 1 classes, 2 data classes), added if new as seen in
-    /// `line`; `None` when there are [`MAX_NAMES`] others.
+    /// The index of `name` among the names of `kind` (0 origins, 1 classes, 2 data classes, 3 regions), added if new as
+    /// seen in `line`; `None` when there are [`MAX_NAMES`] others.
     pub(super) fn intern(&mut self, kind: usize, name: &str, line: u64) -> Option<u32> {
-        let TraceNames { origins, classes, data_classes, lines } = &mut self.names;
+        let TraceNames { origins, classes, data_classes, regions, lines, .. } = &mut self.names;
         let names = match kind {
             0 => origins,
             1 => classes,
-            _ => data_classes,
+            2 => data_classes,
+            _ => regions,
         };
         if let Some(index) = names.iter().position(|known| known == name) {
             return Some(index as u32);
@@ -222,6 +245,20 @@ impl TraceData {
         names.push(name.to_owned());
         lines[kind].push(line);
         Some(names.len() as u32 - 1)
+    }
+    /// The index of a list of regions among the names' lists, added if new; `None` when there are [`MAX_NAMES`] others.
+    pub(super) fn intern_allowed(&mut self, mut list: Vec<u32>) -> Option<u32> {
+        list.sort_unstable();
+        list.dedup();
+        let lists = &mut self.names.allowed;
+        if let Some(index) = lists.iter().position(|known| *known == list) {
+            return Some(index as u32);
+        }
+        if lists.len() >= MAX_NAMES {
+            return None;
+        }
+        lists.push(list);
+        Some(lists.len() as u32 - 1)
     }
     /// Hash of the canonical rows: what they mean, not how the file spells it. Path, format, compression and
     /// the spelling of JSON do not count, nor what was measured: it moves nothing in a replay.
@@ -283,6 +320,17 @@ impl TraceData {
             digest.word(PARENT ^ index as u64);
             digest.word(row.parent);
         }
+        for (index, row) in self.rows.iter().enumerate() {
+            let Some(allowed) = row.allowed else { continue };
+            let mut names: Vec<&str> = self.names.allowed[allowed as usize]
+                .iter()
+                .map(|&region| self.names.regions[region as usize].as_str())
+                .collect();
+            names.sort_unstable();
+            digest.word(ALLOWED ^ index as u64);
+            digest.word(names.len() as u64);
+            names.into_iter().for_each(|name| digest.text(name));
+        }
         if self.as_run {
             digest.word(AS_RUN);
             self.keys.iter().for_each(|&key| digest.word(key));
@@ -295,3 +343,4 @@ impl TraceData {
 const AFTER: u64 = hash_name("trace/after");
 const AS_RUN: u64 = hash_name("trace/as-run");
 const PARENT: u64 = hash_name("trace/parent");
+const ALLOWED: u64 = hash_name("trace/allowed-regions");

@@ -36,6 +36,8 @@ pub(super) enum Kind {
     Flag,
     /// A name or an integer.
     Name,
+    /// A list of names in quotes.
+    Texts,
     /// A list of integers.
     Ids,
     /// A list of numbers from 0 on.
@@ -74,6 +76,10 @@ fn wrong(value: &Value, kind: Kind) -> Option<String> {
         Kind::Flag => Some("must be true or false".to_owned()),
         Kind::Name if value.is_string() || value.as_i64().is_some() || value.as_u64().is_some() => None,
         Kind::Name => Some("must be a name in quotes or an integer".to_owned()),
+        Kind::Texts => match value.as_array() {
+            Some(list) if list.iter().all(Value::is_string) => None,
+            _ => Some("must be a list of names in quotes".to_owned()),
+        },
         Kind::Ids => match value.as_array() {
             None => Some("must be a list of integers".to_owned()),
             Some(ids) => ids.iter().enumerate().find_map(|(index, id)| {

@@ -406,6 +406,10 @@ pub struct OriginTable {
     pub classes: Vec<String>,
     /// Names of the data classes, by id; 0 is unrestricted.
     pub data_classes: Vec<String>,
+    /// Names of the regions, by id.
+    pub regions: Vec<String>,
+    /// By data class, the regions whose replicas may process it: those that have some.
+    pub served_in: Vec<RegionSet>,
 }
 
 /// An origin, as a workload sees it.

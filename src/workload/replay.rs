@@ -8,8 +8,8 @@ use super::request::{Request, Source};
 use super::spread;
 pub(super) use super::trace::session_id;
 use super::trace::{CompiledTrace, request_key};
-use super::{geography, groups};
-use crate::id::{ClassId, DataClassId, Id, OriginId, TenantId};
+use super::{allowed, geography, groups};
+use crate::id::{ClassId, DataClassId, Id, OriginId, RegionSet, TenantId};
 use crate::observe::Outcome;
 use crate::rng::{Key, hash_name};
 use crate::time::{MAX_TIME, SimTime};
@@ -48,6 +48,7 @@ struct Resolved {
     origins: Vec<Option<OriginId>>,
     classes: Vec<Option<ClassId>>,
     data_classes: Vec<Option<DataClassId>>,
+    allowed: Vec<RegionSet>,
 }
 
 fn find<I: Id>(names: &[String], known: &[String]) -> Vec<Option<I>> {
@@ -98,6 +99,7 @@ impl Replay {
             origins: origins.map(|name| geography::origin_of(name, table)).collect(),
             classes: find(&trace.names().classes, &table.classes),
             data_classes: find(&trace.names().data_classes, &table.data_classes),
+            allowed: allowed::sets(trace.names(), table),
         };
         Replay {
             limit,
@@ -169,7 +171,7 @@ impl Source for Replay {
         let data_class = named(row.data_class).and_then(|class| self.names.data_classes[class]);
         let of_origin = || self.origin_data_class.get(request.origin.index()).copied();
         request.data_class = data_class.or(self.data_class).or_else(of_origin).unwrap_or_default();
-        request.allowed = None;
+        request.allowed = named(row.allowed).map(|list| self.names.allowed[list]);
         request.priority = row.priority.unwrap_or(self.priority);
         request.prompt_tokens = row.input;
         request.output_tokens = row.output;

@@ -1,5 +1,6 @@
 //! Tests of the workload as a whole: readers on bad files, compiled sharing, sources against each other.
 
+mod allowed;
 mod arrivals;
 mod chat_trace;
 mod compile;
@@ -52,6 +53,7 @@ fn table(origins: &[(&str, f64)]) -> OriginTable {
         origins: origins.iter().enumerate().map(row).collect(),
         classes: vec!["interactive".to_owned(), "batch".to_owned()],
         data_classes: vec!["none".to_owned(), "eu".to_owned()],
+        ..OriginTable::default()
     }
 }
 

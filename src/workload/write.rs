@@ -78,6 +78,10 @@ pub fn write_line(
         class: name(&names.classes, row.class),
         data_class: name(&names.data_classes, row.data_class),
         priority: row.priority,
+        allowed_regions: row.allowed.map(|list| {
+            let name = |&region: &u32| Cow::Owned(names.regions[region as usize].clone());
+            names.allowed[list as usize].iter().map(name).collect()
+        }),
         ttft_ns: beside.measured.ttft.map(|span| span.0),
         e2e_ns: beside.measured.e2e.map(|span| span.0),
     };

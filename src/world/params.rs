@@ -163,8 +163,11 @@ impl WorldParams {
             data_class: origin.data_class,
             geography: origin.geography.clone(),
         });
+        let with_pools: RegionSet = self.pools.iter().map(|pool| pool.region).collect();
         OriginTable {
             origins: origins.collect(),
+            regions: self.regions.iter().map(|region| region.name.clone()).collect(),
+            served_in: self.data_classes.iter().map(|rule| rule.process_in.and(with_pools)).collect(),
             classes: self.classes.iter().map(|class| class.name.clone()).collect(),
             data_classes: self.data_classes.iter().map(|class| class.name.clone()).collect(),
         }

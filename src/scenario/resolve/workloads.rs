@@ -3,7 +3,7 @@
 use super::Resolver;
 use super::demand::length_of;
 use crate::dist::Dist;
-use crate::id::{ClassId, DataClassId, Id, IdVec, OriginId, SourceId};
+use crate::id::{ClassId, DataClassId, Id, IdVec, OriginId, RegionId, RegionSet, SourceId};
 use crate::scenario::diagnostic::Diagnostic;
 use crate::scenario::document::At;
 use crate::scenario::raw::workload::{RawArrivals, RawShared};
@@ -27,6 +27,8 @@ impl Resolver<'_> {
     /// The workloads, and about how long arrivals go on.
     pub(super) fn workloads(
         &mut self,
+        regions: &[String],
+        with_pools: &[bool],
         origins: &IdVec<OriginId, OriginParams>,
         classes: &IdVec<ClassId, ClassParams>,
         data_classes: &IdVec<DataClassId, ResidencyParams>,
@@ -41,7 +43,11 @@ impl Resolver<'_> {
                 .help("add `[workloads.main.synthetic]`, or `[workloads.main.trace]` with `path`");
             self.push(item);
         }
+        let with_pools: RegionSet =
+            with_pools.iter().enumerate().filter(|(_, has)| **has).map(|(i, _)| RegionId::new(i)).collect();
         let table = OriginTable {
+            regions: regions.to_vec(),
+            served_in: data_classes.iter().map(|class| class.process_in.and(with_pools)).collect(),
             origins: origins
                 .iter()
                 .map(|origin| OriginRow {
@@ -158,10 +164,12 @@ impl Resolver<'_> {
         };
         if let (WorkloadKind::Trace(params), Some(raw)) = (&workload.kind, &raw.trace) {
             self.names_of_trace(name, raw, params, table);
+            self.requests_that_go_nowhere(name, raw, &workload, table);
         }
         for problem in crate::workload::check(&workload, table, block_tokens) {
             // Said already, with the trace's own lines.
-            if ["trace.origin", "trace.class", "trace.data_class"].contains(&problem.field.as_str()) {
+            const SAID: [&str; 4] = ["trace.origin", "trace.class", "trace.data_class", "trace.allowed_regions"];
+            if SAID.contains(&problem.field.as_str()) {
                 continue;
             }
             // Said already, where origins are read.
@@ -197,7 +205,7 @@ impl Resolver<'_> {
         }
         let place = self.place(&["workloads", name, "trace", "path"], At::Value);
         let mut item =
-            Diagnostic::error(place, "a trace names only origins and classes that the scenario has").label(
+            Diagnostic::error(place, "a trace names only origins, classes and regions that the scenario has").label(
                 match unknown.len() {
                     1 => "it names one that is not here".to_owned(),
                     count => format!("it names {count} that are not here"),
@@ -213,6 +221,33 @@ impl Resolver<'_> {
             item = item.note(format!("and {more} more"));
         }
         self.push(item.help("name them in the scenario, or rename them in the trace"));
+    }
+
+    /// Rows that no region may serve.
+    fn requests_that_go_nowhere(
+        &mut self,
+        name: &str,
+        raw: &RawTrace,
+        workload: &WorkloadParams,
+        table: &OriginTable,
+    ) {
+        let found = crate::workload::nowhere(workload, table);
+        if found.is_empty() {
+            return;
+        }
+        let place = self.place(&["workloads", name, "trace", "path"], At::Value);
+        let mut item = Diagnostic::error(place, "a request of a trace may go to some region with a pool")
+            .label(match found.len() {
+                1 => "it has one that may go nowhere".to_owned(),
+                count => format!("it has {count} kinds that may go nowhere"),
+            });
+        for finding in found.iter().take(crate::workload::TraceErrors::LIMIT) {
+            item = item.note(format!("{}:{}: {finding}", raw.path, finding.line));
+        }
+        if let more @ 1.. = found.len().saturating_sub(crate::workload::TraceErrors::LIMIT) {
+            item = item.note(format!("and {more} more"));
+        }
+        self.push(item.help("allow more regions in the trace, the workload or the residency class"));
     }
 
     fn trace(

@@ -5,7 +5,7 @@ use super::{Beginning, Reader};
 use crate::workload::Run;
 use crate::workload::chains::{ChainCheck, coverage};
 use crate::workload::clock::UtcStart;
-use crate::workload::data::{Blocks, MAX_NAMES, Start, TraceData, TraceRow};
+use crate::workload::data::{Blocks, Bound, MAX_NAMES, Start, TraceData, TraceRow};
 use crate::workload::each_line::each_line;
 use crate::workload::error::{TraceErrors, TraceFinding};
 use crate::workload::fields::{Field, Kind, diagnose, nanoseconds, tokens};
@@ -106,13 +106,15 @@ pub(in crate::workload) struct Line<'a> {
     pub data_class: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub priority: Option<u8>,
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    pub allowed_regions: Option<Vec<Cow<'a, str>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ttft_ns: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub e2e_ns: Option<u64>,
 }
 
-const FIELDS: [Field; 20] = [
+const FIELDS: [Field; 21] = [
     Field::may("id", Kind::Integer(u64::MAX)),
     Field::may("t_ns", Kind::Integer(u64::MAX)),
     Field::must("in", Kind::Integer(u64::MAX)),
@@ -131,6 +133,7 @@ const FIELDS: [Field; 20] = [
     Field::may("class", Kind::Text),
     Field::may("data_class", Kind::Text),
     Field::may("priority", Kind::Integer(u8::MAX as u64)),
+    Field::may("allowed_regions", Kind::Texts),
     Field::may("ttft_ns", Kind::Integer(u64::MAX)),
     Field::may("e2e_ns", Kind::Integer(u64::MAX)),
 ];
@@ -247,6 +250,7 @@ impl Rows {
         let origin = name(number, "origin", 0, data, line.origin.as_deref())?;
         let class = name(number, "class", 1, data, line.class.as_deref())?;
         let data_class = name(number, "data_class", 2, data, line.data_class.as_deref())?;
+        let allowed = allowed(number, &line, data)?;
         let row = data.rows.len();
         if let Some(id) = line.id
             && self.by_id.contains_key(&id)
@@ -270,6 +274,9 @@ impl Rows {
             self.last_turn.insert(session, turn);
         }
         data.after.extend(after.iter().map(|&waits_for| (row as u32, waits_for)));
+        if let Some(allowed) = allowed {
+            data.names.bound.entry(Bound { allowed, data_class, origin }).or_insert(number);
+        }
         data.measured.set(row, line.ttft_ns, line.e2e_ns);
         let (tenant, priority) = (line.tenant.unwrap_or(0), line.priority);
         data.rows.push(TraceRow {
@@ -285,6 +292,7 @@ impl Rows {
             class,
             data_class,
             priority,
+            allowed,
         });
         Ok(())
     }
@@ -434,6 +442,24 @@ fn name(
             rule,
             "Use `tenant` or `session` for what is many",
         )
+    })
+}
+
+/// The list of regions to which a line may go alone.
+fn allowed(number: u64, line: &Line<'_>, data: &mut TraceData) -> Result<Option<u32>, TraceFinding> {
+    const FIELD: &str = "allowed_regions";
+    let Some(regions) = &line.allowed_regions else { return Ok(None) };
+    if regions.is_empty() {
+        let next = "Name regions of the scenario, or leave it out for all";
+        return Err(TraceFinding::new(number, FIELD, "[]", "must name at least one region", next));
+    }
+    let mut list = Vec::with_capacity(regions.len());
+    for region in regions {
+        list.extend(name(number, FIELD, 3, data, Some(region))?);
+    }
+    data.intern_allowed(list).map(Some).ok_or_else(|| {
+        let rule = format!("a trace may have at most {MAX_NAMES} different lists");
+        TraceFinding::new(number, FIELD, "one more", rule, "Allow the same regions to more requests")
     })
 }
 

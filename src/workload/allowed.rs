@@ -1,0 +1,65 @@
+//! Requests of a trace that may go to some regions alone. Knows names of regions and which data classes are served
+//! where; must not know replicas.
+
+use super::data::{Bound, TraceNames};
+use super::error::TraceFinding;
+use super::geography::origin_of;
+use super::params::{OriginAssignment, OriginTable, WorkloadKind, WorkloadParams};
+use crate::id::{DataClassId, Id, RegionId, RegionSet};
+
+/// The trace's lists of regions as sets; a name that the scenario has not is in none.
+pub(super) fn sets(names: &TraceNames, table: &OriginTable) -> Vec<RegionSet> {
+    let known = |&region: &u32| {
+        let name = &names.regions[region as usize];
+        table.regions.iter().position(|other| other == name).map(RegionId::new)
+    };
+    names.allowed.iter().map(|list| list.iter().filter_map(known).collect()).collect()
+}
+
+/// Rows that no region may serve, for what they and the workload allow and what their data class allows: one finding
+/// for each combination, with its first line. Where a row's data class follows from an origin that is drawn, it is
+/// found only if no origin leaves it a region.
+pub fn nowhere(workload: &WorkloadParams, table: &OriginTable) -> Vec<TraceFinding> {
+    let WorkloadKind::Trace(params) = &workload.kind else { return Vec::new() };
+    let names = params.trace.names();
+    let sets = sets(names, table);
+    let everywhere = workload.setting.allowed.unwrap_or(RegionSet::ALL);
+    let served = |class: DataClassId| table.served_in.get(class.index()).copied().unwrap_or(RegionSet::ALL);
+    let mut found = Vec::new();
+    for (&Bound { allowed, data_class, origin }, &line) in &names.bound {
+        let list = &names.allowed[allowed as usize];
+        let shown: Vec<&str> = list.iter().map(|&region| names.regions[region as usize].as_str()).collect();
+        if !shown.iter().all(|name| table.regions.iter().any(|known| known == name)) {
+            continue;
+        }
+        let own = data_class.and_then(|class| {
+            let name = &names.data_classes[class as usize];
+            table.data_classes.iter().position(|known| known == name).map(DataClassId::new)
+        });
+        let at = match workload.origins {
+            OriginAssignment::Single(origin) => Some(origin),
+            OriginAssignment::Weighted { .. } => {
+                origin.and_then(|origin| origin_of(&names.origins[origin as usize], table))
+            }
+        };
+        let of_origin = at.and_then(|origin| table.origins.get(origin.index())).map(|row| row.data_class);
+        let classes: Vec<DataClassId> = match own.or(workload.data_class).or(of_origin) {
+            Some(class) => vec![class],
+            None => table.origins.iter().map(|row| row.data_class).collect(),
+        };
+        let here = sets[allowed as usize].and(everywhere);
+        if classes.iter().any(|&class| !here.and(served(class)).is_empty()) {
+            continue;
+        }
+        let class = classes.first().and_then(|class| table.data_classes.get(class.index()));
+        let rule = match class {
+            Some(class) => format!("none of these serves requests of data class `{class}` in this workload"),
+            None => "none of these serves requests of this workload".to_owned(),
+        };
+        let value = format!("[{}]", shown.join(", "));
+        let next = "Allow a region that has a pool and may process them";
+        found.push(TraceFinding::new(line, "allowed_regions", value, rule, next));
+    }
+    found.sort_by_key(|finding| finding.line);
+    found
+}
