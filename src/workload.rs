@@ -11,6 +11,7 @@ mod check;
 pub mod clock;
 pub mod closed_loop;
 pub mod columns;
+mod copies;
 pub mod curve;
 pub mod data;
 mod each_line;
@@ -60,9 +61,9 @@ pub use error::{TraceErrors, TraceFinding, WorkloadError};
 pub use generate::{Generated, generate_trace, generate_workload, workload_key};
 pub use options::{OnBadLine, ReadOptions, TraceFormat};
 pub use params::{
-    AffinityBy, Arrivals, AtLimit, Clients, Geography, GlobalPrefix, OriginAssignment, OriginRow,
-    OriginTable, PoolParams, RateStage, Setting, SharedPrefix, SyntheticParams, Tenancy, Tokens, TraceParams,
-    Until, Window, WorkloadKind, WorkloadParams,
+    AffinityBy, Apart, Arrivals, AtLimit, Clients, CopiesShare, Geography, GlobalPrefix, OriginAssignment,
+    OriginRow, OriginTable, PoolParams, RateStage, Setting, SharedPrefix, SyntheticParams, Tenancy, Tokens,
+    TraceParams, Until, Window, WorkloadKind, WorkloadParams,
 };
 pub use read::read_trace;
 pub use readers::READERS;

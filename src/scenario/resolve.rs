@@ -212,7 +212,8 @@ pub(super) fn resolve(
     let with_pools: Vec<bool> = regions.ids().map(|id| pools.iter().any(|pool| pool.region == id)).collect();
     let data_classes = this.residency(&names, &region_facts, &with_pools);
     let origins = this.origins(&names, &with_pools, &data_classes);
-    let (workloads, length) = this.workloads(&names, &with_pools, &origins, &classes, &data_classes, block_tokens);
+    let (workloads, length) =
+        this.workloads(&names, &with_pools, &origins, &classes, &data_classes, block_tokens);
     let policies = this.policies(&names, &origins, &data_classes, &workloads);
     let warmup = raw.warmup.unwrap_or_default().0;
     let horizon = this.horizon(warmup);

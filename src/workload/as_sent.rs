@@ -124,7 +124,9 @@ fn row(data: &mut TraceData, workload: &WorkloadParams, request: &Request, at: S
     let own = request.allowed.filter(|_| request.allowed != workload.setting.allowed);
     let allowed = own.and_then(|own| {
         let regions = 0..data.names.regions.len();
-        data.intern_allowed(regions.filter(|&index| own.contains(RegionId::new(index))).map(|i| i as u32).collect())
+        data.intern_allowed(
+            regions.filter(|&index| own.contains(RegionId::new(index))).map(|i| i as u32).collect(),
+        )
     });
     TraceRow {
         start: Start::At(at.0),

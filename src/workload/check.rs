@@ -122,9 +122,12 @@ fn replay(errors: &mut Errors, params: &TraceParams, table: &OriginTable, block_
         "Leave it out to replay all",
     );
     let sample = params.sample;
-    let sound = sample > 0.0 && sample <= 1.0;
-    let next = "Give the share of sessions to replay; a trace has no more than all";
-    errors.need(sound, "scale", sample, "must be above 0 and at most 1 for a trace", next);
+    let sound = sample > 0.0 && sample <= 1e3;
+    let next = "Give the share of sessions to replay; above 1 they are copied";
+    errors.need(sound, "scale", sample, "must be above 0 and at most 1000", next);
+    let rows = summary.requests as f64 * sample.max(1.0).ceil();
+    let rule = "a trace and its copies have less than 4,294,967,295 rows";
+    errors.need(!sound || rows < f64::from(u32::MAX), "scale", sample, rule, "Copy it fewer times");
     if let Some(window) = params.window {
         let rule = "must be above 0";
         errors.need(window.lasts.0 > 0, "trace.window.for", window.lasts, rule, "Give how long it is");

@@ -65,6 +65,8 @@ pub struct ReadOptions {
     /// Coding-agent sessions of equal model, tool and system lengths share the blocks of that prefix, which the file
     /// tells apart.
     pub restore_shared_prefix: bool,
+    /// The scope of its block ids, over what the file says: traces of one scope mean the same blocks by the same ids.
+    pub id_scope: Option<String>,
 }
 
 /// Default of [`ReadOptions::session_rate`], in sessions a second (our choice: one every ten seconds; the published

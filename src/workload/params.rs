@@ -151,10 +151,45 @@ pub struct TraceParams {
     /// Keep the file's timestamps even where they sit on a coarse clock grid. By default the requests of a grid
     /// cell are spread over it.
     pub raw_times: bool,
-    /// Share of the sessions that are replayed, above 0 to 1: whole sessions, each by a draw of its own.
+    /// Share of the sessions that are replayed, above 0 to 1: whole sessions, each by a draw of its own. Above 1,
+    /// sessions are copied, the last copy in part.
     pub sample: f64,
+    /// What copies of a session share with it.
+    #[serde(skip_serializing_if = "CopiesShare::is_nothing")]
+    pub copies_share: CopiesShare,
+    /// What keeps it apart from another workload that replays the same trace.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub apart: Option<Apart>,
     /// Only sessions that begin within a part of the file's time; what is before it is left out.
     pub window: Option<Window>,
+}
+
+/// Which blocks the copies of a trace's sessions share with the trace.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CopiesShare {
+    /// None.
+    #[default]
+    Nothing,
+    /// The first blocks that more than ten requests and more than one of a hundred begin with: tools, system prompts.
+    Universal,
+}
+
+impl CopiesShare {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+    fn is_nothing(&self) -> bool {
+        *self == CopiesShare::Nothing
+    }
+}
+
+/// What keeps a workload's requests apart from those of another that replays the same trace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Apart {
+    /// The salt of its blocks.
+    pub salt: u64,
+    /// Both declare one scope of block ids: they share what the trace tells, and only the blocks are salted that it does
+    /// not tell (answers, partial blocks).
+    pub shares: bool,
 }
 
 /// A part of a trace's own time, before `speed`.
@@ -173,7 +208,16 @@ fn summary_of<S: serde::Serializer>(trace: &Arc<CompiledTrace>, to: S) -> Result
 impl TraceParams {
     /// A replay as recorded.
     pub fn new(trace: Arc<CompiledTrace>) -> TraceParams {
-        TraceParams { trace, speed: 1.0, limit: None, raw_times: false, sample: 1.0, window: None }
+        TraceParams {
+            trace,
+            speed: 1.0,
+            limit: None,
+            raw_times: false,
+            sample: 1.0,
+            copies_share: CopiesShare::Nothing,
+            apart: None,
+            window: None,
+        }
     }
 }
 

@@ -20,6 +20,15 @@ pub(super) fn identity_of(row: &TraceRow) -> u64 {
     mix2(mix2(mix2(ROWS, at), lengths), u64::from(row.tenant))
 }
 
+/// What a row's fate is drawn by: its session, its parent's where it is a sub-agent's; what it says where it has none.
+pub(super) fn root_of(row: &TraceRow) -> u64 {
+    match (row.parent, row.session) {
+        (0, 0) => identity_of(row),
+        (0, session) => session,
+        (parent, _) => parent,
+    }
+}
+
 /// Which part of a trace is replayed: whole sessions.
 pub(super) struct Part {
     sample: Option<(f64, Key)>,
@@ -47,13 +56,7 @@ impl Part {
             };
             (window.from.0..window.from.0.saturating_add(window.lasts.0)).contains(&begins)
         };
-        // A sub-agent goes with its parent.
-        let identity = || match (row.parent, row.session) {
-            (0, 0) => identity_of(row),
-            (0, session) => session,
-            (parent, _) => parent,
-        };
         self.window.as_ref().is_none_or(within)
-            && self.sample.is_none_or(|(share, key)| key.at(identity()).unit() < share)
+            && self.sample.is_none_or(|(share, key)| key.at(root_of(row)).unit() < share)
     }
 }

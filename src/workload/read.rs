@@ -44,6 +44,9 @@ pub fn read_lines(mut lines: Lines, path: &Path, options: &ReadOptions) -> Resul
     }
     let mut data = (reader.read)(&mut lines, options, &mut errors);
     data.path = path.display().to_string();
+    if let Some(scope) = &options.id_scope {
+        data.id_scope.clone_from(scope);
+    }
     if errors.is_empty() && data.rows.is_empty() {
         let skipped = std::mem::take(&mut errors.skipped);
         match skipped.1.into_iter().next() {

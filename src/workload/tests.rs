@@ -5,6 +5,7 @@ mod arrivals;
 mod chat_trace;
 mod compile;
 mod composition;
+mod copies;
 mod depend;
 mod formats;
 mod fuzz;

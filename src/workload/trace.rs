@@ -27,6 +27,8 @@ pub struct CompiledTrace {
     /// Per row, how many rows it waits for.
     waits: Vec<u32>,
     measured: Measurements,
+    /// Its block ids have a declared scope.
+    scoped: bool,
     utc_start: Option<UtcStart>,
     /// Indices of the rows that are sent at a time of their own, in order of time, then of the file.
     arrivals: Vec<u32>,
@@ -39,6 +41,8 @@ pub(super) struct CompiledRow {
     pub row: TraceRow,
     pub runs_from: usize,
     pub runs_to: usize,
+    /// The last run stands for blocks that the file does not tell.
+    pub tail: bool,
 }
 
 /// What a plan and a manifest show of a trace.
@@ -122,12 +126,18 @@ impl CompiledTrace {
             "" => mix2(CONTENT_SCOPE, content_hash),
             name => scope_of(name),
         };
-        let mut blocks = Compiler { data, engine, scope, chain: Chain::new() };
+        // Traces of one scope share what they tell; what they do not tell is each one's own.
+        let tails = match data.id_scope.as_str() {
+            "" => mix2(scope, TAIL),
+            _ => mix2(mix2(scope, TAIL), content_hash),
+        };
+        let mut blocks = Compiler { data, engine, scope, tails, rest: 0, chain: Chain::new() };
         let (mut rows, mut runs) = (Vec::with_capacity(data.rows.len()), Vec::new());
         for (index, row) in data.rows.iter().enumerate() {
             let runs_from = runs.len();
             runs.extend_from_slice(blocks.chain(index, row));
-            rows.push(CompiledRow { row: *row, runs_from, runs_to: runs.len() });
+            let tail = blocks.rest > 0;
+            rows.push(CompiledRow { row: *row, runs_from, runs_to: runs.len(), tail });
         }
         let (followers_from, followers, waits) = links(data);
         let at = |index: u32| match rows[index as usize].row.start {
@@ -179,10 +189,15 @@ impl CompiledTrace {
             followers,
             waits,
             measured: data.measured.clone(),
+            scoped: !data.id_scope.is_empty(),
             utc_start: data.utc_start,
             arrivals,
             notices,
         })
+    }
+    /// Whether its file or its reader's options declare a scope of block ids, which other traces may share.
+    pub fn has_id_scope(&self) -> bool {
+        self.scoped
     }
     /// What was measured of row `row` of the file where it was recorded.
     pub fn measured(&self, row: u32) -> Measured {
@@ -260,6 +275,10 @@ struct Compiler<'a> {
     data: &'a TraceData,
     engine: u32,
     scope: u64,
+    /// The salt of blocks that the file does not tell.
+    tails: u64,
+    /// How many such blocks the last chain ends with.
+    rest: u32,
     chain: Chain,
 }
 
@@ -311,8 +330,8 @@ impl Compiler<'_> {
             Blocks::Runs { from, to } => self.join(from, to, (engine / file) as u64),
         }
         let rest = (row.input + row.output) / engine - self.chain.blocks();
-        let tail = mix2(mix2(scope, TAIL), index as u64);
-        self.chain.push(Run { key: tail, start: 0, len: rest });
+        self.rest = rest;
+        self.chain.push(Run { key: mix2(self.tails, index as u64), start: 0, len: rest });
         self.chain.runs()
     }
     /// Every `group` file blocks become one engine block, named by the last of them. Block `i` of a run goes to

@@ -63,6 +63,7 @@ impl Reading {
             time_unit: self.time_unit,
             session_rate: self.session_rate,
             restore_shared_prefix: self.restore_shared_prefix,
+            id_scope: None,
         }
     }
     /// Reads a trace; `-` is stdin.

@@ -4,7 +4,7 @@ use super::demand::{RawCurve, RawStage};
 use crate::dist::Dist;
 use crate::units::{Duration, Ratio};
 use crate::workload::kinds::Kind;
-use crate::workload::{AtLimit, Columns, OnBadLine, TimeUnit, TraceFormat};
+use crate::workload::{AtLimit, Columns, CopiesShare, OnBadLine, TimeUnit, TraceFormat};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::Error;
@@ -44,7 +44,7 @@ pub struct RawWorkload {
     pub timeout: Option<Duration>,
     /// A client leaves when it has no first token after this. Default: clients are patient.
     pub first_token_timeout: Option<Duration>,
-    /// More or less of it: a factor on a generator's rates (or clients), the share of a trace's sessions that are replayed. Default: 1.
+    /// More or less of it: a factor on a generator's rates (or clients), the share of a trace's sessions that are replayed, above 1 with copies of them. Default: 1.
     #[schemars(extend("exclusiveMinimum" = 0, "maximum" = 1000))]
     pub scale: Option<f64>,
     /// How long after the run's start the workload starts. Default: "0s".
@@ -91,6 +91,10 @@ pub struct RawTrace {
     /// How many times faster than recorded requests arrive. Default: 1.
     #[schemars(range(min = 0.001, max = 1000))]
     pub speed: Option<f64>,
+    /// What copies of sessions (`scale` above 1) share with them: "nothing", or the "universal" first blocks, which more than ten requests and more than one of a hundred begin with. Default: "nothing".
+    pub copies_share: Option<CopiesShare>,
+    /// The scope of its block ids: workloads whose traces have one scope mean the same blocks by the same ids. Default: the file's own; without one, the file's content alone, and each workload that replays it has blocks of its own.
+    pub id_scope: Option<String>,
     /// Only the first so many requests of the file. Default: all.
     #[schemars(range(min = 1))]
     pub limit: Option<u64>,

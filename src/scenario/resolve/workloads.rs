@@ -4,6 +4,7 @@ use super::Resolver;
 use super::demand::length_of;
 use crate::dist::Dist;
 use crate::id::{ClassId, DataClassId, Id, IdVec, OriginId, RegionId, RegionSet, SourceId};
+use crate::rng::hash_name;
 use crate::scenario::diagnostic::Diagnostic;
 use crate::scenario::document::At;
 use crate::scenario::raw::workload::{RawArrivals, RawShared};
@@ -14,8 +15,9 @@ use crate::workload::curve::WEEK_S;
 use crate::workload::geography::geography_notice;
 use crate::workload::kinds::Kind;
 use crate::workload::{
-    Arrivals, Clients, GlobalPrefix, OriginAssignment, OriginRow, OriginTable, ReadOptions, SharedPrefix,
-    SyntheticParams, Tenancy, Tokens, TraceFormat, TraceParams, Until, Window, WorkloadKind, WorkloadParams,
+    Apart, Arrivals, Clients, CopiesShare, GlobalPrefix, OriginAssignment, OriginRow, OriginTable,
+    ReadOptions, SharedPrefix, SyntheticParams, Tenancy, Tokens, TraceFormat, TraceParams, Until, Window,
+    WorkloadKind, WorkloadParams,
 };
 use crate::world::{ClassParams, OriginParams, ResidencyParams};
 use std::sync::Arc;
@@ -69,6 +71,7 @@ impl Resolver<'_> {
                 workloads.push(workload);
             }
         }
+        self.keep_apart(&mut workloads);
         (workloads, longest)
     }
 
@@ -168,7 +171,8 @@ impl Resolver<'_> {
         }
         for problem in crate::workload::check(&workload, table, block_tokens) {
             // Said already, with the trace's own lines.
-            const SAID: [&str; 4] = ["trace.origin", "trace.class", "trace.data_class", "trace.allowed_regions"];
+            const SAID: [&str; 4] =
+                ["trace.origin", "trace.class", "trace.data_class", "trace.allowed_regions"];
             if SAID.contains(&problem.field.as_str()) {
                 continue;
             }
@@ -197,6 +201,31 @@ impl Resolver<'_> {
         Some((workload, length))
     }
 
+    /// Workloads that replay what an earlier one replays have blocks of their own, unless the trace has a declared scope.
+    /// The first keeps its ids, so that a workload added behind it moves nothing.
+    fn keep_apart(&mut self, workloads: &mut IdVec<SourceId, WorkloadParams>) {
+        let mut seen: Vec<(u64, String)> = Vec::new();
+        for workload in workloads.iter_mut() {
+            let name = workload.name.clone();
+            let WorkloadKind::Trace(params) = &mut workload.kind else { continue };
+            let hash = params.trace.content_hash();
+            let Some((_, first)) = seen.iter().find(|(other, _)| *other == hash) else {
+                seen.push((hash, name));
+                continue;
+            };
+            let shares = params.trace.has_id_scope();
+            params.apart = Some(Apart { salt: hash_name(&name), shares });
+            if !shares {
+                let notice = format!(
+                    "`{name}` and `{first}` replay the same trace, each with blocks of its own; they share them if both \
+                     have one `trace.id_scope`"
+                );
+                let place = self.place(&["workloads", &name, "trace", "path"], At::Value);
+                self.push(Diagnostic::notice(place, notice));
+            }
+        }
+    }
+
     /// Names in a trace that the scenario has not.
     fn names_of_trace(&mut self, name: &str, raw: &RawTrace, params: &TraceParams, table: &OriginTable) {
         let unknown = crate::workload::unknown_names(&params.trace, table);
@@ -205,12 +234,11 @@ impl Resolver<'_> {
         }
         let place = self.place(&["workloads", name, "trace", "path"], At::Value);
         let mut item =
-            Diagnostic::error(place, "a trace names only origins, classes and regions that the scenario has").label(
-                match unknown.len() {
+            Diagnostic::error(place, "a trace names only origins, classes and regions that the scenario has")
+                .label(match unknown.len() {
                     1 => "it names one that is not here".to_owned(),
                     count => format!("it names {count} that are not here"),
-                },
-            );
+                });
         for finding in unknown.iter().take(crate::workload::TraceErrors::LIMIT) {
             item = item.note(match finding.line {
                 0 => format!("{}: {finding}", raw.path),
@@ -265,6 +293,7 @@ impl Resolver<'_> {
             time_unit: raw.time_unit,
             session_rate: raw.session_rate,
             restore_shared_prefix: raw.restore_shared_prefix.unwrap_or(false),
+            id_scope: raw.id_scope.clone().filter(|scope| !scope.is_empty()),
         };
         let place = self.place(&["workloads", name, "trace", "path"], At::Value);
         let file = self.file(&raw.path);
@@ -306,6 +335,31 @@ impl Resolver<'_> {
             let place = self.place(&["workloads", name, "trace", "path"], At::Value);
             self.push(Diagnostic::notice(place, notice.clone()));
         }
+        if scale <= 1.0 && raw.copies_share.is_some() {
+            let item = self
+                .error_at_key(
+                    &["workloads", name, "trace", "copies_share"],
+                    "copies share what copies there are",
+                )
+                .label(format!("`scale` is {scale}: there are no copies"))
+                .help("leave it out, or set `scale` above 1");
+            self.push(item);
+        }
+        if scale > 1.0 {
+            let place = self.place(&["workloads", name, "scale"], At::Value);
+            let copies = 100.0 * (1.0 - 1.0 / scale);
+            self.push(Diagnostic::notice(
+                place,
+                format!(
+                    "about {copies:.0} % of the requests of `{name}` are copies that nobody sent: sessions of the trace once \
+                     more, at drawn times, with {}",
+                    match raw.copies_share.unwrap_or_default() {
+                        CopiesShare::Nothing => "blocks of their own",
+                        CopiesShare::Universal => "blocks of their own behind the universal ones",
+                    }
+                ),
+            ));
+        }
         let speed = raw.speed.unwrap_or(1.0);
         let window = raw.window.map(|window| Window {
             from: window.from.map_or(Span::ZERO, |from| from.0),
@@ -321,6 +375,8 @@ impl Resolver<'_> {
             limit: raw.limit,
             raw_times: !raw.dejitter.unwrap_or(true),
             sample: scale,
+            copies_share: raw.copies_share.unwrap_or_default(),
+            apart: None,
             window,
         };
         Some((WorkloadKind::Trace(params), Some(length)))

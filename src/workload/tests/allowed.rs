@@ -7,8 +7,8 @@ use crate::workload::as_sent::{Sent, record};
 use crate::workload::to_mooncake::mooncake_losses;
 use crate::workload::write::write_native;
 use crate::workload::{
-    CompiledTrace, OriginTable, TraceParams, WorkloadKind, WorkloadParams, check, nowhere, open, unknown_names,
-    workload_key,
+    CompiledTrace, OriginTable, TraceParams, WorkloadKind, WorkloadParams, check, nowhere, open,
+    unknown_names, workload_key,
 };
 use std::sync::Arc;
 
