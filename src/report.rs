@@ -3,6 +3,7 @@
 //! give equal bytes.
 
 pub mod atomic;
+mod followed;
 pub mod grid;
 mod groups;
 pub mod manifest;

@@ -6,6 +6,7 @@ pub mod book;
 pub mod cell;
 pub mod conservation;
 pub mod export;
+pub mod followed;
 pub mod prepared;
 pub mod result;
 pub mod rows;
@@ -18,6 +19,7 @@ pub use book::{Book, Entry};
 pub use cell::{CellInput, labels, run_cell, run_cell_twice};
 pub use conservation::{Conservation, ConservationReport, Violation};
 pub use export::{SentRows, export};
+pub use followed::{Climbed, FollowSink, Followed, Pair};
 pub use prepared::Prepared;
 pub use result::{
     CapacityLine, DataTable, Labels, PoolLabel, Provenance, ReplicaLabel, ReplicaTotals, RunResult, met,

@@ -1,5 +1,6 @@
 //! From a finished cell to its summary. Only arithmetic on rows: what is counted, over what, is said in `summary`.
 
+use super::followed;
 use super::groups::{self, Sizes};
 use super::measures;
 use super::summary::{
@@ -260,6 +261,8 @@ pub fn summarise_cell(result: &RunResult) -> CellSummary {
         classes: sizes[0].groups(result, &all, classes, class),
         regions: sizes[1].groups(result, &all, regions, region),
         origins: sizes[2].groups(result, &all, origins, origin),
+        rungs: followed::rungs(result),
+        measured: followed::measured(result),
         ttft_legs: groups::legs(result, &ttfts),
         throughput_requests_s: rate(ended),
         throughput_output_tokens_s: rate(received),

@@ -119,6 +119,12 @@ pub struct CellSummary {
     pub cost: Cost,
     /// Every arrival accounted for, warm-up included.
     pub conservation: ConservationSummary,
+    /// The rungs of ladders of rates, by workload.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rungs: Vec<RungSummary>,
+    /// What traces tell was measured, beside what this run says.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub measured: Vec<MeasuredSummary>,
     /// What each replica did.
     pub replicas: Vec<ReplicaSummary>,
     /// What to know.
@@ -270,6 +276,64 @@ pub struct RegionCost {
     pub region: String,
     /// Its GPU-hours.
     pub gpu_hours: f64,
+}
+
+/// A rung of a ladder of rates. Its requests are those sent within it, warm-up included.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RungSummary {
+    /// The workload.
+    pub workload: String,
+    /// The rung, from 0.
+    pub rung: u32,
+    /// When it begins, seconds.
+    pub from_s: f64,
+    /// When it ends, seconds.
+    pub to_s: f64,
+    /// New sessions per second that the scenario states, at its beginning and its end.
+    pub sessions_per_s: (f64, f64),
+    /// Requests sent.
+    pub sent: u64,
+    /// Requests sent per second.
+    pub offered_per_s: Option<f64>,
+    /// Requests completed within it, whenever they were sent, per second.
+    pub window_per_s: Option<f64>,
+    /// Its own requests completed, per second until the last of them was; at least the rung's length.
+    pub drained_per_s: Option<f64>,
+    /// Median time to first token of its completed requests.
+    pub ttft_p50_ms: Option<f64>,
+    /// 99th percentile of the same.
+    pub ttft_p99_ms: Option<f64>,
+}
+
+/// A time that a trace tells was measured, beside what the run says of the same requests: completed ones sent after the
+/// warm-up.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct MeasuredSummary {
+    /// The workload.
+    pub workload: String,
+    /// `ttft` or `e2e`.
+    pub measure: String,
+    /// Requests that have both.
+    pub n: u64,
+    /// Where it was recorded.
+    pub measured: MeasuredPercentiles,
+    /// In this run.
+    pub modelled: MeasuredPercentiles,
+    /// Median over requests of modelled minus measured.
+    pub median_error_ms: f64,
+    /// Median over requests of its amount.
+    pub median_absolute_error_ms: f64,
+}
+
+/// Percentiles of a time, milliseconds.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct MeasuredPercentiles {
+    /// Median.
+    pub p50_ms: f64,
+    /// 90th percentile.
+    pub p90_ms: f64,
+    /// 99th percentile.
+    pub p99_ms: f64,
 }
 
 /// Every arrival accounted for.

@@ -1,6 +1,7 @@
 //! The terminal table: one row a policy, in two blocks. The best value of a column is marked `*`, a percentile with
 //! fewer than ten samples beyond it `~`. Plain text, so that it pastes; bold only where colour is wanted.
 
+use super::followed;
 use super::measures::{self, Better, Measure};
 use super::summary::{MeasureSummary, PolicySummary, Summary};
 use std::fmt::Write;
@@ -31,6 +32,7 @@ pub fn render(summary: &Summary, colour: bool) -> String {
     for (workload, label) in origins {
         let _ = writeln!(out, "! origin of {workload}: {label}; the trace does not tell it");
     }
+    followed::render(summary, &mut out);
     out
 }
 

@@ -2,8 +2,8 @@
 //! it; must not know files. The laws of conservation are checked in every run.
 
 use super::{
-    CapacityLine, Conservation, Difference, Labels, PoolLabel, Provenance, ReplicaLabel, ReplicaTotals,
-    RowSink, RowWriter, RunResult, SeriesSink, Totals, Warning, lockstep,
+    CapacityLine, Conservation, Difference, FollowSink, Labels, PoolLabel, Provenance, ReplicaLabel,
+    ReplicaTotals, RowSink, RowWriter, RunResult, SeriesSink, Totals, Warning, lockstep,
 };
 use crate::engine::Ended;
 use crate::id::{Id, IdVec};
@@ -123,12 +123,13 @@ pub fn run_cell_twice(
     Ok((result(input, summary, sinks), difference))
 }
 
-type Sinks<'w, O> = ((RowSink<'w>, SeriesSink), (Conservation, Totals), O);
+type Sinks<'w, O> = ((RowSink<'w>, SeriesSink), (Conservation, Totals, FollowSink), O);
 
 fn sinks<'w, O>(input: &CellInput<'_>, writer: Option<&'w mut dyn RowWriter>, extra: O) -> Sinks<'w, O> {
     let rows = writer.map_or_else(RowSink::new, RowSink::streaming);
     let series = SeriesSink::new(window(input.world));
-    ((rows, series), (Conservation::new(), Totals::new(input.warmup)), extra)
+    let followed = FollowSink::new(input.world.workloads.iter());
+    ((rows, series), (Conservation::new(), Totals::new(input.warmup), followed), extra)
 }
 
 /// The windows of the time line are the gaps between samples; ten seconds where nothing is sampled (our choice).
@@ -137,7 +138,7 @@ fn window(world: &WorldParams) -> Span {
 }
 
 fn result<O>(input: &CellInput<'_>, summary: crate::world::Summary, sinks: Sinks<'_, O>) -> RunResult {
-    let ((rows, series), (conservation, totals), _) = sinks;
+    let ((rows, series), (conservation, totals, followed), _) = sinks;
     let labels = Arc::new(labels(input.world, input.policy, input.gpus));
     let book = rows.finish();
     // The last word may reach its client after the last event; a run ends when its last request has.
@@ -175,5 +176,6 @@ fn result<O>(input: &CellInput<'_>, summary: crate::world::Summary, sinks: Sinks
         warnings: input.warnings.to_vec(),
         labels,
         book,
+        followed: followed.finish(),
     }
 }

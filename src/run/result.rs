@@ -1,6 +1,6 @@
 //! What a finished cell is. Plain data, filled by the cell's runner and its sinks, read by reports and gates.
 
-use super::{Book, ConservationReport, Entry, SeriesRow, Warning};
+use super::{Book, ConservationReport, Entry, Followed, SeriesRow, Warning};
 use crate::id::{ClassId, Id, IdVec, OriginId, PoolId, RegionId, ReplicaId};
 use crate::observe::Work;
 use crate::time::{SimTime, Span};
@@ -174,6 +174,8 @@ pub struct RunResult {
     pub cut_at_horizon: bool,
     /// Of every request what percentiles need.
     pub book: Book,
+    /// Requests of ladders, and of traces that tell what was measured.
+    pub followed: Vec<Followed>,
     /// The time line by region.
     pub series: Vec<SeriesRow>,
     /// The length of its windows.

@@ -6,6 +6,7 @@ use super::pool::ClientPool;
 use super::trace::CompiledTrace;
 use crate::dist::Dist;
 use crate::id::{ClassId, DataClassId, OriginId, RegionSet};
+use crate::rng::{hash_name, mix2};
 use crate::time::Span;
 use serde::Serialize;
 use std::sync::Arc;
@@ -206,6 +207,12 @@ fn summary_of<S: serde::Serializer>(trace: &Arc<CompiledTrace>, to: S) -> Result
 }
 
 impl TraceParams {
+    /// The key of each row's request in a workload called `name`, in order of rows; not those of copies.
+    pub fn request_keys<'t>(&'t self, name: &str) -> impl Iterator<Item = u64> + 't {
+        // As `replay` has it: a second replay of a run's export has keys of its own.
+        let apart = (self.apart.is_some() && self.trace.is_as_run()).then(|| hash_name(name));
+        self.trace.request_keys(name).map(move |key| apart.map_or(key, |name| mix2(key, name)))
+    }
     /// A replay as recorded.
     pub fn new(trace: Arc<CompiledTrace>) -> TraceParams {
         TraceParams {

@@ -213,7 +213,7 @@ impl CompiledTrace {
     }
     /// The `key` of each row's request in a workload called `name`, in order of rows: what a run's records are held
     /// against [`CompiledTrace::measured`] by.
-    pub fn request_keys(&self, name: &str) -> impl Iterator<Item = u64> + '_ {
+    pub fn request_keys<'t>(&'t self, name: &str) -> impl Iterator<Item = u64> + 't {
         let name_hash = hash_name(name);
         self.rows.iter().enumerate().map(move |(index, row)| {
             let as_run = self.key_as_run(index as u32);
@@ -248,6 +248,10 @@ impl CompiledTrace {
     /// The rows, in file order.
     pub fn rows(&self) -> impl Iterator<Item = &TraceRow> {
         self.rows.iter().map(|compiled| &compiled.row)
+    }
+    /// Whether its keys are those of a run.
+    pub(super) fn is_as_run(&self) -> bool {
+        !self.keys.is_empty()
     }
     /// The key that a row's request had in the run that the trace is of.
     pub(super) fn key_as_run(&self, index: u32) -> Option<u64> {
