@@ -34,7 +34,7 @@ pub fn export<'p>(input: &CellInput<'p>, sent: &SentRows) -> Vec<(&'p str, Trace
     let one = |(source, workload): (usize, &'p crate::workload::WorkloadParams)| {
         let sent = sent.by_source.get(source).map_or(&[][..], Vec::as_slice);
         let key = workload_key(input.seed, &workload.name);
-        (workload.name.as_str(), record(workload, &table, input.world.block_tokens, key, sent))
+        (workload.name.as_str(), record(workload, &table, input.world.block_tokens, key, input.seed, sent))
     };
     input.world.workloads.iter().enumerate().map(one).collect()
 }

@@ -33,6 +33,8 @@ pub struct Sent {
 /// requests (shift, allowed regions, timeout) is not in the rows: the replay's workload says it. A row has allowed
 /// regions where its own are fewer.
 ///
+/// Where the run drew origins, the trace carries their label, with the seed `seed`.
+///
 /// `key` and the rest are what [`super::open`] was given. Blocks, sessions and keys are those of the run itself
 /// ([`TraceData::as_run`]).
 pub fn record(
@@ -40,6 +42,7 @@ pub fn record(
     table: &OriginTable,
     block_tokens: u32,
     key: Key,
+    seed: u64,
     sent: &[Sent],
 ) -> TraceData {
     let by_key: FxHashMap<u64, usize> =
@@ -49,6 +52,7 @@ pub fn record(
         format: "native",
         block_tokens,
         as_run: true,
+        origin_label: super::geography::origin_label(workload, table, &seed.to_string()).unwrap_or_default(),
         names: names(table),
         ..TraceData::default()
     };

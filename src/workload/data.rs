@@ -49,6 +49,8 @@ pub struct TraceData {
     pub measured: Measurements,
     /// When the trace begins on the clock of the wall, if it says.
     pub utc_start: Option<UtcStart>,
+    /// How origins were made up that its rows name, where a run drew them: `synthetic(method, seed, affinity)`.
+    pub origin_label: String,
     /// What the user should know about the file.
     pub notices: Vec<String>,
 }

@@ -71,7 +71,10 @@ pub fn geography_of(params: &WorkloadParams, table: &OriginTable) -> Option<Geog
 pub fn origin_label(params: &WorkloadParams, table: &OriginTable, seeds: &str) -> Option<String> {
     let report = geography_of(params, table)?;
     if report.drawn == 0 {
-        return None;
+        // Drawn before: what a run has exported is no better known than what it replayed.
+        let WorkloadKind::Trace(trace) = &params.kind else { return None };
+        let label = trace.trace.origin_label();
+        return (!label.is_empty()).then(|| label.to_owned());
     }
     Some(match params.origins {
         OriginAssignment::Single(origin) => {

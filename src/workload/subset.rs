@@ -195,6 +195,7 @@ fn keep(data: &TraceData, mut wanted: impl FnMut(usize) -> bool, begin: u64) -> 
         id_scope: data.id_scope.clone(),
         names: data.names.clone(),
         as_run: data.as_run,
+        origin_label: data.origin_label.clone(),
         utc_start: data
             .utc_start
             .map(|start| UtcStart { unix_ns: start.unix_ns.saturating_add_unsigned(begin), ..start }),

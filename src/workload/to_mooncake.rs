@@ -76,6 +76,9 @@ pub fn mooncake_losses(data: &TraceData) -> Losses {
     lost(false, count(data, |row| row.data_class.is_some()), "name a data class");
     lost(false, count(data, |row| row.priority.is_some()), "have a priority");
     lost(false, count(data, |row| row.allowed.is_some()), "may go to some regions alone");
+    if !data.origin_label.is_empty() {
+        losses.harmless.push(format!("the label of drawn origins, {}, is not written", data.origin_label));
+    }
     if !data.id_scope.is_empty() {
         let scope = &data.id_scope;
         losses.harmless.push(format!("blocks are no longer shared with other traces of the scope `{scope}`"));

@@ -27,6 +27,7 @@ pub struct CompiledTrace {
     /// Per row, how many rows it waits for.
     waits: Vec<u32>,
     measured: Measurements,
+    origin_label: String,
     /// Its block ids have a declared scope.
     scoped: bool,
     utc_start: Option<UtcStart>,
@@ -190,10 +191,15 @@ impl CompiledTrace {
             waits,
             measured: data.measured.clone(),
             scoped: !data.id_scope.is_empty(),
+            origin_label: data.origin_label.clone(),
             utc_start: data.utc_start,
             arrivals,
             notices,
         })
+    }
+    /// How the origins were made up that its rows name; empty where they were recorded.
+    pub fn origin_label(&self) -> &str {
+        &self.origin_label
     }
     /// Whether its file or its reader's options declare a scope of block ids, which other traces may share.
     pub fn has_id_scope(&self) -> bool {

@@ -101,6 +101,7 @@ pub fn write_native(data: &TraceData, source: &str, to: &mut dyn Write) -> io::R
             source: source.to_owned(),
             utc_start: data.utc_start.map_or(String::new(), |start| start.to_string()),
             as_run: data.as_run,
+            origin: data.origin_label.clone(),
         },
     )?;
     let mut named: Vec<u32> = data.after.iter().map(|&(_, waits_for)| waits_for).collect();

@@ -47,6 +47,9 @@ pub struct Header {
     /// When it begins by the clock of the wall, RFC 3339; without a zone it is naive.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub utc_start: String,
+    /// How origins were made up that rows name, where they were not recorded.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub origin: String,
     /// Whether sessions, keys and blocks are those of a run, to be taken as they are.
     #[serde(default, skip_serializing_if = "is_false")]
     pub as_run: bool,
@@ -57,12 +60,13 @@ fn is_false(flag: &bool) -> bool {
     !*flag
 }
 
-const HEADER: [Field; 6] = [
+const HEADER: [Field; 7] = [
     Field::must(MARK, Kind::Integer(u64::MAX)),
     Field::must("block_tokens", Kind::Integer(u32::MAX as u64)),
     Field::may("id_scope", Kind::Text),
     Field::may("source", Kind::Text),
     Field::may("utc_start", Kind::Text),
+    Field::may("origin", Kind::Text),
     Field::may("as_run", Kind::Flag),
 ];
 
@@ -190,6 +194,7 @@ fn read(lines: &mut Lines, options: &ReadOptions, errors: &mut TraceErrors) -> T
     data.block_tokens = header.block_tokens;
     data.id_scope = header.id_scope;
     data.as_run = header.as_run;
+    data.origin_label = header.origin;
     if !header.utc_start.is_empty() {
         data.utc_start = UtcStart::parse(&header.utc_start);
         if data.utc_start.is_none() {

@@ -1,13 +1,15 @@
 //! Requests that may go to some regions alone: read, held against the scenario, written again.
 
 use super::{completes_after, drive, read, table, workload};
-use crate::id::{Id, RegionId, RegionSet};
+use crate::id::{Id, OriginId, RegionId, RegionSet};
 use crate::time::Span;
 use crate::workload::as_sent::{Sent, record};
+use crate::workload::geography::origin_label;
+use crate::workload::subset::{Part, subset};
 use crate::workload::to_mooncake::mooncake_losses;
 use crate::workload::write::write_native;
 use crate::workload::{
-    CompiledTrace, OriginTable, TraceParams, WorkloadKind, WorkloadParams, check, nowhere, open,
+    CompiledTrace, OriginAssignment, OriginTable, TraceParams, WorkloadKind, WorkloadParams, check, nowhere, open,
     unknown_names, workload_key,
 };
 use std::sync::Arc;
@@ -118,7 +120,7 @@ fn an_export_has_what_the_workload_does_not_say() {
             });
         }
         let mut text = Vec::new();
-        write_native(&record(&params, &world(), 16, key, &told), "a test", &mut text).unwrap();
+        write_native(&record(&params, &world(), 16, key, 1, &told), "a test", &mut text).unwrap();
         let mut again = replayed(&String::from_utf8(text).unwrap());
         again.setting = params.setting.clone();
         let resent = drive(open(&again, &world(), 16, key).as_mut(), completes_after(Span(1)));
@@ -135,4 +137,39 @@ fn lists_that_say_nothing_are_refused() {
     wrong("[]", "at least one region");
     wrong("[3]", "list of names in quotes");
     wrong(r#""us""#, "list of names in quotes");
+}
+
+#[test]
+fn an_export_says_that_its_origins_were_drawn() {
+    let params = replayed(&TEXT.replace(r#","origin":"b""#, ""));
+    let key = workload_key(7, "w");
+    let sent = drive(open(&params, &world(), 16, key).as_mut(), completes_after(Span(1)));
+    let told: Vec<Sent> = (0..)
+        .zip(&sent)
+        .map(|(place, request)| Sent {
+            place,
+            key: request.key,
+            at: request.at,
+            ended_at: request.at + Span(1),
+            outcome: crate::observe::Outcome::Completed,
+        })
+        .collect();
+    let mut text = Vec::new();
+    write_native(&record(&params, &world(), 16, key, 7, &told), "a test", &mut text).unwrap();
+    let text = String::from_utf8(text).unwrap();
+    let label = "synthetic(static, seed 7, affinity 0)";
+    assert!(text.lines().next().unwrap().contains(&format!(r#""origin":"{label}""#)), "{text}");
+    // A replay under another seed draws nothing, and says what was drawn; so does a part of it.
+    let again = replayed(&text);
+    assert_eq!(origin_label(&again, &world(), "9").as_deref(), Some(label));
+    let part = subset(&read(text.as_bytes()).unwrap(), Part::Head(2));
+    assert_eq!(part.origin_label, label);
+    // Put in one place, they are drawn anew.
+    let mut single = again;
+    single.origins = OriginAssignment::Single(OriginId(1));
+    let anew = origin_label(&single, &world(), "9").unwrap();
+    assert_eq!(anew, "synthetic(single b, seed 9, affinity 0)");
+    // Recorded origins have no label.
+    let recorded = replayed(&format!("{}\n{}", &TEXT[..39], r#"{"t_ns":0,"in":9,"out":9,"origin":"a"}"#));
+    assert_eq!(origin_label(&recorded, &world(), "9"), None);
 }

@@ -211,7 +211,7 @@ fn copies_of_a_run_are_not_that_run() {
         })
         .collect();
     let mut text = Vec::new();
-    write_native(&record(&params, &names, 16, key, &told), "a test", &mut text).unwrap();
+    write_native(&record(&params, &names, 16, key, 1, &told), "a test", &mut text).unwrap();
     let export = TraceParams::new(Arc::new(CompiledTrace::compile(&read(&text).unwrap(), 16).unwrap()));
     let apart = Some(Apart { salt: 5, shares: false });
     let (again, twice, beside) = (
