@@ -21,6 +21,7 @@ pub mod generate;
 pub mod geography;
 mod groups;
 pub mod hash_prompts;
+pub mod head;
 mod intensity;
 pub mod kinds;
 mod names;

@@ -14,6 +14,8 @@ pub struct Lines {
     buffer: Vec<u8>,
     number: u64,
     cap: usize,
+    /// The most lines that are read.
+    most: u64,
     compression: &'static str,
 }
 
@@ -49,7 +51,16 @@ impl Lines {
         } else {
             (Box::new(whole), "plain")
         };
-        Ok(Lines { reader, buffer: Vec::new(), number: 0, cap: MAX_LINE_BYTES, compression })
+        Ok(Lines { reader, buffer: Vec::new(), number: 0, cap: MAX_LINE_BYTES, most: u64::MAX, compression })
+    }
+    /// Lets the file end after `most` lines, blank ones included.
+    pub fn first(mut self, most: u64) -> Lines {
+        self.most = most;
+        self
+    }
+    /// Whether it has ended because of [`Lines::first`].
+    pub fn was_cut(&self) -> bool {
+        self.number >= self.most
     }
     #[cfg(test)]
     pub(super) fn with_cap(mut self, cap: usize) -> Lines {
@@ -67,6 +78,9 @@ impl Lines {
     /// Reads on to the next line that is not blank; false at the end.
     pub fn advance(&mut self) -> Result<bool, LineError> {
         loop {
+            if self.was_cut() {
+                return Ok(false);
+            }
             self.buffer.clear();
             let limit = self.cap as u64 + 1;
             let count = self

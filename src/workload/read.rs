@@ -20,12 +20,21 @@ pub fn read_trace(path: &Path, options: &ReadOptions) -> Result<TraceData, Trace
 
 /// Reads a trace from lines; `path` is for its name alone.
 pub fn read_lines(mut lines: Lines, path: &Path, options: &ReadOptions) -> Result<TraceData, TraceErrors> {
+    read_from(&mut lines, path, options)
+}
+
+/// The same from lines that are looked at afterwards.
+pub(super) fn read_from(
+    lines: &mut Lines,
+    path: &Path,
+    options: &ReadOptions,
+) -> Result<TraceData, TraceErrors> {
     match lines.advance() {
-        Err(error) => return Err(TraceErrors::one(path, line_finding(&lines, &error))),
+        Err(error) => return Err(TraceErrors::one(path, line_finding(lines, &error))),
         Ok(false) => return Err(TraceErrors::one(path, nothing("empty"))),
         Ok(true) => {}
     }
-    let begin = match beginning(&mut lines, options) {
+    let begin = match beginning(lines, options) {
         Ok(begin) => begin,
         Err(finding) if options.format == TraceFormat::Auto => return Err(TraceErrors::one(path, finding)),
         // The format is known, so this is a bad line like others.
@@ -35,14 +44,14 @@ pub fn read_lines(mut lines: Lines, path: &Path, options: &ReadOptions) -> Resul
         TraceFormat::Auto => READERS.iter().find(|reader| (reader.detect)(&begin)),
         format => READERS.iter().find(|reader| reader.format == format),
     };
-    let Some(reader) = reader else { return Err(TraceErrors::one(path, unknown(&lines, &begin))) };
+    let Some(reader) = reader else { return Err(TraceErrors::one(path, unknown(lines, &begin))) };
     let mut errors = TraceErrors::new(path);
     if options.trace_block_tokens == Some(0) {
         let next = "Leave it out for the format's own";
         errors.push(TraceFinding::new(0, "block_tokens", 0, "must be at least 1", next));
         return Err(errors);
     }
-    let mut data = (reader.read)(&mut lines, options, &mut errors);
+    let mut data = (reader.read)(lines, options, &mut errors);
     data.path = path.display().to_string();
     if let Some(scope) = &options.id_scope {
         data.id_scope.clone_from(scope);

@@ -4,12 +4,12 @@ use super::super::exit::Exit;
 use super::Outcome;
 use super::output::{LEVEL, Output};
 use super::reading::Reading;
-use crate::workload::subset::{Part, subset};
 use crate::workload::write::write_native;
 
 /// Write the first requests of a trace, in the native format.
 ///
-/// Requests count in order of the file. Sessions that go on behind them lose their later turns.
+/// Requests count in order of the file, and no more of it is read than they need. Sessions that go on behind them lose
+/// their later turns.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "Examples:
   regionsim trace head -n 5 traces/chat-3-regions.jsonl.zst
@@ -30,7 +30,7 @@ pub struct Args {
 /// Runs `trace head`.
 pub fn run(args: &Args) -> Outcome {
     let mut out = Output::open(&args.out, LEVEL)?;
-    let part = subset(&args.reading.read(&args.input)?, Part::Head(args.requests));
+    let part = args.reading.head(&args.input, args.requests)?;
     write_native(&part, &format!("regionsim trace head -n {}", args.requests), &mut out)?;
     out.finish()?;
     Ok(Exit::Ok)

@@ -2,6 +2,7 @@
 
 use super::super::exit::Failure;
 use super::terminal;
+use crate::workload::head::{Again, read_head};
 use crate::workload::open_file::Lines;
 use crate::workload::read::read_lines;
 use crate::workload::{Columns, OnBadLine, ReadOptions, TimeUnit, TraceData, TraceFormat, read_trace};
@@ -72,6 +73,19 @@ impl Reading {
             read_lines(Lines::from_reader(io::stdin())?, Path::new("<stdin>"), &self.options())
         } else {
             read_trace(Path::new(file), &self.options())
+        };
+        let data = read.map_err(Failure::usage)?;
+        Self::tell(&data);
+        Ok(data)
+    }
+    /// Reads the first requests of a trace, and no more of it; `-` is stdin.
+    pub fn head(&self, file: &str, rows: u64) -> Result<TraceData, Failure> {
+        let options = self.options();
+        let read = if file == "-" {
+            let stdin = Again::new(io::stdin());
+            read_head(|| stdin.lines(), Path::new("<stdin>"), &options, rows)
+        } else {
+            read_head(|| Lines::open(Path::new(file)), Path::new(file), &options, rows)
         };
         let data = read.map_err(Failure::usage)?;
         Self::tell(&data);
