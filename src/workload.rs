@@ -59,7 +59,7 @@ pub use columns::{Columns, TimeUnit};
 pub use curve::Curve;
 pub use data::{Measured, TraceData, TraceRow};
 pub use error::{TraceErrors, TraceFinding, WorkloadError};
-pub use generate::{Generated, generate_trace, generate_workload, workload_key};
+pub use generate::{Generated, generate_pool, generate_trace, generate_workload, workload_key};
 pub use options::{OnBadLine, ReadOptions, TraceFormat};
 pub use params::{
     AffinityBy, Apart, Arrivals, AtLimit, Clients, CopiesShare, Geography, GlobalPrefix, OriginAssignment,

@@ -8,7 +8,9 @@ use super::data::{Blocks, Start, TraceNames, TraceRow};
 use super::params::{OriginRow, OriginTable, SyntheticParams, WorkloadKind, WorkloadParams};
 use super::replay::session_id;
 use super::sessions::{Progress, Sessions};
-use super::write::{write_header, write_row};
+use super::readers::native::{Header, VERSION};
+use super::request::Request;
+use super::write::{Beside, header, write_header, write_line, write_row};
 use crate::id::Id;
 use crate::rng::{Key, hash_name};
 use crate::time::SimTime;
@@ -107,6 +109,44 @@ pub fn generate_workload(
             written.requests += 1;
         }
         written.sessions += 1;
+    }
+    Ok(written)
+}
+
+/// Writes what the clients of a pool send, in order of time, as a native trace `as_run`: a replay of it in a workload with
+/// the same setting sends the same requests, whatever it is called. Each request is of its own; nothing waits.
+pub fn generate_pool(
+    workload: &WorkloadParams,
+    table: &OriginTable,
+    block_tokens: u32,
+    seed: u64,
+    to: &mut dyn Write,
+) -> io::Result<Generated> {
+    let source = format!("regionsim trace generate, seed {seed}");
+    let head = Header { regionsim_trace: VERSION, block_tokens, source, as_run: true, ..Header::default() };
+    header(to, &head)?;
+    let names = TraceNames {
+        origins: table.origins.iter().map(|origin| origin.name.clone()).collect(),
+        ..TraceNames::default()
+    };
+    let mut clients = super::open(workload, table, block_tokens, workload_key(seed, &workload.name));
+    let mut request = Request::default();
+    let mut written = Generated::default();
+    while clients.peek().is_some() {
+        clients.pull(&mut request);
+        let row = TraceRow {
+            // The shift is the workload's setting, which a replay has too.
+            start: Start::At(request.at.since(SimTime::ZERO).saturating_sub(workload.setting.shift).0),
+            input: request.prompt_tokens,
+            output: request.output_tokens,
+            blocks: Blocks::Runs { from: 0, to: request.chain.runs().len() },
+            tenant: request.tenant.0,
+            origin: (!table.origins.is_empty()).then_some(request.origin.index() as u32),
+            ..TraceRow::EMPTY
+        };
+        let beside = Beside { key: Some(request.key), ..Beside::default() };
+        write_line(to, &row, &names, &[], request.chain.runs(), beside)?;
+        written.requests += 1;
     }
     Ok(written)
 }

@@ -12,7 +12,8 @@ pub fn write_header(to: &mut dyn Write, block_tokens: u32, id_scope: &str, sourc
     header(to, &Header { regionsim_trace: VERSION, block_tokens, id_scope, source, ..Header::default() })
 }
 
-fn header(to: &mut dyn Write, header: &Header) -> io::Result<()> {
+/// Writes a whole header.
+pub(super) fn header(to: &mut dyn Write, header: &Header) -> io::Result<()> {
     serde_json::to_writer(&mut *to, header)?;
     to.write_all(b"\n")
 }

@@ -4,11 +4,11 @@ use super::super::exit::{Exit, Failure};
 use super::output::Output;
 use super::{Outcome, load, terminal};
 use crate::scenario::Plan;
-use crate::workload::generate::generate_workload;
-use crate::workload::{SyntheticParams, WorkloadKind, WorkloadParams};
+use crate::workload::generate::{generate_pool, generate_workload};
+use crate::workload::{WorkloadKind, WorkloadParams};
 use anyhow::anyhow;
 
-/// Write a generated workload of a scenario as a trace.
+/// Write a generated workload of a scenario, or a pool of clients, as a trace.
 ///
 /// A replay of it, in a workload of the same name and under the same seed, sends the same requests.
 #[derive(Debug, clap::Args)]
@@ -38,8 +38,8 @@ const LEVEL: i32 = 19;
 /// Runs `trace generate`.
 pub fn run(args: &Args) -> Outcome {
     let plan = load::plan(&args.scenario, &args.set)?;
-    let (workload, params) = generated(&plan, args.workload.as_deref())?;
-    if params.clients.is_some() {
+    let workload = generated(&plan, args.workload.as_deref())?;
+    if matches!(&workload.kind, WorkloadKind::Synthetic(params) if params.clients.is_some()) {
         return Err(Failure::usage(anyhow!(
             "the clients of `{}` send when they are answered, so only a run knows their times: \
              `regionsim run --policy NAME --export-trace FILE` writes them",
@@ -49,23 +49,24 @@ pub fn run(args: &Args) -> Outcome {
     let seed = args.seed.unwrap_or(plan.seed);
     let (table, block_tokens) = (plan.world.origin_table(), plan.world.block_tokens);
     let mut out = Output::open(&args.out, LEVEL)?;
-    let written = generate_workload(workload, params, &table, block_tokens, seed, &mut out)?;
+    let written = match &workload.kind {
+        WorkloadKind::Synthetic(params) => {
+            generate_workload(workload, params, &table, block_tokens, seed, &mut out)?
+        }
+        WorkloadKind::Pool(_) | WorkloadKind::Trace(_) => {
+            generate_pool(workload, &table, block_tokens, seed, &mut out)?
+        }
+    };
     out.finish()?;
     terminal::note(&format!("{} requests in {} sessions, seed {seed}", written.requests, written.sessions));
     Ok(Exit::Ok)
 }
 
 /// The generated workload that is meant.
-fn generated<'p>(
-    plan: &'p Plan,
-    name: Option<&str>,
-) -> Result<(&'p WorkloadParams, &'p SyntheticParams), Failure> {
-    let all = plan.world.workloads.iter().filter_map(|workload| match &workload.kind {
-        WorkloadKind::Synthetic(params) => Some((workload, params)),
-        WorkloadKind::Trace(_) | WorkloadKind::Pool(_) => None,
-    });
-    let all: Vec<_> = all.collect();
-    let names = || all.iter().map(|(workload, _)| workload.name.as_str()).collect::<Vec<_>>().join(", ");
+fn generated<'p>(plan: &'p Plan, name: Option<&str>) -> Result<&'p WorkloadParams, Failure> {
+    let drawn = |workload: &&WorkloadParams| !matches!(workload.kind, WorkloadKind::Trace(_));
+    let all: Vec<&WorkloadParams> = plan.world.workloads.iter().filter(drawn).collect();
+    let names = || all.iter().map(|workload| workload.name.as_str()).collect::<Vec<_>>().join(", ");
     match (name, all.as_slice()) {
         (_, []) => Err(Failure::usage(anyhow!("the scenario generates no workload: it only replays traces"))),
         (None, [one]) => Ok(*one),
@@ -73,7 +74,7 @@ fn generated<'p>(
             Err(Failure::usage(anyhow!("name one with --workload: the scenario generates {}", names())))
         }
         (Some(name), _) => {
-            let found = all.iter().find(|(workload, _)| workload.name == name).copied();
+            let found = all.iter().find(|workload| workload.name == name).copied();
             found.ok_or_else(|| {
                 Failure::usage(anyhow!("it generates no workload `{name}`; it has {}", names()))
             })

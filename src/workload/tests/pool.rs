@@ -1,9 +1,12 @@
 //! Client pools: by hand, against the published one, and malformed.
 
-use super::{completes_after, drive, table, workload};
+use super::{completes_after, drive, read, table, workload};
 use crate::time::Span;
 use crate::workload::pool::read_pool;
-use crate::workload::{PoolParams, Request, Window, WorkloadKind, check, open, workload_key};
+use crate::workload::{
+    CompiledTrace, PoolParams, Request, Tokens, TraceParams, Window, WorkloadKind, WorkloadParams, check,
+    generate_pool, open, workload_key,
+};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -144,4 +147,29 @@ fn malformed_tables_are_told_with_line_and_field() {
     }
     let (rates, lengths) = files("fine", &format!("{head}{good}"), &format!("{lengths}{row}"));
     assert!(read_pool(&rates, &lengths).is_ok());
+}
+
+#[test]
+fn a_pool_written_as_a_trace_sends_the_same_requests() {
+    let rates = "client,t,rate,cv,pattern,p1,p2\n7,0,2,0,Gamma,2,0\n9,0,1,1,Weibull,1,0\n";
+    let (rates, lengths) = files("trace", rates, LENGTHS);
+    let window = Window { from: Span::ZERO, lasts: Span::from_secs(120) };
+    let pool = Arc::new(read_pool(&rates, &lengths).unwrap());
+    let params = PoolParams { pool, scale: 1.5, window, system: Some(Tokens::fixed(64)) };
+    let mut params = workload("pool", WorkloadKind::Pool(params));
+    params.setting.shift = Span::from_secs(30);
+    let names = table(&[("a", 1.0), ("b", 2.0)]);
+    let send = |params: &WorkloadParams| {
+        drive(open(params, &names, 16, workload_key(3, &params.name)).as_mut(), completes_after(Span(7)))
+    };
+    let mut text = Vec::new();
+    let written = generate_pool(&params, &names, 16, 3, &mut text).unwrap();
+    let trace = Arc::new(CompiledTrace::compile(&read(&text).unwrap(), 16).unwrap());
+    let mut replay = workload("another name", WorkloadKind::Trace(TraceParams::new(trace)));
+    replay.setting = params.setting.clone();
+    let sent = send(&params);
+    assert_eq!(written.requests, sent.len() as u64);
+    assert!(sent.len() > 300, "3 a second and 1.5 a second for two minutes: {}", sent.len());
+    assert!(sent[0].at.as_secs_f64() >= 30.0);
+    assert_eq!(send(&replay), sent);
 }

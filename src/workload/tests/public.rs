@@ -4,7 +4,8 @@ use super::mooncake_facts::shared;
 use super::{completes_after, drive, table, workload};
 use crate::rng::Key;
 use crate::time::Span;
-use crate::workload::data::{Blocks, Start, TraceData};
+use crate::workload::data::{Blocks, TraceData};
+use crate::workload::stats::{StatsOptions, trace_stats};
 use crate::workload::{CompiledTrace, ReadOptions, TraceParams, WorkloadKind, open, read_trace};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -33,12 +34,34 @@ fn azure_code() {
     let Some(data) = published("azure-llm-2023/AzureLLMInferenceTrace_code_first30min.csv.zst") else {
         return;
     };
-    assert_eq!(data.rows.len(), 5_740);
-    let last = data.rows.iter().filter_map(|row| match row.start {
-        Start::At(ns) => Some(ns),
-        Start::After(_) => None,
-    });
-    assert!(last.max().unwrap() < 1_800 * 1_000_000_000, "thirty minutes");
+    // Counted by a separate program: sums, gaps over n, whole windows from the first request on, type 7 quantiles.
+    let stats = trace_stats(&data, &StatsOptions::default());
+    let arrivals = stats.arrivals.unwrap();
+    assert_eq!((stats.requests, arrivals.timed), (5_740, 5_740));
+    let near = |value: f64, want: f64| assert!((value - want).abs() <= 1e-9 * want, "{value}, not {want}");
+    near(arrivals.span_s, 1_788.410_675);
+    near(arrivals.mean_rate_per_s, 3.209_553_644_606_823_6);
+    near(arrivals.gap_cv.unwrap(), 13.516_698_314_752_865);
+    let dispersion: Vec<f64> = arrivals.dispersion.iter().map(|window| window.index.unwrap()).collect();
+    for (value, want) in
+        dispersion.into_iter().zip([13.896_080_135_125_269, 75.344_281_390_152_23, 185.268_697_471_097_37])
+    {
+        near(value, want);
+    }
+    near(arrivals.peak_to_mean_minute.unwrap(), 3.328_732_292_045_042);
+    near(stats.input.mean, 11_638_599.0 / 5_740.0);
+    near(stats.output.mean, 157_030.0 / 5_740.0);
+    for (value, want) in [
+        (stats.input.p50, 1_459.5),
+        (stats.input.p90, 5_012.4),
+        (stats.input.p99, 7_436.0),
+        (stats.output.p50, 13.0),
+        (stats.output.p90, 53.0),
+        (stats.output.p99, 247.22),
+    ] {
+        near(value, want);
+    }
+    assert_eq!((stats.input.max, stats.output.max), (7_437, 1_899));
 }
 
 /// Share of prompt tokens in full blocks that some earlier prompt had, in order of the file.
