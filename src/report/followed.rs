@@ -1,7 +1,7 @@
 //! Rungs of ladders and measured times: what `summary.json` says of them, and the lines under the table.
 
 use super::grid;
-use super::summarise::{ms, rounded};
+use super::numbers::{ms, rounded};
 use super::summary::{CellSummary, MeasuredPercentiles, MeasuredSummary, RungSummary, Summary};
 use crate::run::{Climbed, Followed, Pair, RunResult};
 use crate::stats;

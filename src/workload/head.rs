@@ -29,7 +29,10 @@ pub fn read_head(
         let mut lines = open()
             .map_err(|error| {
                 let next = "Give the path of a trace file, from where regionsim runs";
-                TraceErrors::one(path, TraceFinding::new(0, "file", error, "it must be a readable file", next))
+                TraceErrors::one(
+                    path,
+                    TraceFinding::new(0, "file", error, "it must be a readable file", next),
+                )
             })?
             .first(most);
         let read = read_from(&mut lines, path, options);

@@ -9,8 +9,8 @@ use crate::workload::subset::{Part, subset};
 use crate::workload::to_mooncake::mooncake_losses;
 use crate::workload::write::write_native;
 use crate::workload::{
-    CompiledTrace, OriginAssignment, OriginTable, TraceParams, WorkloadKind, WorkloadParams, check, nowhere, open,
-    unknown_names, workload_key,
+    CompiledTrace, OriginAssignment, OriginTable, TraceParams, WorkloadKind, WorkloadParams, check, nowhere,
+    open, unknown_names, workload_key,
 };
 use std::sync::Arc;
 
