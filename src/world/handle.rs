@@ -4,7 +4,7 @@ use super::dispatch::{REQUEST, request_view};
 use super::event::Event;
 use super::params::Isolation;
 use super::slots::Place;
-use super::{World, entry_index};
+use super::{World, entry_index, views};
 use crate::engine::{Model, Schedule};
 use crate::id::{GatewayId, ReplicaId, SourceId};
 use crate::network::{last_mile, set_up, split};
@@ -24,6 +24,7 @@ impl<O: Observer> Model for World<'_, O> {
             Event::FirstTokenSeen { slot, .. } => self.first_token_seen(now, slot, schedule),
             Event::EndSeen { slot, .. } => self.end_seen(now, slot, schedule),
             Event::ClientEnd { slot, .. } => self.client_end(now, slot, schedule),
+            Event::Heard { gateway } => self.heard(now, gateway, schedule),
             Event::Due { source, awaited } => self.due(now, source, awaited, schedule),
             Event::LeftSeen { slot, id } => self.left_seen(now, slot, id, schedule),
             Event::LeftAtReplica { slot, id } => self.left_at_replica(now, slot, id, schedule),
@@ -31,6 +32,7 @@ impl<O: Observer> Model for World<'_, O> {
             Event::AtGateway { slot, .. } => self.at_gateway(now, slot, schedule),
             Event::Decide { slot, .. } => self.decide(now, slot, schedule),
             Event::Deliver { slot, .. } => self.deliver(now, slot, schedule),
+            Event::Poll { gateway, number } => self.poll(now, gateway, number, schedule),
             Event::Sample { number } => self.take_samples(now, number, schedule),
             Event::Wake { replica, wake } => self.wake(now, replica, wake, schedule),
         }
@@ -82,6 +84,7 @@ impl<O: Observer> World<'_, O> {
         let access = last_mile(&origin.last_mile, key.branch(LAST_MILE));
         let (access_out, access_back) = split(access);
         let entry = self.entry[entry_index(self.params, request.origin, request.data_class)];
+        let entry = entry.map(|first| views::one_of(first, self.policy.gateways_per_region, self.key, row));
         let Some(gateway) = entry else {
             // No gateway may read this request: it ends at the edge of the network.
             (state.client_out, state.client_back) = (access_out, access_back);
@@ -168,6 +171,7 @@ impl<O: Observer> World<'_, O> {
         let site = &mut self.sites[replica].replica;
         site.advance_to(now);
         site.deliver(now, &self.job, &mut self.outputs);
+        self.report_load(now, replica, schedule);
         self.after_replica(now, replica, schedule);
     }
 
@@ -189,6 +193,10 @@ impl<O: Observer> World<'_, O> {
                 },
             );
         }
+        // At these instants alone: a run of steps that is added up has no others.
+        if !self.outputs.is_empty() {
+            self.report_load(now, replica, schedule);
+        }
         self.after_replica(now, replica, schedule);
     }
 
@@ -203,33 +211,12 @@ impl<O: Observer> World<'_, O> {
                 schedule.at(at.max(now), Event::Wake { replica, wake: site.wake });
             }
         }
-        self.follow_cache(replica);
+        self.follow_cache(now, replica);
         let mut outputs = std::mem::take(&mut self.outputs);
         for output in outputs.drain(..) {
             self.output(output, schedule);
         }
         self.outputs = outputs;
-    }
-
-    /// Tells the prefix indexes that follow this replica's cache what changed in it.
-    pub(super) fn follow_cache(&mut self, replica: ReplicaId) {
-        let site = &mut self.sites[replica];
-        let Some(log) = site.replica.cache_log() else { return };
-        for change in log.changes() {
-            for &(gateway, tier, target) in &site.followers {
-                let gateway = &mut self.gateways[gateway];
-                let stage = match tier {
-                    Some(index) => &mut gateway.stages[index],
-                    None => gateway.global.as_mut().expect("a follower of the first tier has one"),
-                };
-                if change.added {
-                    stage.cache_added(target, change.id);
-                } else {
-                    stage.cache_removed(target, change.id);
-                }
-            }
-        }
-        log.clear();
     }
 
     fn output(&mut self, output: Output, schedule: &mut Schedule<Event>) {
@@ -344,7 +331,9 @@ impl<O: Observer> World<'_, O> {
             self.observer.observe(now, &Observation::Sampled(&sample));
         }
         // The next sample only while something else is to come: sampling must not keep a world alive.
-        if schedule.pending() > 0 {
+        self.background -= 1;
+        if schedule.pending() > self.background {
+            self.background += 1;
             schedule.at(now + self.params.sample_every, Event::Sample { number: number + 1 });
         }
     }
