@@ -208,3 +208,78 @@ fn mean_of(load: &Load) -> [f64; 5] {
         load.context_tokens as f64,
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::RegionId;
+    use crate::rng::Key;
+    use crate::routing::{PolicySpec, Target};
+
+    const ONE: ReplicaId = ReplicaId(0);
+
+    fn poll() -> Poll {
+        Poll {
+            every: Span::from_secs(10),
+            jitter: Span::ZERO,
+            delay: Span::ZERO,
+            loss: 0.0,
+            ewma: 1.0,
+            stale_after: None,
+            on_stale: OnStale::Ignore,
+        }
+    }
+    fn load(running: u32) -> Load {
+        Load { running, kv_total_blocks: 100, ..Load::default() }
+    }
+    fn at(seconds: u64) -> SimTime {
+        SimTime::ZERO + Span::from_secs(seconds)
+    }
+
+    #[test]
+    fn news_is_known_when_it_arrives_and_not_before() {
+        let mut seen = LoadsSeen::new(&LoadView::Poll(poll()), vec![load(0)].into());
+        seen.send(at(12), ONE, load(7), at(10));
+        assert!(!seen.receive(at(11)));
+        assert_eq!((seen.seen[ONE], seen.next()), ((load(0), at(0)), Some(at(12))));
+        assert!(seen.receive(at(12)));
+        assert_eq!((seen.seen[ONE], seen.next()), ((load(7), at(10)), None));
+    }
+
+    #[test]
+    fn a_mean_moves_by_its_weight_and_is_rounded_once() {
+        // From 0 by 0.3 towards 10: 3, 5.1, 6.57, 7.599; then towards 0: 5.3193.
+        let mut seen = LoadsSeen::new(&LoadView::Poll(Poll { ewma: 0.3, ..poll() }), vec![load(0)].into());
+        for (n, (new, expected)) in [(10, 3), (10, 5), (10, 7), (10, 8), (0, 5)].into_iter().enumerate() {
+            seen.send(at(n as u64), ONE, load(new), at(n as u64));
+            seen.receive(at(n as u64));
+            assert_eq!(seen.seen[ONE].0.running, expected);
+        }
+    }
+
+    #[test]
+    fn a_stale_reading_counts_as_the_busiest_with_a_full_cache() {
+        let target = |number: u32| Target {
+            name: number.to_string(),
+            replica: Some(ReplicaId(number)),
+            region: RegionId(0),
+            rtt: Span::ZERO,
+            replicas: 1,
+        };
+        let spec: PolicySpec = toml::from_str("least_load = { tie = \"first\" }").unwrap();
+        let mut stage = Stage::new(&spec, (0..2).map(target).collect(), Key::root(1));
+        let behind = [vec![ReplicaId(0)], vec![ReplicaId(1)]];
+        let aged = Poll { stale_after: Some(Span::from_secs(15)), on_stale: OnStale::Worst, ..poll() };
+        let mut seen = LoadsSeen::new(&LoadView::Poll(aged), vec![load(0), load(0)].into());
+        // The second is read again at 10 s, with 3 running; the first reading of the first is stale after 15 s.
+        seen.send(at(10), ReplicaId(1), load(3), at(10));
+        seen.receive(at(10));
+        assert_eq!(seen.known(at(15), &behind[0]), (load(0), false));
+        assert_eq!(seen.known(at(16), &behind[0]), (load(0), true));
+        assert_eq!(seen.known(at(16), &[ReplicaId(0), ReplicaId(1)]), (Load { kv_total_blocks: 200, ..load(3) }, true));
+        seen.tell(at(16), &mut stage, &behind);
+        // Equal requests now: 3 and 3. What only the first has is a full cache.
+        assert_eq!(stage.load(TargetId(0)), Load { kv_used_blocks: 100, ..load(3) });
+        assert_eq!(stage.load(TargetId(1)), load(3));
+    }
+}

@@ -119,6 +119,10 @@ impl Stage {
     pub fn own(&self, target: TargetId) -> &Own {
         &self.own[target.0 as usize]
     }
+    /// The load of `target` that it was told last; nothing where the policy reads none.
+    pub fn load(&self, target: TargetId) -> Load {
+        self.load.get(target.0 as usize).copied().unwrap_or_default()
+    }
     /// It is `now`: an index forgets by it. To be said before each of the calls below; time does not go back.
     pub fn set_now(&mut self, now: SimTime) {
         self.now = now;
@@ -375,6 +379,22 @@ mod tests {
         stage.finished(&one, true, None);
         assert_eq!(*stage.own(TargetId(1)), own(0, 0, 0, 0));
         assert_eq!(*stage.own(TargetId(0)), Own::default());
+    }
+
+    #[test]
+    fn an_early_release_counts_a_request_until_its_first_token() {
+        let mut stage = stage("least_request = {}", 2);
+        stage.set_release(Release::FirstToken);
+        let (long, short) = (chain(1, 6), chain(2, 1));
+        let one = stage.sent(&request(0, &long), TargetId(1));
+        let other = stage.sent(&request(1, &short), TargetId(1));
+        // 101 and 21 tokens as above; the second is lost before its first token.
+        stage.first_token(&one, None);
+        assert_eq!((stage.own(TargetId(1)).requests, stage.own(TargetId(1)).prompt_tokens), (1, 21));
+        stage.finished(&one, true, None);
+        assert_eq!((stage.own(TargetId(1)).requests, stage.own(TargetId(1)).prompt_tokens), (1, 21));
+        stage.finished(&other, false, None);
+        assert_eq!(*stage.own(TargetId(1)), Own { sent: 2, ..Own::default() });
     }
 
     #[test]
