@@ -74,3 +74,36 @@ fn without_a_weight_for_queues_gorgo_wins_ttft_and_loses_everything_else() {
     assert!(greedy.e2e_ms[1] >= 3.0 * best, "{} against {best}", greedy.e2e_ms[1]);
     assert!(all["gorgo"].most < 0.5, "{all:?}");
 }
+
+#[test]
+fn hashing_a_growing_prefix_serves_half_as_many_again() {
+    let all = run("growing-prefix", &[]);
+    let against = |name: &str| all[name].throughput / all["round_robin"].throughput;
+    assert!((1.33..1.65).contains(&against("chwbl")), "{}", against("chwbl"));
+    assert!((0.95..1.05).contains(&against("least_load")), "{}", against("least_load"));
+}
+
+#[test]
+fn rare_polls_cost_a_policy_that_reads_signals_and_none_that_counts_itself() {
+    let all = run("poll-interval", &[]);
+    let p99 = |name: &str| all[name].ttft_ms[2];
+    let signals = ["signals_50ms", "signals_1s", "signals_5s", "signals_30s"].map(p99);
+    assert!(signals.is_sorted(), "{signals:?}");
+    assert!(signals[3] >= 1.5 * signals[0], "{signals:?}");
+    assert!(p99("counters_30s") <= 1.05 * p99("counters_50ms"), "{all:?}");
+}
+
+#[test]
+fn old_loads_and_the_index_first_are_fine_at_half_load_and_the_worst_at_full_load() {
+    let ratios = |overrides: &[&str]| {
+        let mut all = run("old-load", overrides);
+        let found = all.remove("index_first").expect("in the scenario");
+        let measures = |found: &Found| [found.ttft_ms, found.e2e_ms].concat();
+        let worst = (0..6).map(|i| all.values().map(|other| measures(other)[i]).fold(0.0, f64::max));
+        worst.zip(measures(&found)).map(|(worst, own)| own / worst).collect::<Vec<f64>>()
+    };
+    let full = ratios(&[]);
+    assert!(full.iter().all(|&ratio| ratio > 1.0), "{full:?}");
+    let half = ratios(&["workloads.main.scale=0.5"]);
+    assert!(half.iter().all(|&ratio| ratio < 1.15), "{half:?}");
+}

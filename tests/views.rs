@@ -118,7 +118,7 @@ fn what_is_seen_does_not_depend_on_how_engines_compute() {
 
 #[test]
 fn every_policy_serves_everybody_with_old_news_and_several_gateways() {
-    let world = three(1);
+    let world = three(300);
     let late = Views { load: LoadView::Poll(poll(Span::from_secs(5))), ..Views::default() };
     for entry in REGISTRY {
         for global in [None, Some(entry.name)] {
@@ -140,7 +140,7 @@ fn a_stale_minimum_sends_a_whole_period_to_one_place() {
     // 8 arrivals a second to ten queues; the shortest as of the last reading, 5 s apart, is everybody's target until the
     // next: runs of λ·d = 40. As things are now, runs are short.
     let world = queues(10, 8.0, 20_000);
-    let shortest = "epp = { queue = 1, running = 0.001, kv = 0, prefix = 0 }";
+    let shortest = "epp = { queue = 1, running = 0.001, kv = 0, prefix = 0, tie = \"first\" }";
     let runs = |views: Views| {
         let rows = run(&world, &with(shortest, views), 3).1.rows;
         let rows = &rows[rows.len() / 10..];

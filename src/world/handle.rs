@@ -9,7 +9,7 @@ use crate::engine::{Model, Schedule};
 use crate::id::{GatewayId, ReplicaId, SourceId};
 use crate::network::{last_mile, set_up, split};
 use crate::observe::{Leg, Observation, Observer, Outcome};
-use crate::replica::{JobId, Output};
+use crate::replica::{JobId, Output, Replica};
 use crate::rng::{hash_name, mix2};
 use crate::time::SimTime;
 
@@ -193,8 +193,10 @@ impl<O: Observer> World<'_, O> {
                 },
             );
         }
-        // At these instants alone: a run of steps that is added up has no others.
-        if !self.outputs.is_empty() {
+        // At these instants alone: a run of steps that is added up has no others. A plain queue told the end when the
+        // service began, and wakes when it comes.
+        let queue = matches!(self.sites[replica].replica, Replica::Fifo(_) | Replica::Ps(_));
+        if queue || !self.outputs.is_empty() {
             self.report_load(now, replica, schedule);
         }
         self.after_replica(now, replica, schedule);
