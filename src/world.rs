@@ -78,6 +78,8 @@ pub struct World<'p, O> {
     background: usize,
     /// Polls in a row while nothing else was to come.
     quiet_polls: u32,
+    /// When something last happened.
+    last: SimTime,
     observer: O,
 }
 
@@ -189,6 +191,7 @@ impl<'p, O: Observer> World<'p, O> {
             digest: OutcomeDigest::default(),
             background: 0,
             quiet_polls: 0,
+            last: SimTime::ZERO,
             observer,
         })
     }
@@ -198,16 +201,19 @@ impl<'p, O: Observer> World<'p, O> {
     pub fn run(mut self, mut watch: impl FnMut(SimTime, &Event) -> bool) -> (Summary, O) {
         let mut schedule = Schedule::new();
         let mut events = 0;
-        let (mut last, mut clock) = (SimTime::ZERO, SimTime::ZERO);
+        let mut clock = SimTime::ZERO;
         self.start(&mut schedule);
         let horizon = self.params.horizon;
         let ended = engine::run(&mut self, &mut schedule, horizon, |now, event| {
             events += 1;
             clock = now;
-            last = if event.watches() { last } else { now };
             watch(now, event)
         });
-        let end = if ended == Ended::Horizon { horizon } else { last };
+        // What is left beyond the horizon may be superseded: then all was done before it.
+        let done = self.slots.live().is_empty()
+            && self.inflows.iter_mut().all(|inflow| inflow.source.peek().is_none());
+        let ended = if done && ended == Ended::Horizon { Ended::Drained } else { ended };
+        let end = if ended == Ended::Horizon { horizon } else { self.last };
         // The last sampling instant may lie after the last event that counts; observers' time never goes back.
         let told = end.max(clock);
         self.finish(end, told);

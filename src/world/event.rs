@@ -2,7 +2,7 @@
 //! clients send, then decisions and deliveries, and the ends of steps last, so that a request that arrives at the
 //! very end of a step is part of the next.
 
-use super::leave::Awaited;
+use super::slots::Awaited;
 use crate::engine::{self, Rank};
 use crate::id::{GatewayId, ReplicaId, RequestId, SourceId};
 use crate::rng::mix2;
@@ -104,13 +104,6 @@ pub enum Event {
         /// Which of its wakes this is.
         wake: u32,
     },
-}
-
-impl Event {
-    /// Whether it only looks: such an event ends no run and keeps none alive.
-    pub(super) fn watches(&self) -> bool {
-        matches!(self, Event::Sample { .. } | Event::Poll { .. } | Event::Heard { .. })
-    }
 }
 
 impl engine::Event for Event {

@@ -20,6 +20,9 @@ impl<O: Observer> Model for World<'_, O> {
     type Event = Event;
 
     fn handle(&mut self, now: SimTime, event: Event, schedule: &mut Schedule<Event>) {
+        if !self.is_void(&event) {
+            self.last = now;
+        }
         match event {
             Event::FirstTokenSeen { slot, .. } => self.first_token_seen(now, slot, schedule),
             Event::EndSeen { slot, .. } => self.end_seen(now, slot, schedule),
@@ -40,6 +43,19 @@ impl<O: Observer> Model for World<'_, O> {
 }
 
 impl<O: Observer> World<'_, O> {
+    /// Whether an event is of no account: superseded since it was scheduled, or only a look. A run does not last until
+    /// the last of them, and how many there are depends on how engines compute. (A client that leaves is told of by the
+    /// news that it has.)
+    fn is_void(&self, event: &Event) -> bool {
+        match *event {
+            Event::Sample { .. } | Event::Due { .. } => true,
+            Event::Wake { replica, wake } => self.sites[replica].wake != wake,
+            Event::Arrive { source, turn } => self.inflows[source].turn != turn,
+            Event::LeftSeen { slot, id } | Event::LeftAtReplica { slot, id } => !self.slots.is(slot, id),
+            _ => false,
+        }
+    }
+
     /// Schedules a workload's next arrival, and makes any earlier announcement void.
     pub(super) fn announce(&mut self, source: SourceId, now: SimTime, schedule: &mut Schedule<Event>) {
         let inflow = &mut self.inflows[source];

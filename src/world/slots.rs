@@ -24,6 +24,19 @@ pub(super) struct Attempt {
     pub(super) first_token_seen: bool,
 }
 
+/// What a client waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Awaited {
+    /// The first token.
+    FirstToken,
+    /// The last one.
+    End,
+}
+
+impl Awaited {
+    pub(super) const ALL: [Awaited; 2] = [Awaited::FirstToken, Awaited::End];
+}
+
 /// Where a request is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Place {
