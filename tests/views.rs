@@ -12,7 +12,7 @@ use regionsim::dist::Dist;
 use regionsim::id::SourceId;
 use regionsim::observe::RequestRow;
 use regionsim::replica::{CacheMethod, Method, ServerParams, Stepping};
-use regionsim::routing::{CacheView, Feed, LoadView, OnStale, Poll, PolicySpec, REGISTRY, Views};
+use regionsim::routing::{CacheView, Feed, LoadView, OnStale, PolicySpec, Poll, REGISTRY, Views};
 use regionsim::time::Span;
 use regionsim::workload::params::WorkloadKind;
 use regionsim::world::{GatewayPlacement, PolicyParams, World, WorldParams};
@@ -22,7 +22,15 @@ const AT_ONCE: Feed = Feed { delay: Span::ZERO, loss: 0.0 };
 
 fn poll(every: Span) -> Poll {
     let none = Span::ZERO;
-    Poll { every, jitter: none, delay: none, loss: 0.0, ewma: 1.0, stale_after: None, on_stale: OnStale::Ignore }
+    Poll {
+        every,
+        jitter: none,
+        delay: none,
+        loss: 0.0,
+        ewma: 1.0,
+        stale_after: None,
+        on_stale: OnStale::Ignore,
+    }
 }
 
 fn spec(text: &str) -> PolicySpec {
@@ -52,9 +60,12 @@ fn busy() -> WorldParams {
 fn reports_without_delay_are_the_truth() {
     // A plain queue changes its load only when a request enters or leaves it, and tells so.
     let world = queues(5, 4.0, 3_000);
-    for text in ["least_load = {}", "epp = {}", "sticky_until_saturated = {}", "gorgo_v1 = { max_running = 1 }"] {
+    for text in
+        ["least_load = {}", "epp = {}", "sticky_until_saturated = {}", "gorgo_v1 = { max_running = 1 }"]
+    {
         let oracle = run(&world, &with(text, Views::default()), 3).0;
-        let told = run(&world, &with(text, Views { load: LoadView::Event(AT_ONCE), ..Views::default() }), 3).0;
+        let told =
+            run(&world, &with(text, Views { load: LoadView::Event(AT_ONCE), ..Views::default() }), 3).0;
         assert_eq!(told.outcome_digest, oracle.outcome_digest, "{text}");
     }
 }
@@ -122,10 +133,15 @@ fn every_policy_serves_everybody_with_old_news_and_several_gateways() {
     let late = Views { load: LoadView::Poll(poll(Span::from_secs(5))), ..Views::default() };
     for entry in REGISTRY {
         for global in [None, Some(entry.name)] {
-            let mut policy = tiers(global, if global.is_some() { "least_load" } else { entry.name }, GatewayPlacement::PerRegion);
+            let mut policy = tiers(
+                global,
+                if global.is_some() { "least_load" } else { entry.name },
+                GatewayPlacement::PerRegion,
+            );
             (policy.views, policy.gateways_per_region) = (late.clone(), 3);
             let (summary, keep) = run(&world, &policy, 5);
-            let done = keep.rows.iter().filter(|row| row.outcome == regionsim::observe::Outcome::Completed).count();
+            let done =
+                keep.rows.iter().filter(|row| row.outcome == regionsim::observe::Outcome::Completed).count();
             assert_eq!(done, keep.rows.len(), "{} {global:?}", entry.name);
             // Looking on does not prolong a run: it ends with the last answer.
             assert_eq!(summary.end, keep.rows.iter().map(|row| row.ended_at).max().unwrap());

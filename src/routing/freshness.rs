@@ -111,9 +111,7 @@ impl LoadsSeen {
     /// A gateway begins with a reading of all replicas.
     pub fn new(view: &LoadView, loads: IdVec<ReplicaId, Load>) -> LoadsSeen {
         let (ewma, stale_after) = match view {
-            LoadView::Poll(poll) => {
-                (poll.ewma, poll.stale_after.filter(|_| poll.on_stale == OnStale::Worst))
-            }
+            LoadView::Poll(poll) => (poll.ewma, poll.stale_after.filter(|_| poll.on_stale == OnStale::Worst)),
             _ => (1.0, None),
         };
         LoadsSeen {
@@ -276,7 +274,10 @@ mod tests {
         seen.receive(at(10));
         assert_eq!(seen.known(at(15), &behind[0]), (load(0), false));
         assert_eq!(seen.known(at(16), &behind[0]), (load(0), true));
-        assert_eq!(seen.known(at(16), &[ReplicaId(0), ReplicaId(1)]), (Load { kv_total_blocks: 200, ..load(3) }, true));
+        assert_eq!(
+            seen.known(at(16), &[ReplicaId(0), ReplicaId(1)]),
+            (Load { kv_total_blocks: 200, ..load(3) }, true)
+        );
         seen.tell(at(16), &mut stage, &behind);
         // Equal requests now: 3 and 3. What only the first has is a full cache.
         assert_eq!(stage.load(TargetId(0)), Load { kv_used_blocks: 100, ..load(3) });

@@ -213,6 +213,9 @@ pub(super) fn entries(
             entries[entry_index(params, origin, class)] = nearest.map(|(id, _)| id);
         }
     }
-    debug_assert!(matches!(policy.gateways, GatewayPlacement::PerRegion) || gateways.len() == policy.gateways_per_region as usize);
+    debug_assert!(
+        matches!(policy.gateways, GatewayPlacement::PerRegion)
+            || gateways.len() == policy.gateways_per_region as usize
+    );
     entries
 }

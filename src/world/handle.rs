@@ -48,7 +48,7 @@ impl<O: Observer> World<'_, O> {
     /// news that it has.)
     fn is_void(&self, event: &Event) -> bool {
         match *event {
-            Event::Sample { .. } | Event::Due { .. } => true,
+            Event::Sample { .. } | Event::Poll { .. } | Event::Heard { .. } | Event::Due { .. } => true,
             Event::Wake { replica, wake } => self.sites[replica].wake != wake,
             Event::Arrive { source, turn } => self.inflows[source].turn != turn,
             Event::LeftSeen { slot, id } | Event::LeftAtReplica { slot, id } => !self.slots.is(slot, id),

@@ -66,7 +66,9 @@ fn behind(sites: &IdVec<ReplicaId, Site>, stage: &Stage, target: usize) -> Vec<R
     let target = &stage.targets()[target];
     match target.replica {
         Some(replica) => vec![replica],
-        None => sites.enumerate().filter(|(_, site)| site.region == target.region).map(|(id, _)| id).collect(),
+        None => {
+            sites.enumerate().filter(|(_, site)| site.region == target.region).map(|(id, _)| id).collect()
+        }
     }
 }
 

@@ -2,8 +2,8 @@
 
 use super::{Resolver, id_or_first};
 use crate::id::{DataClassId, Id, IdVec, OriginId, RegionId, SourceId};
-use crate::routing::{PolicySpec, Views};
 use crate::routing::policies::prefix;
+use crate::routing::{PolicySpec, Views};
 use crate::scenario::diagnostic::Diagnostic;
 use crate::scenario::raw::RawPolicy;
 use crate::time::Span;

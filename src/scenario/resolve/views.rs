@@ -84,10 +84,7 @@ impl Resolver<'_> {
 }
 
 fn feed(raw: &RawFeed) -> Feed {
-    Feed {
-        delay: raw.delay.map_or(Span::ZERO, |delay| delay.0),
-        loss: raw.loss.map_or(0.0, |loss| loss.0),
-    }
+    Feed { delay: raw.delay.map_or(Span::ZERO, |delay| delay.0), loss: raw.loss.map_or(0.0, |loss| loss.0) }
 }
 
 /// What a policy declares that it reads.
