@@ -170,7 +170,7 @@ fn gateway(
         vec![Stage::new(&policy.replica, sites.enumerate().map(target).collect(), key.named("replica"))]
     };
     global.iter_mut().chain(&mut stages).for_each(|stage| stage.set_release(policy.views.own));
-    let loads = super::views::Loads::new(&policy.views.load, sites, &global, &stages);
+    let loads = super::views::Loads::new(&policy.views.load, sites, global.as_ref(), &stages);
     let needs = || stages.iter().chain(&global).map(Stage::needs);
     let mut gateway = Gateway {
         reads_loads: loads.is_none() && needs().any(|needs| needs.load),

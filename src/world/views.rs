@@ -40,20 +40,20 @@ impl Loads {
     pub(super) fn new(
         view: &LoadView,
         sites: &IdVec<ReplicaId, Site>,
-        global: &Option<Stage>,
+        global: Option<&Stage>,
         stages: &[Stage],
     ) -> Option<Loads> {
         let reads = |stage: &Stage| stage.needs().load;
         if *view == LoadView::Oracle || !stages.iter().chain(global).any(reads) {
             return None;
         }
-        let behind = |stage: &Stage| match reads(stage) {
-            true => (0..stage.targets().len()).map(|target| behind(sites, stage, target)).collect(),
-            false => Vec::new(),
+        let behind = |stage: &Stage| {
+            let count = if reads(stage) { stage.targets().len() } else { 0 };
+            (0..count).map(|target| behind(sites, stage, target)).collect()
         };
         Some(Loads {
             seen: LoadsSeen::new(view, sites.iter().map(|site| site.replica.load()).collect()),
-            global: global.as_ref().map_or_else(Vec::new, behind),
+            global: global.map_or_else(Vec::new, behind),
             stages: stages.iter().map(behind).collect(),
             news: true,
             reports: 0,
@@ -238,9 +238,12 @@ impl<O: Observer> World<'_, O> {
                 None => gateway.global.as_mut().expect("a follower of the first tier has one"),
             };
             let target = follower.target;
-            let mut tell = |id, added| match added {
-                true => stage.cache_added(target, id),
-                false => stage.cache_removed(target, id),
+            let mut tell = |id, added| {
+                if added {
+                    stage.cache_added(target, id);
+                } else {
+                    stage.cache_removed(target, id);
+                }
             };
             let Some(feed) = follower.feed else {
                 log.changes().iter().for_each(|change| tell(change.id, change.added));
