@@ -223,6 +223,15 @@ impl Load {
     pub fn requests(&self) -> u32 {
         self.running + self.waiting
     }
+    /// Adds another replica's: what a region has.
+    pub fn add(&mut self, other: &Load) {
+        self.running += other.running;
+        self.waiting += other.waiting;
+        self.waiting_tokens += other.waiting_tokens;
+        self.kv_used_blocks += other.kv_used_blocks;
+        self.kv_total_blocks += other.kv_total_blocks;
+        self.context_tokens += other.context_tokens;
+    }
     /// The share of KV blocks in use.
     pub fn kv_usage(&self) -> f64 {
         if self.kv_total_blocks == 0 { 0.0 } else { self.kv_used_blocks as f64 / self.kv_total_blocks as f64 }

@@ -4,6 +4,7 @@
 
 pub mod affinity;
 pub mod eligible;
+pub mod freshness;
 pub mod index;
 pub mod levels;
 pub mod params;
@@ -24,6 +25,7 @@ pub mod tally;
 pub mod view;
 
 pub use eligible::Eligible;
+pub use freshness::{CacheView, Feed, LoadView, LoadsSeen, OnStale, Poll, Views};
 pub use index::{IndexOptions, PrefixIndex};
 pub use params::{ParamInfo, ParamProblem};
 pub use policy::{Decision, IndexSource, Needs, Policy, Refusal};

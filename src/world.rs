@@ -10,6 +10,7 @@ mod leave;
 mod outcome;
 pub mod params;
 mod slots;
+mod views;
 
 pub use event::Event;
 pub use params::{
@@ -23,7 +24,7 @@ use crate::network::{Network, NetworkError};
 use crate::observe::{Load, Observation, Observer, Outcome, ReplicaSample, Work};
 use crate::replica::{Job, Method, Output, Replica};
 use crate::rng::Key;
-use crate::routing::{IndexSource, Stage, TargetId};
+use crate::routing::IndexSource;
 use crate::time::{SimTime, Span};
 use crate::timing::{IngressParams, StepTime, TimingError};
 use crate::workload::{Source, WorkloadParams, open, workload_key};
@@ -32,6 +33,7 @@ use leave::Deadlines;
 use outcome::OutcomeDigest;
 use slots::{Place, Slots};
 use std::sync::Arc;
+use views::{Follower, follow};
 
 /// A replica in its place.
 #[derive(Debug)]
@@ -43,9 +45,8 @@ struct Site {
     /// Which wake is valid: an earlier one is ignored.
     wake: u32,
     wake_at: Option<SimTime>,
-    /// Stages whose prefix index follows this cache: the gateway, its stage (none: its first tier), and the target
-    /// that this replica is, or belongs to, there.
-    followers: Vec<(GatewayId, Option<usize>, TargetId)>,
+    /// Stages whose prefix index follows this cache.
+    followers: Vec<Follower>,
 }
 
 /// A workload and the arrival it has announced.
@@ -73,6 +74,10 @@ pub struct World<'p, O> {
     job: Job,
     outputs: Vec<Output>,
     digest: OutcomeDigest,
+    /// Events to come that keep no world alive: samples and polls.
+    background: usize,
+    /// Polls in a row while nothing else was to come.
+    quiet_polls: u32,
     /// When something last happened.
     last: SimTime,
     observer: O,
@@ -157,7 +162,7 @@ impl<'p, O: Observer> World<'p, O> {
             let tiers = gateway.stages.iter().enumerate().map(|(index, stage)| (Some(index), stage));
             for (tier, stage) in tiers.chain(gateway.global.iter().map(|stage| (None, stage))) {
                 if stage.needs().source() == Some(IndexSource::Oracle) {
-                    follow(&mut sites, id, tier, stage);
+                    follow(&mut sites, id, tier, gateway, stage, &policy.views.cache);
                 }
             }
         }
@@ -184,6 +189,8 @@ impl<'p, O: Observer> World<'p, O> {
             job: Job::default(),
             outputs: Vec::new(),
             digest: OutcomeDigest::default(),
+            background: 0,
+            quiet_polls: 0,
             last: SimTime::ZERO,
             observer,
         })
@@ -228,7 +235,9 @@ impl<'p, O: Observer> World<'p, O> {
         for source in sources {
             self.announce(source, SimTime::ZERO, schedule);
         }
+        self.start_polls(schedule);
         if self.params.sample_every > Span::ZERO {
+            self.background += 1;
             schedule.at(SimTime::ZERO + self.params.sample_every, Event::Sample { number: 1 });
         }
     }
@@ -269,26 +278,6 @@ impl<'p, O: Observer> World<'p, O> {
         let site = &self.sites[replica];
         let (load, work): (Load, Work) = (site.replica.load(), site.replica.work());
         ReplicaSample { replica, pool: site.pool, region: site.region, load, work }
-    }
-}
-
-/// Lets a stage's index follow the caches of all replicas behind its targets.
-fn follow(sites: &mut IdVec<ReplicaId, Site>, gateway: GatewayId, tier: Option<usize>, stage: &Stage) {
-    for (index, target) in stage.targets().iter().enumerate() {
-        let behind = |id: ReplicaId, site: &Site| match target.replica {
-            Some(replica) => replica == id,
-            None => target.region == site.region,
-        };
-        for id in sites.ids() {
-            let site = &mut sites[id];
-            if !behind(id, site) {
-                continue;
-            }
-            if let Some(log) = site.replica.cache_log() {
-                log.subscribe();
-                site.followers.push((gateway, tier, TargetId(index as u32)));
-            }
-        }
     }
 }
 

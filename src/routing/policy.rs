@@ -34,7 +34,7 @@ pub enum IndexSource {
     FirstToken,
     /// From the gateway's own traffic, when an answered request ends. Nothing is ever forgotten.
     Completion,
-    /// From the replicas' caches themselves, at once: an oracle.
+    /// From the replicas' caches themselves: at once, an oracle, unless the policy's `views.cache` says how late.
     Oracle,
 }
 

@@ -1,6 +1,7 @@
 //! A stage: one tier of one gateway. Knows its targets, its own counters, the loads and the index its policy asked
 //! for; must not know what is behind a target or when a message arrives: the world calls it when something does.
 
+use super::freshness::Release;
 use super::index::{ActiveIndex, BlockIndex};
 use super::spec::{BuildContext, PolicySpec};
 use super::{
@@ -55,6 +56,8 @@ pub struct Stage {
     healthy: Vec<u32>,
     now: SimTime,
     rng: Stream,
+    /// Requests stop counting as under way at their first token.
+    early_release: bool,
 }
 
 /// What the policy may see of the stage's fields, while the policy itself is borrowed.
@@ -100,6 +103,7 @@ impl Stage {
             matched_for: None,
             matched: if needs.index.is_some() { vec![0; count] } else { Vec::new() },
             rng: key.named("decide").stream(),
+            early_release: false,
             targets,
         }
     }
@@ -115,9 +119,17 @@ impl Stage {
     pub fn own(&self, target: TargetId) -> &Own {
         &self.own[target.0 as usize]
     }
+    /// The load of `target` that it was told last; nothing where the policy reads none.
+    pub fn load(&self, target: TargetId) -> Load {
+        self.load.get(target.0 as usize).copied().unwrap_or_default()
+    }
     /// It is `now`: an index forgets by it. To be said before each of the calls below; time does not go back.
     pub fn set_now(&mut self, now: SimTime) {
         self.now = now;
+    }
+    /// When requests stop counting as under way: at their end, unless this says otherwise. Before the first is sent.
+    pub fn set_release(&mut self, release: Release) {
+        self.early_release = release == Release::FirstToken;
     }
     /// This gateway has learnt that `replicas` of those behind `target` are in health.
     pub fn set_healthy(&mut self, target: TargetId, replicas: u32) {
@@ -195,6 +207,9 @@ impl Stage {
             }
         }
         self.release_queued(ticket);
+        if self.early_release {
+            self.release(ticket);
+        }
         self.policy.first_token(ticket.target);
     }
     /// The attempt is over, whether it was answered, refused or lost. `request` is needed where [`Needs::active`] is
@@ -213,10 +228,15 @@ impl Stage {
         if !had_first_token {
             self.release_queued(ticket);
         }
+        if !(had_first_token && self.early_release) {
+            self.release(ticket);
+        }
+        self.policy.finished(ticket.target);
+    }
+    fn release(&mut self, ticket: &Ticket) {
         self.count(ticket.target, |requests| requests - 1);
         let own = &mut self.own[ticket.target.0 as usize];
         own.prompt_tokens -= ticket.prompt_tokens as u64;
-        self.policy.finished(ticket.target);
     }
     /// The target's cache now holds block `id`. For the oracle index.
     pub fn cache_added(&mut self, target: TargetId, id: u64) {
@@ -359,6 +379,22 @@ mod tests {
         stage.finished(&one, true, None);
         assert_eq!(*stage.own(TargetId(1)), own(0, 0, 0, 0));
         assert_eq!(*stage.own(TargetId(0)), Own::default());
+    }
+
+    #[test]
+    fn an_early_release_counts_a_request_until_its_first_token() {
+        let mut stage = stage("least_request = {}", 2);
+        stage.set_release(Release::FirstToken);
+        let (long, short) = (chain(1, 6), chain(2, 1));
+        let one = stage.sent(&request(0, &long), TargetId(1));
+        let other = stage.sent(&request(1, &short), TargetId(1));
+        // 101 and 21 tokens as above; the second is lost before its first token.
+        stage.first_token(&one, None);
+        assert_eq!((stage.own(TargetId(1)).requests, stage.own(TargetId(1)).prompt_tokens), (1, 21));
+        stage.finished(&one, true, None);
+        assert_eq!((stage.own(TargetId(1)).requests, stage.own(TargetId(1)).prompt_tokens), (1, 21));
+        stage.finished(&other, false, None);
+        assert_eq!(*stage.own(TargetId(1)), Own { sent: 2, ..Own::default() });
     }
 
     #[test]

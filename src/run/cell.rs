@@ -43,9 +43,16 @@ pub struct CellInput<'p> {
 /// The names of a world under a policy.
 pub fn labels(world: &WorldParams, policy: &PolicyParams, gpus: &[String]) -> Labels {
     let region_names: IdVec<_, String> = world.regions.iter().map(|region| region.name.clone()).collect();
-    let gateways = match policy.gateways {
+    let places = match policy.gateways {
         GatewayPlacement::Central(region) => vec![world.regions[region].name.clone()],
         GatewayPlacement::PerRegion => region_names.as_slice().to_vec(),
+    };
+    let gateways = match policy.gateways_per_region {
+        1 => places,
+        several => {
+            let numbered = |place: &String| (0..several).map(|i| format!("{place}.{i}")).collect::<Vec<_>>();
+            places.iter().flat_map(numbered).collect()
+        }
     };
     let pools = world.pools.enumerate().map(|(id, pool)| PoolLabel {
         name: pool.name.clone(),

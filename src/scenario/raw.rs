@@ -3,6 +3,7 @@
 //! together: that is `resolve`'s. Positions are not carried: the document finds a caret by path.
 
 pub mod demand;
+pub mod views;
 pub mod workload;
 
 use crate::catalog::Dtype;
@@ -14,6 +15,7 @@ pub use demand::{CurvePreset, GeographyPreset, RawCurve, RawOwnCurve, RawStage};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
+pub use views::RawViews;
 pub use workload::{RawSynthetic, RawTokens, RawTrace, RawWorkload};
 
 /// Tables by name.
@@ -466,6 +468,11 @@ pub struct RawPolicy {
     pub decision_time: Option<Duration>,
     /// Decisions a gateway makes at once; 0 is without limit. Default: 0.
     pub workers: Option<u32>,
+    /// Gateways in each place that has one; clients are spread over them. Each has its own counters and index, and sees its share of the traffic. Default: 1.
+    #[schemars(range(min = 1, max = 1000))]
+    pub gateways_per_region: Option<u32>,
+    /// What the gateways see, and how late. Default: loads and caches as they are.
+    pub views: Option<RawViews>,
 }
 
 /// A policy with the region of its gateway.

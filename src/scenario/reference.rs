@@ -7,7 +7,7 @@ use serde_json::Value;
 use std::fmt::Write as _;
 
 /// Heading and definition of each table, in reading order.
-const TABLES: [(&str, &str); 32] = [
+const TABLES: [(&str, &str); 37] = [
     ("The file", ""),
     ("`[slo.CLASS]`", "Slo"),
     ("`[models.NAME]`", "Model"),
@@ -40,6 +40,11 @@ const TABLES: [(&str, &str); 32] = [
     ("Distributions", "Dist"),
     ("`arrivals`", "Arrivals"),
     ("`[policies.NAME]`", "Policy"),
+    ("`views = { … }` of a policy", "Views"),
+    ("`views.load`", "LoadView"),
+    ("`views.load.poll`", "Poll"),
+    ("`views.cache`", "CacheView"),
+    ("`views.load.event` and `views.cache.event`", "Feed"),
 ];
 
 /// The tables as Markdown.

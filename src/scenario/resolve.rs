@@ -8,6 +8,7 @@ mod policies;
 mod pools;
 mod regions;
 mod residency;
+mod views;
 mod workloads;
 
 use super::diagnostic::{Diagnostic, Diagnostics, Place};

@@ -38,7 +38,8 @@ impl<O: Observer> World<'_, O> {
 
     /// Brings replicas up to date whose load or cache the request's gateway reads. Nothing where it reads neither.
     fn bring_up_to_date(&mut self, now: SimTime, slot: u32) {
-        let gateway = &self.gateways[self.slots.get(slot).gateway];
+        let gateway = &mut self.gateways[self.slots.get(slot).gateway];
+        gateway.tell_loads(now);
         let follows = gateway.reads_caches;
         if !follows && !gateway.reads_loads {
             return;
@@ -46,7 +47,7 @@ impl<O: Observer> World<'_, O> {
         for replica in self.sites.ids() {
             self.sites[replica].replica.advance_to(now);
             if follows {
-                self.follow_cache(replica);
+                self.follow_cache(now, replica);
             }
         }
     }
@@ -103,19 +104,14 @@ impl<O: Observer> World<'_, O> {
         let mut stage_index = 0;
         if let Some(stage) = &mut gateway.global {
             let Some(set) = eligible.global else { return Choice::Refused(Outcome::NoRegion) };
-            if stage.needs().load {
+            if stage.needs().load && gateway.reads_loads {
                 for index in 0..stage.among(set).len() {
                     let target = stage.among(set)[index];
                     let region = stage.targets()[target.0 as usize].region;
                     let mut sum = Load::default();
                     for target in gateway.stages[region.index()].targets() {
                         let load = self.sites[target.replica.expect("a replica")].replica.load();
-                        sum.running += load.running;
-                        sum.waiting += load.waiting;
-                        sum.waiting_tokens += load.waiting_tokens;
-                        sum.kv_used_blocks += load.kv_used_blocks;
-                        sum.kv_total_blocks += load.kv_total_blocks;
-                        sum.context_tokens += load.context_tokens;
+                        sum.add(&load);
                     }
                     stage.set_load(target, sum);
                 }
@@ -131,7 +127,7 @@ impl<O: Observer> World<'_, O> {
         }
         let Some(set) = eligible.stages[stage_index] else { return Choice::Refused(Outcome::NoRegion) };
         let stage = &mut gateway.stages[stage_index];
-        if stage.needs().load {
+        if stage.needs().load && gateway.reads_loads {
             for index in 0..stage.among(set).len() {
                 let target = stage.among(set)[index];
                 let replica = stage.targets()[target.0 as usize].replica.expect("a replica");

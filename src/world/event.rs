@@ -4,7 +4,7 @@
 
 use super::slots::Awaited;
 use crate::engine::{self, Rank};
-use crate::id::{ReplicaId, RequestId, SourceId};
+use crate::id::{GatewayId, ReplicaId, RequestId, SourceId};
 use crate::rng::mix2;
 
 /// A fact or a deadline.
@@ -30,6 +30,11 @@ pub enum Event {
         slot: u32,
         /// The request.
         id: RequestId,
+    },
+    /// Loads that were read or reported earlier have come to a gateway.
+    Heard {
+        /// The gateway.
+        gateway: GatewayId,
     },
     /// The first deadlines of a workload's clients have come.
     Due {
@@ -80,6 +85,13 @@ pub enum Event {
         /// The request.
         id: RequestId,
     },
+    /// A gateway reads all replicas' loads.
+    Poll {
+        /// The gateway.
+        gateway: GatewayId,
+        /// Which of its readings this is, from 1.
+        number: u32,
+    },
     /// Loads are sampled.
     Sample {
         /// Which sample this is.
@@ -102,15 +114,17 @@ impl engine::Event for Event {
             Event::FirstTokenSeen { id, .. } => rank(0, id.0, 0),
             Event::EndSeen { id, .. } => rank(1, id.0, 0),
             Event::ClientEnd { id, .. } => rank(2, id.0, 0),
-            Event::Due { source, awaited } => rank(3, source.0, awaited as u32),
-            Event::LeftSeen { id, .. } => rank(4, id.0, 0),
-            Event::LeftAtReplica { id, .. } => rank(5, id.0, 0),
-            Event::Arrive { source, turn } => rank(6, source.0, turn),
-            Event::AtGateway { id, .. } => rank(7, id.0, 0),
-            Event::Decide { id, .. } => rank(8, id.0, 0),
-            Event::Deliver { id, .. } => rank(9, id.0, 0),
-            Event::Sample { number } => rank(10, 0, number),
-            Event::Wake { replica, wake } => rank(11, replica.0, wake),
+            Event::Heard { gateway } => rank(3, gateway.0, 0),
+            Event::Due { source, awaited } => rank(4, source.0, awaited as u32),
+            Event::LeftSeen { id, .. } => rank(5, id.0, 0),
+            Event::LeftAtReplica { id, .. } => rank(6, id.0, 0),
+            Event::Arrive { source, turn } => rank(7, source.0, turn),
+            Event::AtGateway { id, .. } => rank(8, id.0, 0),
+            Event::Decide { id, .. } => rank(9, id.0, 0),
+            Event::Deliver { id, .. } => rank(10, id.0, 0),
+            Event::Poll { gateway, number } => rank(11, gateway.0, number),
+            Event::Sample { number } => rank(12, 0, number),
+            Event::Wake { replica, wake } => rank(13, replica.0, wake),
         }
     }
     fn word(&self) -> u64 {

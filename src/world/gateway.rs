@@ -21,8 +21,12 @@ pub(super) struct Gateway {
     pub(super) eligible: IdVec<DataClassId, Reach>,
     /// The same for requests that bring a rule of their own, as they are met.
     pub(super) narrowed: Vec<(DataClassId, RegionSet, Reach)>,
-    /// Whether a stage reads loads.
+    /// Whether a stage reads loads as they are.
     pub(super) reads_loads: bool,
+    /// The loads that have reached it, where a stage reads those.
+    pub(super) loads: Option<super::views::Loads>,
+    /// The root of its own randomness.
+    pub(super) key: Key,
     /// Whether a stage's index follows the replicas' caches.
     pub(super) reads_caches: bool,
     /// Requests that wait for a worker.
@@ -108,7 +112,16 @@ pub(super) fn build(
         GatewayPlacement::Central(region) => vec![region],
         GatewayPlacement::PerRegion => params.regions.ids().collect(),
     };
-    regions.iter().map(|&region| gateway(params, policy, network, sites, key, region)).collect()
+    let numbers = 0..policy.gateways_per_region;
+    let places = regions.iter().flat_map(|&region| numbers.clone().map(move |number| (region, number)));
+    places
+        .map(|(region, number)| {
+            let key = key.named("gateway").named(&params.regions[region].name);
+            // The first one is what it is where it is alone.
+            let key = if number == 0 { key } else { key.at(u64::from(number)) };
+            gateway(params, policy, network, sites, key, region)
+        })
+        .collect()
 }
 
 fn gateway(
@@ -120,7 +133,6 @@ fn gateway(
     region: RegionId,
 ) -> Gateway {
     let name = |region: RegionId| params.regions[region].name.as_str();
-    let key = key.named("gateway").named(name(region));
     let in_region = |region: RegionId| sites.enumerate().filter(move |(_, site)| site.region == region);
     let mut numbers = vec![0u32; params.pools.len()];
     let names: IdVec<ReplicaId, String> = (sites.iter())
@@ -147,7 +159,8 @@ fn gateway(
         });
         Stage::new(spec, targets.collect(), key.named("global"))
     });
-    let stages = if global.is_some() {
+    let mut global = global;
+    let mut stages = if global.is_some() {
         let stage = |id| {
             let targets: Vec<Target> = in_region(id).map(target).collect();
             Stage::new(&policy.replica, targets, key.named("replica").named(name(id)))
@@ -156,9 +169,13 @@ fn gateway(
     } else {
         vec![Stage::new(&policy.replica, sites.enumerate().map(target).collect(), key.named("replica"))]
     };
+    global.iter_mut().chain(&mut stages).for_each(|stage| stage.set_release(policy.views.own));
+    let loads = super::views::Loads::new(&policy.views.load, sites, global.as_ref(), &stages);
     let needs = || stages.iter().chain(&global).map(Stage::needs);
     let mut gateway = Gateway {
-        reads_loads: needs().any(|needs| needs.load),
+        reads_loads: loads.is_none() && needs().any(|needs| needs.load),
+        loads,
+        key,
         reads_caches: needs().any(|needs| needs.source() == Some(IndexSource::Oracle)),
         region,
         global,
@@ -196,6 +213,9 @@ pub(super) fn entries(
             entries[entry_index(params, origin, class)] = nearest.map(|(id, _)| id);
         }
     }
-    debug_assert!(matches!(policy.gateways, GatewayPlacement::PerRegion) || gateways.len() == 1);
+    debug_assert!(
+        matches!(policy.gateways, GatewayPlacement::PerRegion)
+            || gateways.len() == policy.gateways_per_region as usize
+    );
     entries
 }

@@ -4,12 +4,12 @@ use super::dispatch::{REQUEST, request_view};
 use super::event::Event;
 use super::params::Isolation;
 use super::slots::Place;
-use super::{World, entry_index};
+use super::{World, entry_index, views};
 use crate::engine::{Model, Schedule};
 use crate::id::{GatewayId, ReplicaId, SourceId};
 use crate::network::{last_mile, set_up, split};
 use crate::observe::{Leg, Observation, Observer, Outcome};
-use crate::replica::{JobId, Output};
+use crate::replica::{JobId, Output, Replica};
 use crate::rng::{hash_name, mix2};
 use crate::time::SimTime;
 
@@ -27,6 +27,7 @@ impl<O: Observer> Model for World<'_, O> {
             Event::FirstTokenSeen { slot, .. } => self.first_token_seen(now, slot, schedule),
             Event::EndSeen { slot, .. } => self.end_seen(now, slot, schedule),
             Event::ClientEnd { slot, .. } => self.client_end(now, slot, schedule),
+            Event::Heard { gateway } => self.heard(now, gateway, schedule),
             Event::Due { source, awaited } => self.due(now, source, awaited, schedule),
             Event::LeftSeen { slot, id } => self.left_seen(now, slot, id, schedule),
             Event::LeftAtReplica { slot, id } => self.left_at_replica(now, slot, id, schedule),
@@ -34,6 +35,7 @@ impl<O: Observer> Model for World<'_, O> {
             Event::AtGateway { slot, .. } => self.at_gateway(now, slot, schedule),
             Event::Decide { slot, .. } => self.decide(now, slot, schedule),
             Event::Deliver { slot, .. } => self.deliver(now, slot, schedule),
+            Event::Poll { gateway, number } => self.poll(now, gateway, number, schedule),
             Event::Sample { number } => self.take_samples(now, number, schedule),
             Event::Wake { replica, wake } => self.wake(now, replica, wake, schedule),
         }
@@ -46,7 +48,7 @@ impl<O: Observer> World<'_, O> {
     /// news that it has.)
     fn is_void(&self, event: &Event) -> bool {
         match *event {
-            Event::Sample { .. } | Event::Due { .. } => true,
+            Event::Sample { .. } | Event::Poll { .. } | Event::Heard { .. } | Event::Due { .. } => true,
             Event::Wake { replica, wake } => self.sites[replica].wake != wake,
             Event::Arrive { source, turn } => self.inflows[source].turn != turn,
             Event::LeftSeen { slot, id } | Event::LeftAtReplica { slot, id } => !self.slots.is(slot, id),
@@ -98,6 +100,7 @@ impl<O: Observer> World<'_, O> {
         let access = last_mile(&origin.last_mile, key.branch(LAST_MILE));
         let (access_out, access_back) = split(access);
         let entry = self.entry[entry_index(self.params, request.origin, request.data_class)];
+        let entry = entry.map(|first| views::one_of(first, self.policy.gateways_per_region, self.key, row));
         let Some(gateway) = entry else {
             // No gateway may read this request: it ends at the edge of the network.
             (state.client_out, state.client_back) = (access_out, access_back);
@@ -184,6 +187,7 @@ impl<O: Observer> World<'_, O> {
         let site = &mut self.sites[replica].replica;
         site.advance_to(now);
         site.deliver(now, &self.job, &mut self.outputs);
+        self.report_load(now, replica, schedule);
         self.after_replica(now, replica, schedule);
     }
 
@@ -205,6 +209,12 @@ impl<O: Observer> World<'_, O> {
                 },
             );
         }
+        // At these instants alone: a run of steps that is added up has no others. A plain queue told the end when the
+        // service began, and wakes when it comes.
+        let queue = matches!(self.sites[replica].replica, Replica::Fifo(_) | Replica::Ps(_));
+        if queue || !self.outputs.is_empty() {
+            self.report_load(now, replica, schedule);
+        }
         self.after_replica(now, replica, schedule);
     }
 
@@ -219,33 +229,12 @@ impl<O: Observer> World<'_, O> {
                 schedule.at(at.max(now), Event::Wake { replica, wake: site.wake });
             }
         }
-        self.follow_cache(replica);
+        self.follow_cache(now, replica);
         let mut outputs = std::mem::take(&mut self.outputs);
         for output in outputs.drain(..) {
             self.output(output, schedule);
         }
         self.outputs = outputs;
-    }
-
-    /// Tells the prefix indexes that follow this replica's cache what changed in it.
-    pub(super) fn follow_cache(&mut self, replica: ReplicaId) {
-        let site = &mut self.sites[replica];
-        let Some(log) = site.replica.cache_log() else { return };
-        for change in log.changes() {
-            for &(gateway, tier, target) in &site.followers {
-                let gateway = &mut self.gateways[gateway];
-                let stage = match tier {
-                    Some(index) => &mut gateway.stages[index],
-                    None => gateway.global.as_mut().expect("a follower of the first tier has one"),
-                };
-                if change.added {
-                    stage.cache_added(target, change.id);
-                } else {
-                    stage.cache_removed(target, change.id);
-                }
-            }
-        }
-        log.clear();
     }
 
     fn output(&mut self, output: Output, schedule: &mut Schedule<Event>) {
@@ -360,7 +349,9 @@ impl<O: Observer> World<'_, O> {
             self.observer.observe(now, &Observation::Sampled(&sample));
         }
         // The next sample only while something else is to come: sampling must not keep a world alive.
-        if schedule.pending() > 0 {
+        self.background -= 1;
+        if schedule.pending() > self.background {
+            self.background += 1;
             schedule.at(now + self.params.sample_every, Event::Sample { number: number + 1 });
         }
     }

@@ -3,7 +3,7 @@
 use crate::id::{ClassId, DataClassId, IdVec, OriginId, PoolId, RegionId, SourceId};
 use crate::network::{Connection, LastMileParams, NetworkParams, RegionSet};
 use crate::replica::ServerParams;
-use crate::routing::PolicySpec;
+use crate::routing::{PolicySpec, Views};
 use crate::time::{SimTime, Span};
 use crate::timing::{IngressParams, TimingParams};
 use crate::workload::{Geography, OriginRow, OriginTable, WorkloadParams};
@@ -125,6 +125,18 @@ pub struct PolicyParams {
     pub decision_time: Span,
     /// Decisions at once in a gateway; the rest wait in line. 0 is without limit.
     pub workers: u32,
+    /// Gateways in each place that has any; clients are spread over them. Each has counters of its own.
+    #[serde(skip_serializing_if = "is_one")]
+    pub gateways_per_region: u32,
+    /// What its gateways see, and how late.
+    #[serde(skip_serializing_if = "Views::is_default")]
+    pub views: Views,
+}
+
+/// Left out where it says nothing, so that plans without it are written as ever.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_one(count: &u32) -> bool {
+    *count == 1
 }
 
 /// A whole world, without the policy it is run under.

@@ -151,6 +151,10 @@ impl Slots {
     pub(super) fn waits(&self, slot: u32, id: RequestId) -> bool {
         self.is(slot, id) && self.get(slot).left_at.is_none()
     }
+    /// How many are in use.
+    pub(super) fn count(&self) -> usize {
+        self.states.len() - self.vacant.len()
+    }
     /// The slots in use, by order of arrival.
     pub(super) fn live(&self) -> Vec<u32> {
         let mut live: Vec<u32> =

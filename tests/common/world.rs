@@ -121,6 +121,8 @@ pub fn policy(name: &str) -> PolicyParams {
         replica: PolicySpec::from_name(name).expect("a policy of this name"),
         decision_time: Span::ZERO,
         workers: 0,
+        gateways_per_region: 1,
+        views: Default::default(),
     }
 }
 

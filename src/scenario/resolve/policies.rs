@@ -2,8 +2,8 @@
 
 use super::{Resolver, id_or_first};
 use crate::id::{DataClassId, Id, IdVec, OriginId, RegionId, SourceId};
-use crate::routing::PolicySpec;
 use crate::routing::policies::prefix;
+use crate::routing::{PolicySpec, Views};
 use crate::scenario::diagnostic::Diagnostic;
 use crate::scenario::raw::RawPolicy;
 use crate::time::Span;
@@ -50,6 +50,8 @@ impl Resolver<'_> {
                     replica: spec(replica)?,
                     decision_time: DECISION_TIME,
                     workers: 0,
+                    gateways_per_region: 1,
+                    views: Views::default(),
                 })
             });
             let policies: Vec<PolicyParams> = policies.collect();
@@ -133,6 +135,8 @@ impl Resolver<'_> {
             None if tier == "central" => return None,
             None => GatewayPlacement::PerRegion,
         };
+        let specs: Vec<&PolicySpec> = raw.global.iter().chain([&spec]).collect();
+        let views = self.views(name, raw.views, &specs);
         Some(PolicyParams {
             name: name.to_owned(),
             gateways,
@@ -140,6 +144,8 @@ impl Resolver<'_> {
             replica: spec,
             decision_time: raw.decision_time.map_or(DECISION_TIME, |time| time.0),
             workers: raw.workers.unwrap_or(0),
+            gateways_per_region: raw.gateways_per_region.unwrap_or(1),
+            views,
         })
     }
 

@@ -1,0 +1,278 @@
+//! How loads and cache changes reach gateways: polls and reports as events at their own instants, cache changes from
+//! the change log after a delay. Knows when replicas are read and when the news arrives; must not know what a policy
+//! makes of it. A stale view is a message on its way, never a copy of the fleet.
+
+use super::event::Event;
+use super::gateway::Gateway;
+use super::{Site, World};
+use crate::engine::Schedule;
+use crate::id::{GatewayId, IdVec, ReplicaId};
+use crate::observe::{Observer, RequestRow};
+use crate::rng::{Key, hash_name, mix2};
+use crate::routing::{CacheView, Feed, LoadView, LoadsSeen, Stage, TargetId};
+use crate::time::{SimTime, Span};
+use std::collections::VecDeque;
+
+const SPREAD: u64 = hash_name("gateway_of_client");
+const POLL: u64 = hash_name("poll");
+const REPORT: u64 = hash_name("report");
+const CACHE: u64 = hash_name("cache_event");
+
+/// Polls in a row that a world lives through while nothing but polls is to come and requests wait: enough for a mean
+/// to settle, and an end where a policy waits for what will never be.
+const QUIET_POLLS: u32 = 1_000;
+
+/// Loads on their way to a gateway and those that have arrived.
+#[derive(Debug)]
+pub(super) struct Loads {
+    seen: LoadsSeen,
+    /// By stage: the replicas behind each of its targets; empty for a stage that reads no loads.
+    global: Vec<Vec<ReplicaId>>,
+    stages: Vec<Vec<Vec<ReplicaId>>>,
+    /// Something has arrived that its stages have not been told.
+    news: bool,
+    /// Reports sent to it, for their draws.
+    reports: u64,
+}
+
+impl Loads {
+    /// `None` where no stage reads loads, or where they are read as they are.
+    pub(super) fn new(
+        view: &LoadView,
+        sites: &IdVec<ReplicaId, Site>,
+        global: Option<&Stage>,
+        stages: &[Stage],
+    ) -> Option<Loads> {
+        let reads = |stage: &Stage| stage.needs().load;
+        if *view == LoadView::Oracle || !stages.iter().chain(global).any(reads) {
+            return None;
+        }
+        let behind = |stage: &Stage| {
+            let count = if reads(stage) { stage.targets().len() } else { 0 };
+            (0..count).map(|target| behind(sites, stage, target)).collect()
+        };
+        Some(Loads {
+            seen: LoadsSeen::new(view, sites.iter().map(|site| site.replica.load()).collect()),
+            global: global.map_or_else(Vec::new, behind),
+            stages: stages.iter().map(behind).collect(),
+            news: true,
+            reports: 0,
+        })
+    }
+}
+
+/// The replicas that a stage's target stands for.
+fn behind(sites: &IdVec<ReplicaId, Site>, stage: &Stage, target: usize) -> Vec<ReplicaId> {
+    let target = &stage.targets()[target];
+    match target.replica {
+        Some(replica) => vec![replica],
+        None => {
+            sites.enumerate().filter(|(_, site)| site.region == target.region).map(|(id, _)| id).collect()
+        }
+    }
+}
+
+impl Gateway {
+    /// Tells its stages the loads that have arrived by now.
+    pub(super) fn tell_loads(&mut self, now: SimTime) {
+        let Some(loads) = &mut self.loads else { return };
+        loads.news |= loads.seen.receive(now);
+        if !loads.news && !loads.seen.ages() {
+            return;
+        }
+        loads.news = false;
+        let stages = self.stages.iter_mut().zip(&loads.stages);
+        for (stage, behind) in stages.chain(self.global.iter_mut().zip([&loads.global])) {
+            loads.seen.tell(now, stage, behind);
+        }
+    }
+}
+
+/// A stage whose prefix index follows a replica's cache.
+#[derive(Debug)]
+pub(super) struct Follower {
+    gateway: GatewayId,
+    /// Its stage; none is its first tier.
+    tier: Option<usize>,
+    /// The target that the replica is, or belongs to, there.
+    target: TargetId,
+    /// How changes travel; none is at once.
+    feed: Option<Feed>,
+    /// Changes on their way: when they arrive, the block, whether it appeared.
+    coming: VecDeque<(SimTime, u64, bool)>,
+    /// The root of its draws, and how many there were.
+    key: Key,
+    draws: u64,
+}
+
+/// Lets a stage's index follow the caches of all replicas behind its targets.
+pub(super) fn follow(
+    sites: &mut IdVec<ReplicaId, Site>,
+    id: GatewayId,
+    tier: Option<usize>,
+    gateway: &Gateway,
+    stage: &Stage,
+    view: &CacheView,
+) {
+    let feed = match view {
+        CacheView::Oracle => None,
+        CacheView::Event(feed) => Some(*feed),
+    };
+    for index in 0..stage.targets().len() {
+        for replica in behind(sites, stage, index) {
+            let site = &mut sites[replica];
+            let Some(log) = site.replica.cache_log() else { continue };
+            log.subscribe();
+            let tier_key = tier.map_or(0, |tier| tier as u64 + 1);
+            let key = gateway.key.branch(CACHE).at(tier_key).at(u64::from(replica.0));
+            let target = TargetId(index as u32);
+            let coming = VecDeque::new();
+            site.followers.push(Follower { gateway: id, tier, target, feed, coming, key, draws: 0 });
+        }
+    }
+}
+
+/// The gateway of a client: one of the `count` from `first` on. A session's requests come through one, as over one
+/// connection; a request without a session has a client of its own.
+pub(super) fn one_of(first: GatewayId, count: u32, key: Key, row: &RequestRow) -> GatewayId {
+    if count == 1 {
+        return first;
+    }
+    let client = if row.session == 0 { row.key } else { mix2(u64::from(row.source.0), row.session) };
+    let number = (key.branch(SPREAD).at(client).unit() * f64::from(count)) as u32;
+    GatewayId(first.0 + number)
+}
+
+impl<O: Observer> World<'_, O> {
+    /// Announces each gateway's first poll. Gateways do not poll in step.
+    pub(super) fn start_polls(&mut self, schedule: &mut Schedule<Event>) {
+        let gateways: Vec<GatewayId> = self.gateways.ids().collect();
+        for gateway in gateways {
+            if self.gateways[gateway].loads.is_some() {
+                self.announce_poll(gateway, 1, schedule);
+            }
+        }
+    }
+
+    fn announce_poll(&mut self, gateway: GatewayId, number: u32, schedule: &mut Schedule<Event>) {
+        let LoadView::Poll(poll) = &self.policy.views.load else { return };
+        let key = self.gateways[gateway].key.branch(POLL);
+        let part = |span: Span, key: Key| (span.0 as f64 * key.unit()) as u64;
+        let at = part(poll.every, key)
+            + poll.every.0 * u64::from(number - 1)
+            + part(poll.jitter, key.at(u64::from(number)));
+        self.background += 1;
+        schedule.at(SimTime(at), Event::Poll { gateway, number });
+    }
+
+    /// A gateway reads all replicas.
+    pub(super) fn poll(
+        &mut self,
+        now: SimTime,
+        gateway: GatewayId,
+        number: u32,
+        schedule: &mut Schedule<Event>,
+    ) {
+        self.background -= 1;
+        let LoadView::Poll(poll) = &self.policy.views.load else { return };
+        let (delay, loss) = (poll.delay, poll.loss);
+        let alive = schedule.pending() > self.background;
+        self.quiet_polls = if alive { 0 } else { self.quiet_polls + 1 };
+        for replica in self.sites.ids() {
+            let site = &mut self.sites[replica].replica;
+            site.advance_to(now);
+            let gateway = &mut self.gateways[gateway];
+            let draw = gateway.key.branch(POLL).at(u64::from(number)).at(u64::from(replica.0));
+            if loss == 0.0 || draw.unit() >= loss {
+                gateway.send_load(now + delay, replica, site.load(), now);
+            }
+        }
+        if let Some(at) = self.gateways[gateway].next_load() {
+            schedule.at(at, Event::Heard { gateway });
+        }
+        if alive || (self.slots.count() > 0 && self.quiet_polls < QUIET_POLLS) {
+            self.announce_poll(gateway, number + 1, schedule);
+        }
+    }
+
+    /// Something happened in a replica that it reports to the gateways that listen.
+    pub(super) fn report_load(&mut self, now: SimTime, replica: ReplicaId, schedule: &mut Schedule<Event>) {
+        let LoadView::Event(feed) = self.policy.views.load else { return };
+        let load = self.sites[replica].replica.load();
+        for gateway in self.gateways.ids() {
+            let state = &mut self.gateways[gateway];
+            let Some(loads) = &mut state.loads else { continue };
+            loads.reports += 1;
+            let draw = state.key.branch(REPORT).at(loads.reports);
+            if feed.loss > 0.0 && draw.unit() < feed.loss {
+                continue;
+            }
+            let first = loads.seen.next().is_none();
+            state.send_load(now + feed.delay, replica, load, now);
+            if first {
+                schedule.at(now + feed.delay, Event::Heard { gateway });
+            }
+        }
+    }
+
+    /// Loads have come to a gateway: those that its policy holds may go now.
+    pub(super) fn heard(&mut self, now: SimTime, gateway: GatewayId, schedule: &mut Schedule<Event>) {
+        let state = &mut self.gateways[gateway];
+        if let Some(loads) = &mut state.loads {
+            loads.news |= loads.seen.receive(now);
+        }
+        if let Some(at) = state.next_load() {
+            schedule.at(at, Event::Heard { gateway });
+        }
+        self.retry_held(now, gateway, schedule);
+    }
+
+    /// Takes what changed in a replica's cache to the prefix indexes that follow it, each as late as it is.
+    pub(super) fn follow_cache(&mut self, now: SimTime, replica: ReplicaId) {
+        let site = &mut self.sites[replica];
+        let Some(log) = site.replica.cache_log() else { return };
+        for follower in &mut site.followers {
+            let gateway = &mut self.gateways[follower.gateway];
+            let stage = match follower.tier {
+                Some(index) => &mut gateway.stages[index],
+                None => gateway.global.as_mut().expect("a follower of the first tier has one"),
+            };
+            let target = follower.target;
+            let mut tell = |id, added| {
+                if added {
+                    stage.cache_added(target, id);
+                } else {
+                    stage.cache_removed(target, id);
+                }
+            };
+            let Some(feed) = follower.feed else {
+                log.changes().iter().for_each(|change| tell(change.id, change.added));
+                continue;
+            };
+            for change in log.changes() {
+                follower.draws += 1;
+                if feed.loss == 0.0 || follower.key.at(follower.draws).unit() >= feed.loss {
+                    follower.coming.push_back((change.at + feed.delay, change.id, change.added));
+                }
+            }
+            while let Some(&(at, id, added)) = follower.coming.front()
+                && at <= now
+            {
+                follower.coming.pop_front();
+                tell(id, added);
+            }
+        }
+        log.clear();
+    }
+}
+
+impl Gateway {
+    fn send_load(&mut self, at: SimTime, replica: ReplicaId, load: crate::observe::Load, read_at: SimTime) {
+        if let Some(loads) = &mut self.loads {
+            loads.seen.send(at, replica, load, read_at);
+        }
+    }
+    fn next_load(&self) -> Option<SimTime> {
+        self.loads.as_ref().and_then(|loads| loads.seen.next())
+    }
+}
