@@ -7,8 +7,10 @@ pub mod event;
 mod gateway;
 mod handle;
 mod leave;
+mod outage;
 mod outcome;
 pub mod params;
+mod retry;
 mod slots;
 
 pub use event::Event;
@@ -29,8 +31,10 @@ use crate::timing::{IngressParams, StepTime, TimingError};
 use crate::workload::{Source, WorkloadParams, open, workload_key};
 use gateway::Gateway;
 use leave::Deadlines;
+use outage::Health;
 use outcome::OutcomeDigest;
 use slots::{Place, Slots};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// A replica in its place.
@@ -39,6 +43,12 @@ struct Site {
     pool: PoolId,
     region: RegionId,
     replica: Replica,
+    /// What it takes to start it over, and what it did before it last was.
+    timing: Option<Arc<dyn StepTime>>,
+    past: Work,
+    past_cache: u64,
+    /// The blocks in its cache, where stages follow it and it may be lost.
+    present: Option<BTreeSet<u64>>,
     ingress: IngressParams,
     /// Which wake is valid: an earlier one is ignored.
     wake: u32,
@@ -64,6 +74,8 @@ pub struct World<'p, O> {
     key: Key,
     network: Network,
     sites: IdVec<ReplicaId, Site>,
+    health: Health,
+    method: Method,
     gateways: IdVec<GatewayId, Gateway>,
     /// The gateway of each origin's requests of each data class, by `origin × classes + class`.
     entry: Vec<Option<GatewayId>>,
@@ -142,7 +154,11 @@ impl<'p, O: Observer> World<'p, O> {
                 sites.push(Site {
                     pool,
                     region: pool_params.region,
-                    replica: Replica::new(&pool_params.server, timing, method),
+                    replica: Replica::new(&pool_params.server, timing.clone(), method),
+                    timing,
+                    past: Work::default(),
+                    past_cache: 0,
+                    present: None,
                     ingress: pool_params.ingress,
                     wake: 0,
                     wake_at: None,
@@ -159,6 +175,12 @@ impl<'p, O: Observer> World<'p, O> {
                 }
             }
         }
+        if !params.operations.incidents.is_empty() {
+            for site in sites.iter_mut().filter(|site| !site.followers.is_empty()) {
+                site.present = Some(BTreeSet::new());
+            }
+        }
+        let health = Health::new(sites.iter().map(|site| site.region), params.regions.len());
         let entry = gateway::entries(params, policy, &network, &gateways);
         let table = params.origin_table();
         let inflow = |workload: &WorkloadParams| Inflow {
@@ -176,6 +198,8 @@ impl<'p, O: Observer> World<'p, O> {
             key,
             network,
             sites,
+            health,
+            method,
             gateways,
             entry,
             slots: Slots::default(),
@@ -196,8 +220,9 @@ impl<'p, O: Observer> World<'p, O> {
         let horizon = self.params.horizon;
         let ended = engine::run(&mut self, &mut schedule, horizon, |now, event| {
             events += 1;
-            clock = now;
-            last = if matches!(event, Event::Sample { .. }) { last } else { now };
+            let aside = matches!(event, Event::Incident { .. } | Event::Known { .. });
+            clock = if aside { clock } else { now };
+            last = if aside || matches!(event, Event::Sample { .. }) { last } else { now };
             watch(now, event)
         });
         let end = if ended == Ended::Horizon { horizon } else { last };
@@ -210,6 +235,9 @@ impl<'p, O: Observer> World<'p, O> {
         }
         let mut digest = self.digest;
         for site in &mut self.sites {
+            if site.past_cache != 0 {
+                digest.cache(site.past_cache);
+            }
             digest.cache(site.replica.cache_log().map_or(0, |log| log.digest()));
         }
         let summary = Summary { ended, end, events, outcome_digest: digest.value(), replicas };
@@ -222,6 +250,7 @@ impl<'p, O: Observer> World<'p, O> {
         for source in sources {
             self.announce(source, SimTime::ZERO, schedule);
         }
+        self.schedule_incidents(schedule);
         if self.params.sample_every > Span::ZERO {
             schedule.at(SimTime::ZERO + self.params.sample_every, Event::Sample { number: 1 });
         }
@@ -261,7 +290,7 @@ impl<'p, O: Observer> World<'p, O> {
 
     fn sample(&self, replica: ReplicaId) -> ReplicaSample {
         let site = &self.sites[replica];
-        let (load, work): (Load, Work) = (site.replica.load(), site.replica.work());
+        let (load, work): (Load, Work) = (site.replica.load(), outage::sum(site.past, site.replica.work()));
         ReplicaSample { replica, pool: site.pool, region: site.region, load, work }
     }
 }

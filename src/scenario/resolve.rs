@@ -249,6 +249,7 @@ pub(super) fn resolve(
             network,
             block_tokens,
             isolation,
+            operations: Default::default(),
             horizon,
             sample_every,
         },

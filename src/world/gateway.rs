@@ -3,11 +3,12 @@
 
 use super::params::{GatewayPlacement, PolicyParams, ResidencyParams, WorldParams};
 use super::{Site, entry_index};
+use crate::fleet::Meter;
 use crate::id::{DataClassId, GatewayId, Id, IdVec, OriginId, RegionId, ReplicaId};
 use crate::network::{Network, RegionSet};
 use crate::rng::Key;
 use crate::routing::{EligibleId, IndexSource, Stage, Target, TargetId};
-use crate::time::SimTime;
+use crate::time::{SimTime, Span};
 use std::collections::VecDeque;
 
 /// A gateway.
@@ -19,8 +20,8 @@ pub(super) struct Gateway {
     pub(super) stages: Vec<Stage>,
     /// By data class: what its requests may be sent to.
     pub(super) eligible: IdVec<DataClassId, Reach>,
-    /// The same for requests that bring a rule of their own, as they are met.
-    pub(super) narrowed: Vec<(DataClassId, RegionSet, Reach)>,
+    /// The same under further limits, as they are met.
+    pub(super) narrowed: Vec<((DataClassId, Limits), Reach)>,
     /// Whether a stage reads loads.
     pub(super) reads_loads: bool,
     /// Whether a stage's index follows the replicas' caches.
@@ -33,6 +34,22 @@ pub(super) struct Gateway {
     pub(super) held: IdVec<DataClassId, VecDeque<(u64, u32)>>,
     /// The number of the next one.
     pub(super) next_held: u64,
+    /// Attempts under way, and retries that count against the budget.
+    pub(super) under_way: u32,
+    pub(super) retries: u32,
+    /// By region: what has been sent there away from home.
+    pub(super) spills: Vec<Meter>,
+    /// Regions with replicas, the nearest first.
+    pub(super) near: Vec<(Span, RegionId)>,
+}
+
+/// What narrows a data class's targets for one request at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Limits {
+    /// It may go to these alone.
+    pub(super) regions: RegionSet,
+    /// It may not go there.
+    pub(super) without: Option<ReplicaId>,
 }
 
 /// Where a gateway may send requests of a data class; `None` where it may send them nowhere.
@@ -66,16 +83,18 @@ impl Gateway {
         let region = self.region;
         self.global.iter_mut().chain(&mut self.stages).for_each(Stage::forget_eligible);
         self.narrowed.clear();
-        self.eligible = (data_classes.iter()).map(|rule| self.reach(allowed(rule, region))).collect();
+        self.eligible = (data_classes.iter()).map(|rule| self.reach(allowed(rule, region), None)).collect();
     }
 
     /// What lies in these regions.
-    fn reach(&mut self, allowed: RegionSet) -> Reach {
+    fn reach(&mut self, allowed: RegionSet, without: Option<ReplicaId>) -> Reach {
         let set = |stage: &mut Stage| {
             let mut list = Vec::new();
             for (index, target) in stage.targets().iter().enumerate() {
-                if target.replicas > 0 && allowed.contains(target.region) {
-                    list.push(TargetId(index as u32));
+                let id = TargetId(index as u32);
+                let spared = without.is_none() || target.replica != without;
+                if stage.healthy(id) > 0 && allowed.contains(target.region) && spared {
+                    list.push(id);
                 }
             }
             (!list.is_empty()).then(|| stage.eligible(&list))
@@ -86,12 +105,12 @@ impl Gateway {
         }
     }
 
-    /// The index in `narrowed` of requests of this class that may go to `own` alone.
-    pub(super) fn narrow(&mut self, class: DataClassId, rule: &ResidencyParams, own: RegionSet) -> usize {
-        let known = self.narrowed.iter().position(|(of, regions, _)| *of == class && *regions == own);
+    /// The index in `narrowed` of requests of this class under these limits.
+    pub(super) fn narrow(&mut self, class: DataClassId, rule: &ResidencyParams, limits: Limits) -> usize {
+        let known = self.narrowed.iter().position(|(of, _)| *of == (class, limits));
         known.unwrap_or_else(|| {
-            let reach = self.reach(allowed(rule, self.region).and(own));
-            self.narrowed.push((class, own, reach));
+            let reach = self.reach(allowed(rule, self.region).and(limits.regions), limits.without);
+            self.narrowed.push(((class, limits), reach));
             self.narrowed.len() - 1
         })
     }
@@ -169,6 +188,15 @@ fn gateway(
         busy: 0,
         held: params.data_classes.iter().map(|_| VecDeque::new()).collect(),
         next_held: 0,
+        under_way: 0,
+        retries: 0,
+        spills: vec![Meter::default(); params.regions.len()],
+        near: {
+            let with_replicas = params.regions.ids().filter(|&id| in_region(id).next().is_some());
+            let mut near: Vec<_> = with_replicas.map(|id| (network.rtt(region, id), id)).collect();
+            near.sort();
+            near
+        },
     };
     gateway.refresh_eligible(&params.data_classes);
     gateway

@@ -21,12 +21,20 @@ impl<O: Observer> Model for World<'_, O> {
 
     fn handle(&mut self, now: SimTime, event: Event, schedule: &mut Schedule<Event>) {
         match event {
-            Event::FirstTokenSeen { slot, .. } => self.first_token_seen(now, slot, schedule),
-            Event::EndSeen { slot, .. } => self.end_seen(now, slot, schedule),
+            Event::FirstTokenSeen { slot, id, epoch } if self.slots.holds(slot, id, epoch) => {
+                self.first_token_seen(now, slot, schedule);
+            }
+            Event::EndSeen { slot, id, epoch } if self.slots.holds(slot, id, epoch) => {
+                self.end_seen(now, slot, schedule);
+            }
+            // Promised by a replica that was lost before it came to it.
+            Event::FirstTokenSeen { .. } | Event::EndSeen { .. } => {}
             Event::ClientEnd { slot, .. } => self.client_end(now, slot, schedule),
             Event::Due { source, awaited } => self.due(now, source, awaited, schedule),
             Event::LeftSeen { slot, id } => self.left_seen(now, slot, id, schedule),
             Event::LeftAtReplica { slot, id } => self.left_at_replica(now, slot, id, schedule),
+            Event::Incident { index, over } => self.incident(now, index, over, schedule),
+            Event::Known { replica, turn } => self.known(now, replica, turn, schedule),
             Event::Arrive { source, turn } => self.arrive(now, source, turn, schedule),
             Event::AtGateway { slot, .. } => self.at_gateway(now, slot, schedule),
             Event::Decide { slot, .. } => self.decide(now, slot, schedule),
@@ -118,6 +126,9 @@ impl<O: Observer> World<'_, O> {
             return self.end_of_left(now, slot);
         }
         state.at_gateway = now;
+        if state.row.attempts == 0 {
+            state.entered_at = now;
+        }
         state.place = Place::Deciding;
         let gateway = &mut self.gateways[state.gateway];
         if self.policy.workers > 0 && gateway.busy >= self.policy.workers {
@@ -153,8 +164,12 @@ impl<O: Observer> World<'_, O> {
         if state.dropped {
             // Turned away at the door: it was never queued.
             state.place = Place::Returning;
-            schedule.at(now + state.attempt.hop_back, Event::EndSeen { slot, id: state.row.id });
+            schedule.at(now + state.attempt.hop_back, state.end_seen(slot));
             return;
+        }
+        let replica = state.row.replica.expect("a request that is delivered was sent somewhere");
+        if self.health.is_down(replica) {
+            return self.lose(now, slot, schedule);
         }
         state.place = Place::InReplica;
         let request = &state.request;
@@ -164,7 +179,6 @@ impl<O: Observer> World<'_, O> {
         job.output_tokens = request.output_tokens;
         job.priority = request.priority;
         job.chain.copy_from(&request.chain);
-        let replica = state.row.replica.expect("a request that is delivered was sent somewhere");
         let site = &mut self.sites[replica].replica;
         site.advance_to(now);
         site.deliver(now, &self.job, &mut self.outputs);
@@ -216,6 +230,13 @@ impl<O: Observer> World<'_, O> {
         let site = &mut self.sites[replica];
         let Some(log) = site.replica.cache_log() else { return };
         for change in log.changes() {
+            if let Some(present) = &mut site.present {
+                if change.added {
+                    present.insert(change.id);
+                } else {
+                    present.remove(&change.id);
+                }
+            }
             for &(gateway, tier, target) in &site.followers {
                 let gateway = &mut self.gateways[gateway];
                 let stage = match tier {
@@ -242,8 +263,9 @@ impl<O: Observer> World<'_, O> {
                 row.legs.add(Leg::Prefill, at - scheduled_at);
                 row.legs.add(Leg::Return, back);
                 row.first_token_at = Some(at + back);
-                row.server_ttft = Some(at - state.at_gateway);
-                let seen = Event::FirstTokenSeen { slot: job.0, id: row.id };
+                row.server_ttft = Some(at - state.entered_at);
+                state.attempt.first_token_at = Some(at);
+                let seen = Event::FirstTokenSeen { slot: job.0, id: row.id, epoch: state.epoch };
                 schedule.at(at + state.attempt.hop_back, seen);
             }
             Output::Ended { job, at, outcome, tokens } => {
@@ -251,7 +273,8 @@ impl<O: Observer> World<'_, O> {
                 state.take_tokens(tokens);
                 state.place = Place::Returning;
                 state.row.outcome = outcome;
-                schedule.at(at + state.attempt.hop_back, Event::EndSeen { slot: job.0, id: state.row.id });
+                state.attempt.end_at = Some(at);
+                schedule.at(at + state.attempt.hop_back, state.end_seen(job.0));
             }
         }
     }
@@ -278,7 +301,8 @@ impl<O: Observer> World<'_, O> {
         let gateway_id = state.gateway;
         let left = state.left_at.is_some();
         state.place = Place::ToClient;
-        if !left {
+        let failed = state.row.outcome == Outcome::Failed;
+        if !left && !failed {
             let at = now + state.client_back;
             state.row.ended_at = at;
             schedule.at(at, Event::ClientEnd { slot, id: state.row.id });
@@ -292,8 +316,11 @@ impl<O: Observer> World<'_, O> {
         if let (Some(stage), Some(ticket)) = (&mut gateway.global, attempt.global) {
             stage.finished(&ticket, attempt.first_token_seen, Some(&view));
         }
+        self.attempt_over(slot);
         if left {
             self.end_of_left(now, slot);
+        } else if failed {
+            self.retry_or_tell(now, slot, schedule);
         }
         self.retry_held(now, gateway_id, schedule);
     }
@@ -344,7 +371,7 @@ impl<O: Observer> World<'_, O> {
             self.observer.observe(now, &Observation::Sampled(&sample));
         }
         // The next sample only while something else is to come: sampling must not keep a world alive.
-        if schedule.pending() > 0 {
+        if schedule.pending() > self.health.pending() {
             schedule.at(now + self.params.sample_every, Event::Sample { number: number + 1 });
         }
     }

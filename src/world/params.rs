@@ -1,5 +1,6 @@
 //! What a world is built from: ids, nanoseconds and tokens, every default explicit.
 
+use crate::fleet::OperationsParams;
 use crate::id::{ClassId, DataClassId, IdVec, OriginId, PoolId, RegionId, SourceId};
 use crate::network::{Connection, LastMileParams, NetworkParams, RegionSet};
 use crate::replica::ServerParams;
@@ -148,10 +149,17 @@ pub struct WorldParams {
     pub block_tokens: u32,
     /// Who shares cached blocks.
     pub isolation: Isolation,
+    /// What happens to the fleet, and what gateways do about it.
+    #[serde(skip_serializing_if = "is_default")]
+    pub operations: OperationsParams,
     /// Arrivals after this are not looked at; requests then under way end as `in_flight` at this time.
     pub horizon: SimTime,
     /// How often loads are sampled for time lines.
     pub sample_every: Span,
+}
+
+fn is_default(operations: &OperationsParams) -> bool {
+    *operations == OperationsParams::default()
 }
 
 impl WorldParams {

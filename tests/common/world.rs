@@ -68,6 +68,7 @@ pub fn one_region(replicas: u32, server: ServerParams) -> WorldParams {
         },
         block_tokens: 16,
         isolation: Isolation::None,
+        operations: Default::default(),
         horizon: SimTime::from_secs_f64(1e6),
         sample_every: Span::ZERO,
     }
