@@ -85,6 +85,9 @@ pub struct World<'p, O> {
     job: Job,
     outputs: Vec<Output>,
     digest: OutcomeDigest,
+    /// The time of the last event that meant something, without and with samples.
+    last: SimTime,
+    clock: SimTime,
     observer: O,
 }
 
@@ -206,6 +209,8 @@ impl<'p, O: Observer> World<'p, O> {
             job: Job::default(),
             outputs: Vec::new(),
             digest: OutcomeDigest::default(),
+            last: SimTime::ZERO,
+            clock: SimTime::ZERO,
             observer,
         })
     }
@@ -215,19 +220,15 @@ impl<'p, O: Observer> World<'p, O> {
     pub fn run(mut self, mut watch: impl FnMut(SimTime, &Event) -> bool) -> (Summary, O) {
         let mut schedule = Schedule::new();
         let mut events = 0;
-        let (mut last, mut clock) = (SimTime::ZERO, SimTime::ZERO);
         self.start(&mut schedule);
         let horizon = self.params.horizon;
         let ended = engine::run(&mut self, &mut schedule, horizon, |now, event| {
             events += 1;
-            let aside = matches!(event, Event::Incident { .. } | Event::Known { .. });
-            clock = if aside { clock } else { now };
-            last = if aside || matches!(event, Event::Sample { .. }) { last } else { now };
             watch(now, event)
         });
-        let end = if ended == Ended::Horizon { horizon } else { last };
+        let end = if ended == Ended::Horizon { horizon } else { self.last };
         // The last sampling instant may lie after the last event that counts; observers' time never goes back.
-        let told = end.max(clock);
+        let told = end.max(self.clock);
         self.finish(end, told);
         let replicas: Vec<ReplicaSample> = self.sites.ids().map(|id| self.sample(id)).collect();
         for sample in &replicas {

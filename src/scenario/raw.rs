@@ -3,6 +3,7 @@
 //! together: that is `resolve`'s. Positions are not carried: the document finds a caret by path.
 
 pub mod demand;
+pub mod operations;
 pub mod workload;
 
 use crate::catalog::Dtype;
@@ -11,6 +12,7 @@ use crate::routing::PolicySpec;
 use crate::units::{Bandwidth, Duration, Ratio};
 use crate::world::Isolation;
 pub use demand::{CurvePreset, GeographyPreset, RawCurve, RawOwnCurve, RawStage};
+use operations::{RawEvent, RawHealth, RawRetry, RawSpill};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -54,6 +56,14 @@ pub struct RawScenario {
     pub residency: Named<RawResidency>,
     /// Round trips, jitter and bandwidth between regions.
     pub network: RawNetwork,
+    /// What happens to regions and replicas, as `[[events]]`. Default: nothing.
+    pub events: Vec<RawEvent>,
+    /// How gateways find out that a replica is down or up again.
+    pub health: RawHealth,
+    /// Another try for requests that were lost. Default: none, the client is told.
+    pub retry: Option<RawRetry>,
+    /// A limit on what gateways send away from home. Default: none.
+    pub spill: Option<RawSpill>,
     /// What is sent: traces and generated requests. At least one.
     pub workloads: Named<RawWorkload>,
     /// Routing policies to compare, each on the same world. Default: a set of six usual ones.

@@ -4,6 +4,7 @@
 mod client_pool;
 mod demand;
 mod geography;
+mod operations;
 mod policies;
 mod pools;
 mod regions;
@@ -214,6 +215,7 @@ pub(super) fn resolve(
     let origins = this.origins(&names, &with_pools, &data_classes);
     let (workloads, length) = this.workloads(&origins, &classes, &data_classes, block_tokens);
     let policies = this.policies(&names, &origins, &data_classes, &workloads);
+    let operations = this.operations(&names, &pools);
     let warmup = raw.warmup.unwrap_or_default().0;
     let horizon = this.horizon(warmup);
     if raw.horizon.is_none()
@@ -249,7 +251,7 @@ pub(super) fn resolve(
             network,
             block_tokens,
             isolation,
-            operations: Default::default(),
+            operations,
             horizon,
             sample_every,
         },

@@ -20,15 +20,24 @@ impl<O: Observer> Model for World<'_, O> {
     type Event = Event;
 
     fn handle(&mut self, now: SimTime, event: Event, schedule: &mut Schedule<Event>) {
+        let void = match event {
+            Event::Wake { replica, wake } => self.sites[replica].wake != wake,
+            Event::FirstTokenSeen { slot, id, epoch } | Event::EndSeen { slot, id, epoch } => {
+                !self.slots.holds(slot, id, epoch)
+            }
+            _ => false,
+        };
+        if void {
+            return;
+        }
         match event {
-            Event::FirstTokenSeen { slot, id, epoch } if self.slots.holds(slot, id, epoch) => {
-                self.first_token_seen(now, slot, schedule);
-            }
-            Event::EndSeen { slot, id, epoch } if self.slots.holds(slot, id, epoch) => {
-                self.end_seen(now, slot, schedule);
-            }
-            // Promised by a replica that was lost before it came to it.
-            Event::FirstTokenSeen { .. } | Event::EndSeen { .. } => {}
+            Event::Incident { .. } | Event::Known { .. } => {}
+            Event::Sample { .. } => self.clock = now,
+            _ => (self.last, self.clock) = (now, now),
+        }
+        match event {
+            Event::FirstTokenSeen { slot, .. } => self.first_token_seen(now, slot, schedule),
+            Event::EndSeen { slot, .. } => self.end_seen(now, slot, schedule),
             Event::ClientEnd { slot, .. } => self.client_end(now, slot, schedule),
             Event::Due { source, awaited } => self.due(now, source, awaited, schedule),
             Event::LeftSeen { slot, id } => self.left_seen(now, slot, id, schedule),
@@ -40,7 +49,7 @@ impl<O: Observer> Model for World<'_, O> {
             Event::Decide { slot, .. } => self.decide(now, slot, schedule),
             Event::Deliver { slot, .. } => self.deliver(now, slot, schedule),
             Event::Sample { number } => self.take_samples(now, number, schedule),
-            Event::Wake { replica, wake } => self.wake(now, replica, wake, schedule),
+            Event::Wake { replica, .. } => self.wake(now, replica, schedule),
         }
     }
 }
@@ -185,11 +194,8 @@ impl<O: Observer> World<'_, O> {
         self.after_replica(now, replica, schedule);
     }
 
-    fn wake(&mut self, now: SimTime, replica: ReplicaId, wake: u32, schedule: &mut Schedule<Event>) {
+    fn wake(&mut self, now: SimTime, replica: ReplicaId, schedule: &mut Schedule<Event>) {
         let site = &mut self.sites[replica];
-        if site.wake != wake {
-            return;
-        }
         site.wake_at = None;
         if let Some(step) = site.replica.wake(now, &mut self.outputs) {
             self.observer.observe(
