@@ -14,6 +14,7 @@ mod retry;
 mod slots;
 
 pub use event::Event;
+pub use gateway::keeps_index;
 pub use params::{
     ClassParams, GatewayPlacement, Isolation, OriginParams, PolicyParams, PoolParams, RegionParams,
     ResidencyParams, SloParams, WorldParams,
@@ -87,6 +88,9 @@ pub struct World<'p, O> {
     digest: OutcomeDigest,
     /// The time of the last event that meant something, without and with samples.
     last: SimTime,
+    /// Wakes to come that are void, and whether a sample is to come.
+    stale: usize,
+    sampling: bool,
     clock: SimTime,
     observer: O,
 }
@@ -210,6 +214,8 @@ impl<'p, O: Observer> World<'p, O> {
             outputs: Vec::new(),
             digest: OutcomeDigest::default(),
             last: SimTime::ZERO,
+            stale: 0,
+            sampling: false,
             clock: SimTime::ZERO,
             observer,
         })
@@ -226,6 +232,9 @@ impl<'p, O: Observer> World<'p, O> {
             events += 1;
             watch(now, event)
         });
+        let left = schedule.pending() - usize::from(self.sampling);
+        let drained = ended == Ended::Horizon && left == self.aside();
+        let ended = if drained { Ended::Drained } else { ended };
         let end = if ended == Ended::Horizon { horizon } else { self.last };
         // The last sampling instant may lie after the last event that counts; observers' time never goes back.
         let told = end.max(self.clock);
@@ -254,7 +263,13 @@ impl<'p, O: Observer> World<'p, O> {
         self.schedule_incidents(schedule);
         if self.params.sample_every > Span::ZERO {
             schedule.at(SimTime::ZERO + self.params.sample_every, Event::Sample { number: 1 });
+            self.sampling = true;
         }
+    }
+
+    /// Events to come that change nothing for any request by themselves: no world lives on for them.
+    fn aside(&self) -> usize {
+        self.health.pending() + self.stale
     }
 
     /// Ends every request that is still under way.

@@ -20,7 +20,7 @@ use regionsim::replica::{
     Admission, CacheMethod, EngineParams, Method, QueueParams, Scheduler, ServerParams, Stepping,
 };
 use regionsim::routing::{IndexSource, PolicySpec, REGISTRY};
-use regionsim::run::Conservation;
+use regionsim::run::{Audit, Conservation};
 use regionsim::time::{SimTime, Span};
 use regionsim::workload::params::{Arrivals, SharedPrefix, SyntheticParams, Tokens, Until};
 use regionsim::world::params::{
@@ -314,10 +314,11 @@ fn build(recipe: &Recipe) -> (WorldParams, PolicyParams) {
     world.pools = pools.into();
     for (number, &(process, decrypt, transit)) in recipe.classes.iter().enumerate() {
         world.data_classes.push(ResidencyParams {
-            name: format!("rule {number}"),
             process_in: mask(process),
             decrypt_in: mask(decrypt),
             transit_via: mask(transit),
+            index_in: Some(RegionSet::ALL),
+            ..ResidencyParams::unrestricted(format!("rule {number}"))
         });
     }
     let class = |index: &Index| DataClassId(index.index(world.data_classes.len()) as u32);
@@ -622,16 +623,17 @@ fn check_all(
 
 fn check(recipe: &Recipe) -> Result<(), TestCaseError> {
     let (world, policy) = build(recipe);
-    let observer = (Diary::default(), Conservation::new());
+    let observer = ((Diary::default(), Audit::default()), Conservation::new());
     let run = World::new(&world, &policy, recipe.seed, observer).expect("a sound world");
     let mut events = 0u64;
-    let (summary, (diary, conservation)) = run.run(|_, _| {
+    let (summary, ((diary, audit), conservation)) = run.run(|_, _| {
         events += 1;
         assert!(events < 5_000_000, "so small a world must end");
         true
     });
     prop_assert_eq!(events, summary.events);
     check_all(&world, &policy, &summary, &diary)?;
+    prop_assert_eq!(audit.finish(&world, &policy, recipe.seed).violations, 0);
     let engines = world.pools.iter().all(|pool| matches!(pool.server, ServerParams::Engine(_)));
     let works = summary.replicas.iter().filter(|_| engines).map(|sample| &sample.work);
     let report = conservation.finish(works);

@@ -143,6 +143,8 @@ pub struct RawRegion {
     pub location: Option<RawLocation>,
     /// Legal areas the region lies in, such as `["eu", "eea"]`. Default: the catalogue's for its location.
     pub jurisdiction: Option<Vec<String>>,
+    /// Legal areas whose law binds the provider wherever it works, such as `["us"]`. Default: `["us"]` for aws, azure and gcp regions of the catalogue, else none.
+    pub provider_jurisdiction: Option<Vec<String>>,
     /// Pools of equal replicas. A region without pools has a gateway alone.
     pub pools: Named<RawPool>,
 }
@@ -402,6 +404,30 @@ pub struct RawResidency {
     /// Through which regions it may be sent. Default: as `process_in`.
     #[schemars(length(min = 1))]
     pub transit_via: Option<Vec<String>>,
+    /// Where what was computed from it may stay in KV caches. Engines keep what they process, so a region serves it only if it is in both sets. Default: as `process_in`.
+    #[schemars(length(min = 1))]
+    pub cache_in: Option<Vec<String>>,
+    /// Where requests may be logged, which serving regions do. Default: as `process_in`.
+    #[schemars(length(min = 1))]
+    pub store_in: Option<Vec<String>>,
+    /// Where a gateway may keep an index of its prompts: hashes of prompts are processed data. Default: as `process_in`.
+    #[schemars(length(min = 1))]
+    pub index_in: Option<Vec<String>>,
+    /// Areas under whose law no provider of a region in these sets may be, such as `["us"]`. Default: none.
+    pub not_under: Option<Vec<String>>,
+    /// "required" is never broken; "preferred" gives way when nobody allowed is up, and is counted by `--audit`. Default: "required".
+    pub mode: Option<RawResidencyMode>,
+}
+
+/// How strictly a residency class is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "ResidencyMode")]
+pub enum RawResidencyMode {
+    /// Never broken.
+    Required,
+    /// Gives way when nobody allowed is up.
+    Preferred,
 }
 
 /// The network between regions.

@@ -2,9 +2,9 @@
 //! through here: targets are cut to those the request's data class allows before any policy sees them, and what
 //! was chosen is checked again before it is sent.
 
+use super::World;
 use super::event::Event;
 use super::slots::Place;
-use super::{World, gateway};
 use crate::engine::Schedule;
 use crate::id::{GatewayId, Id, RegionId};
 use crate::network::RegionSet;
@@ -29,11 +29,11 @@ enum Choice {
 
 impl<O: Observer> World<'_, O> {
     /// Regions to which this gateway may send this request: what its data class allows, and it itself.
-    fn allowed(&self, slot: u32) -> RegionSet {
+    pub(super) fn allowed(&self, slot: u32) -> RegionSet {
         let state = self.slots.get(slot);
         let rule = &self.params.data_classes[state.row.data_class];
-        let allowed = gateway::allowed(rule, self.gateways[state.gateway].region);
-        state.request.allowed.map_or(allowed, |own| own.and(allowed))
+        let own = state.request.allowed.unwrap_or(RegionSet::ALL);
+        self.gateways[state.gateway].allowed(rule, own, self.health.regions_up())
     }
 
     /// Brings replicas up to date whose load or cache the request's gateway reads. Nothing where it reads neither.
@@ -97,8 +97,7 @@ impl<O: Observer> World<'_, O> {
         let view = request_view(state, self.params.block_tokens);
         let gateway = &mut self.gateways[state.gateway];
         let class = state.row.data_class;
-        let rule = &self.params.data_classes[class];
-        let narrowed = limits.map(|limits| gateway.narrow(class, rule, limits));
+        let narrowed = limits.map(|limits| gateway.narrow(class, limits));
         let eligible = match narrowed {
             None => &gateway.eligible[class],
             Some(index) => &gateway.narrowed[index].1,

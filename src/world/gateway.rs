@@ -22,6 +22,8 @@ pub(super) struct Gateway {
     pub(super) eligible: IdVec<DataClassId, Reach>,
     /// The same under further limits, as they are met.
     pub(super) narrowed: Vec<((DataClassId, Limits), Reach)>,
+    /// Whether it keeps an index of prompts.
+    pub(super) indexes: bool,
     /// Whether a stage reads loads.
     pub(super) reads_loads: bool,
     /// Whether a stage's index follows the replicas' caches.
@@ -46,7 +48,7 @@ pub(super) struct Gateway {
 /// What narrows a data class's targets for one request at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Limits {
-    /// It may go to these alone.
+    /// It may go to these alone, all of which its data class allows.
     pub(super) regions: RegionSet,
     /// It may not go there.
     pub(super) without: Option<ReplicaId>,
@@ -62,28 +64,39 @@ pub(super) struct Reach {
 }
 
 /// Regions to which a gateway in region `gateway` may send requests under this rule.
-pub(super) fn allowed(rule: &ResidencyParams, gateway: RegionId) -> RegionSet {
-    if !rule.decrypt_in.contains(gateway) {
+fn allowed(rule: &ResidencyParams, gateway: RegionId, indexes: bool) -> RegionSet {
+    if !rule.read_in(indexes).contains(gateway) {
         return RegionSet::NONE;
     }
     if rule.transit_via.contains(gateway) {
-        return rule.process_in;
+        return rule.serve_in();
     }
     // What may not pass through here may still be served here.
-    std::iter::once(gateway).collect::<RegionSet>().and(rule.process_in)
+    std::iter::once(gateway).collect::<RegionSet>().and(rule.serve_in())
 }
 
 impl Gateway {
+    /// Regions to which it may send requests under this rule, out of `own`; `up` has somebody to serve them. A rule that
+    /// is only preferred gives way where it leaves nobody.
+    pub(super) fn allowed(&self, rule: &ResidencyParams, own: RegionSet, up: RegionSet) -> RegionSet {
+        let inside = allowed(rule, self.region, self.indexes).and(own);
+        if rule.preferred && inside.and(up).is_empty() { own } else { inside }
+    }
     /// It is `now` for all stages: their indexes forget by it.
     pub(super) fn set_now(&mut self, now: SimTime) {
         self.global.iter_mut().chain(&mut self.stages).for_each(|stage| stage.set_now(now));
     }
     /// Makes the sets of targets that each data class may reach, anew. To be called whenever that changes.
-    pub(super) fn refresh_eligible(&mut self, data_classes: &IdVec<DataClassId, ResidencyParams>) {
-        let region = self.region;
+    pub(super) fn refresh_eligible(
+        &mut self,
+        data_classes: &IdVec<DataClassId, ResidencyParams>,
+        up: RegionSet,
+    ) {
         self.global.iter_mut().chain(&mut self.stages).for_each(Stage::forget_eligible);
         self.narrowed.clear();
-        self.eligible = (data_classes.iter()).map(|rule| self.reach(allowed(rule, region), None)).collect();
+        let own = |rule| self.allowed(rule, RegionSet::ALL, up);
+        let allowed: Vec<RegionSet> = data_classes.iter().map(own).collect();
+        self.eligible = allowed.into_iter().map(|allowed| self.reach(allowed, None)).collect();
     }
 
     /// What lies in these regions.
@@ -106,10 +119,10 @@ impl Gateway {
     }
 
     /// The index in `narrowed` of requests of this class under these limits.
-    pub(super) fn narrow(&mut self, class: DataClassId, rule: &ResidencyParams, limits: Limits) -> usize {
+    pub(super) fn narrow(&mut self, class: DataClassId, limits: Limits) -> usize {
         let known = self.narrowed.iter().position(|(of, _)| *of == (class, limits));
         known.unwrap_or_else(|| {
-            let reach = self.reach(allowed(rule, self.region).and(limits.regions), limits.without);
+            let reach = self.reach(limits.regions, limits.without);
             self.narrowed.push(((class, limits), reach));
             self.narrowed.len() - 1
         })
@@ -177,6 +190,7 @@ fn gateway(
     };
     let needs = || stages.iter().chain(&global).map(Stage::needs);
     let mut gateway = Gateway {
+        indexes: needs().any(|needs| needs.index.is_some() || needs.active),
         reads_loads: needs().any(|needs| needs.load),
         reads_caches: needs().any(|needs| needs.source() == Some(IndexSource::Oracle)),
         region,
@@ -198,8 +212,24 @@ fn gateway(
             near
         },
     };
-    gateway.refresh_eligible(&params.data_classes);
+    let up = gateway.near.iter().map(|&(_, region)| region).collect();
+    gateway.refresh_eligible(&params.data_classes, up);
     gateway
+}
+
+/// Whether gateways under this policy keep an index of prompts: who asks need not build a world.
+pub fn keeps_index(policy: &PolicyParams) -> bool {
+    let target = Target {
+        name: String::new(),
+        replica: Some(ReplicaId(0)),
+        region: RegionId(0),
+        rtt: Span::ZERO,
+        replicas: 1,
+    };
+    [Some(&policy.replica), policy.global.as_ref()].into_iter().flatten().any(|spec| {
+        let needs = Stage::new(spec, vec![target.clone()], Key::root(0)).needs();
+        needs.index.is_some() || needs.active
+    })
 }
 
 /// The gateway of each origin's requests of each data class: the central one, or the one in the region nearest to
@@ -213,7 +243,9 @@ pub(super) fn entries(
     let mut entries = vec![None; params.origins.len() * params.data_classes.len()];
     for (origin, origin_params) in params.origins.enumerate() {
         for (class, rule) in params.data_classes.enumerate() {
-            let allowed = |(_, gateway): &(GatewayId, &Gateway)| rule.decrypt_in.contains(gateway.region);
+            let may = |gateway: &Gateway| rule.read_in(gateway.indexes).contains(gateway.region);
+            let any = rule.preferred && !gateways.iter().any(may);
+            let allowed = |(_, gateway): &(GatewayId, &Gateway)| any || may(gateway);
             let distance = |(id, gateway): &(GatewayId, &Gateway)| {
                 let own = gateway.region == origin_params.near;
                 (!own, network.rtt(origin_params.near, gateway.region), *id)

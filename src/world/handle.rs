@@ -28,6 +28,7 @@ impl<O: Observer> Model for World<'_, O> {
             _ => false,
         };
         if void {
+            self.stale -= usize::from(matches!(event, Event::Wake { .. }));
             return;
         }
         match event {
@@ -217,6 +218,7 @@ impl<O: Observer> World<'_, O> {
         let site = &mut self.sites[replica];
         let wake_at = site.replica.wake_at();
         if wake_at != site.wake_at {
+            self.stale += usize::from(site.wake_at.is_some());
             site.wake = site.wake.wrapping_add(1);
             site.wake_at = wake_at;
             if let Some(at) = wake_at {
@@ -370,6 +372,7 @@ impl<O: Observer> World<'_, O> {
     }
 
     fn take_samples(&mut self, now: SimTime, number: u32, schedule: &mut Schedule<Event>) {
+        self.sampling = false;
         let replicas: Vec<ReplicaId> = self.sites.ids().collect();
         for replica in replicas {
             self.sites[replica].replica.advance_to(now);
@@ -377,8 +380,9 @@ impl<O: Observer> World<'_, O> {
             self.observer.observe(now, &Observation::Sampled(&sample));
         }
         // The next sample only while something else is to come: sampling must not keep a world alive.
-        if schedule.pending() > self.health.pending() {
+        if schedule.pending() > self.aside() {
             schedule.at(now + self.params.sample_every, Event::Sample { number: number + 1 });
+            self.sampling = true;
         }
     }
 }

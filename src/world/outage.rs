@@ -21,6 +21,7 @@ pub(super) struct Health {
     status: IdVec<ReplicaId, Status>,
     /// By region: replicas that gateways believe to be up.
     known_up: Vec<u32>,
+    regions_up: RegionSet,
     /// Events of this module that are still to come.
     pending: usize,
 }
@@ -47,7 +48,9 @@ impl Health {
             known_up[region.index()] += 1;
             well.clone()
         });
-        Health { status: status.collect(), known_up, pending: 0 }
+        let status = status.collect();
+        let regions_up = with_any(&known_up);
+        Health { status, known_up, regions_up, pending: 0 }
     }
     /// Whether it is gone, known or not.
     pub(super) fn is_down(&self, replica: ReplicaId) -> bool {
@@ -59,13 +62,18 @@ impl Health {
     }
     /// Regions with a replica that gateways believe to be up.
     pub(super) fn regions_up(&self) -> RegionSet {
-        let up = |&(_, &count): &(usize, &u32)| count > 0;
-        self.known_up.iter().enumerate().filter(up).map(|(index, _)| RegionId::new(index)).collect()
+        self.regions_up
     }
     /// Events that do not keep a world alive.
     pub(super) fn pending(&self) -> usize {
         self.pending
     }
+}
+
+/// The regions whose count is not 0.
+fn with_any(counts: &[u32]) -> RegionSet {
+    let some = |&(_, &count): &(usize, &u32)| count > 0;
+    counts.iter().enumerate().filter(some).map(|(index, _)| RegionId::new(index)).collect()
 }
 
 impl Status {
@@ -203,8 +211,8 @@ impl<O: Observer> World<'_, O> {
         digest.word(site.past_cache);
         digest.word(old.cache_log().map_or(0, |log| log.digest()));
         site.past_cache = digest.value();
+        self.stale += usize::from(site.wake_at.take().is_some());
         site.wake = site.wake.wrapping_add(1);
-        site.wake_at = None;
         if let Some(present) = &mut site.present {
             site.replica.cache_log().expect("it had one").subscribe();
             for id in std::mem::take(present) {
@@ -271,6 +279,7 @@ impl<O: Observer> World<'_, O> {
         let count = &mut self.health.known_up[region.index()];
         *count = if up { *count + 1 } else { *count - 1 };
         let count = *count;
+        self.health.regions_up = with_any(&self.health.known_up);
         for gateway in &mut self.gateways {
             for stage in gateway.global.iter_mut().chain(&mut gateway.stages) {
                 for index in 0..stage.targets().len() {
@@ -289,8 +298,9 @@ impl<O: Observer> World<'_, O> {
     /// Makes all sets of targets anew, and asks again for what is held.
     fn refresh(&mut self, now: SimTime, schedule: &mut Schedule<Event>) {
         let ids: Vec<_> = self.gateways.ids().collect();
+        let up = self.health.regions_up();
         for &id in &ids {
-            self.gateways[id].refresh_eligible(&self.params.data_classes);
+            self.gateways[id].refresh_eligible(&self.params.data_classes, up);
         }
         for id in ids {
             self.retry_held(now, id, schedule);

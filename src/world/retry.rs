@@ -4,7 +4,7 @@
 
 use super::World;
 use super::event::Event;
-use super::gateway::{self, Limits};
+use super::gateway::Limits;
 use super::slots::Place;
 use crate::engine::Schedule;
 use crate::id::{Id, RegionId};
@@ -21,12 +21,11 @@ impl<O: Observer> World<'_, O> {
         let operations = &self.params.operations;
         let spill = operations.spill.as_ref();
         if spill.is_none() && state.failed_by.is_none() {
-            return Ok(state.request.allowed.map(|regions| Limits { regions, without: None }));
+            let own = |own| Limits { regions: self.allowed(slot).and(own), without: None };
+            return Ok(state.request.allowed.map(own));
         }
         let gateway = &self.gateways[state.gateway];
-        let rule = &self.params.data_classes[state.row.data_class];
-        let mut regions =
-            gateway::allowed(rule, gateway.region).and(state.request.allowed.unwrap_or(RegionSet::ALL));
+        let mut regions = self.allowed(slot);
         let up = self.health.regions_up();
         if let Some(limit) = spill {
             let near = || gateway.near.iter().filter(|(_, region)| regions.contains(*region));

@@ -75,12 +75,7 @@ pub fn one_region(replicas: u32, server: ServerParams) -> WorldParams {
 }
 
 pub fn unrestricted() -> ResidencyParams {
-    ResidencyParams {
-        name: "unrestricted".into(),
-        process_in: RegionSet::ALL,
-        decrypt_in: RegionSet::ALL,
-        transit_via: RegionSet::ALL,
-    }
+    ResidencyParams::unrestricted("unrestricted")
 }
 
 /// A plain queue whose service takes a microsecond for each output token.
