@@ -207,7 +207,7 @@ impl Resolver<'_> {
                 ("transit_via", "be sent")
             } else if !rule.read_in(indexes).contains(at) {
                 // Hashes of prompts are processed data.
-                ("index_in", "be indexed, as this policy does,")
+                ("index_in", "be indexed")
             } else {
                 continue;
             };
