@@ -1,7 +1,8 @@
 #!/bin/sh
 # What a binary makes of every scenario, against what is on record. Needs a shell, awk, diff and sha256sum.
 #
-#   golden.sh check BINARY       the digests of all outcomes are those of tests/golden/digests.txt, on 1 and 2 threads
+#   golden.sh check BINARY       the digests of all outcomes are those of tests/golden/digests.txt, on 1 and 2 threads and with
+#                                engines that compute step by step, block by block
 #   golden.sh bytes BINARY …     every file that `run` writes has the same bytes: on 1 and on 2 threads, in a second run,
 #                                and from every binary that is named
 #   golden.sh twice BINARY       every cell, run twice in lock-step, does the same at every event
@@ -11,7 +12,7 @@ set -eu
 start=$PWD
 cd "$(dirname "$0")/.."
 mode=${1:-}
-case "$mode" in check | bytes | twice) ;; *) sed -n '2,9p' "scripts/golden.sh" >&2 && exit 2 ;; esac
+case "$mode" in check | bytes | twice) ;; *) sed -n '2,10p' "scripts/golden.sh" >&2 && exit 2 ;; esac
 shift
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -52,8 +53,10 @@ if [ "$mode" = check ]; then
   program=$(binary "${1:-target/release/regionsim}")
   for name in $(names); do
     grep "^$name " tests/golden/digests.txt >"$work/expected" || true
-    for threads in 1 2; do
-      simulate "$program" "$name" --threads "$threads" --no-files --json >"$work/json"
+    for how in "1 fast" "2 fast" "2 stepwise"; do
+      # shellcheck disable=SC2086 # Two words.
+      set -- $how
+      simulate "$program" "$name" --threads "$1" --engine "$2" --no-files --json >"$work/json"
       # One key a line, in this order: the policy, then of each of its cells the seed and the digest.
       awk -F '"' -v name="$name" '
         $2 == "policy" { policy = $4 }
@@ -61,11 +64,11 @@ if [ "$mode" = check ]; then
         $2 == "outcome_digest" { print name, policy, seed, $4 }' "$work/json" >"$work/found"
       if ! diff -u "$work/expected" "$work/found" >"$work/diff"; then
         cat "$work/diff"
-        echo "golden.sh: $name: $program on $threads thread(s) differs from tests/golden/digests.txt" >&2
+        echo "golden.sh: $name: $program ($2, on $1 thread(s)) differs from tests/golden/digests.txt" >&2
         exit 1
       fi
     done
-    echo "$name: $(wc -l <"$work/found" | tr -d ' ') digests as on record, on 1 and 2 threads"
+    echo "$name: $(wc -l <"$work/found" | tr -d ' ') digests as on record, on 1 and 2 threads and step by step"
   done
   exit
 fi

@@ -7,6 +7,7 @@ pub mod grid;
 mod groups;
 pub mod manifest;
 pub mod measures;
+mod numbers;
 pub mod parquet;
 pub mod plots;
 pub mod requests_csv;

@@ -15,6 +15,7 @@ pub mod raw;
 pub mod reference;
 pub mod resolve;
 pub mod schema;
+mod schema_parts;
 
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub use plan::{Facts, Plan, PoolFacts, RegionFacts};

@@ -68,3 +68,14 @@ pub trait StepTime: Send + Sync + std::fmt::Debug {
         false
     }
 }
+
+impl TimingParams {
+    /// The step-time model these numbers make.
+    pub fn build(&self) -> Result<Box<dyn StepTime>, TimingError> {
+        Ok(match self {
+            TimingParams::Roofline(params) => Box::new(roofline::Roofline::new(params)?),
+            TimingParams::Linear(params) => Box::new(linear::Linear::new(params)?),
+            TimingParams::Table(params) => Box::new(table::Table::new(params)?),
+        })
+    }
+}

@@ -86,12 +86,12 @@ pub struct World<'p, O> {
     job: Job,
     outputs: Vec<Output>,
     digest: OutcomeDigest,
-    /// The time of the last event that meant something, without and with samples.
+    /// When something last happened.
     last: SimTime,
-    /// Wakes to come that are void, and whether a sample is to come.
-    stale: usize,
-    sampling: bool,
+    /// Of events: what observers have been told of so far.
     clock: SimTime,
+    /// Wakes to come that are superseded.
+    stale: usize,
     observer: O,
 }
 
@@ -214,9 +214,8 @@ impl<'p, O: Observer> World<'p, O> {
             outputs: Vec::new(),
             digest: OutcomeDigest::default(),
             last: SimTime::ZERO,
-            stale: 0,
-            sampling: false,
             clock: SimTime::ZERO,
+            stale: 0,
             observer,
         })
     }
@@ -232,9 +231,10 @@ impl<'p, O: Observer> World<'p, O> {
             events += 1;
             watch(now, event)
         });
-        let left = schedule.pending() - usize::from(self.sampling);
-        let drained = ended == Ended::Horizon && left == self.aside();
-        let ended = if drained { Ended::Drained } else { ended };
+        // What is left beyond the horizon may be superseded: then all was done before it.
+        let done = self.slots.live().is_empty()
+            && self.inflows.iter_mut().all(|inflow| inflow.source.peek().is_none());
+        let ended = if done && ended == Ended::Horizon { Ended::Drained } else { ended };
         let end = if ended == Ended::Horizon { horizon } else { self.last };
         // The last sampling instant may lie after the last event that counts; observers' time never goes back.
         let told = end.max(self.clock);
@@ -263,7 +263,6 @@ impl<'p, O: Observer> World<'p, O> {
         self.schedule_incidents(schedule);
         if self.params.sample_every > Span::ZERO {
             schedule.at(SimTime::ZERO + self.params.sample_every, Event::Sample { number: 1 });
-            self.sampling = true;
         }
     }
 

@@ -1,5 +1,6 @@
 //! Exit codes, and the errors that carry them.
 
+use crate::scenario::Diagnostics;
 use std::io;
 use std::process::ExitCode;
 
@@ -25,6 +26,11 @@ impl From<Exit> for ExitCode {
         ExitCode::from(exit as u8)
     }
 }
+
+/// A scenario that does not stand: what is wrong has its own layout.
+#[derive(Debug, thiserror::Error)]
+#[error("the scenario cannot be run")]
+pub struct Invalid(pub Diagnostics);
 
 /// An error and the exit code that goes with it.
 #[derive(Debug)]

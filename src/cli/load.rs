@@ -1,16 +1,11 @@
 //! From a scenario file to what commands need of it, with its mistakes shown as they are.
 
-use super::exit::{Exit, Failure};
+use super::exit::{Exit, Failure, Invalid};
 use super::terminal;
 use crate::run::Prepared;
-use crate::scenario::{self, Diagnostics, Plan};
+use crate::scenario::{self, Plan};
 use std::io::Read;
 use std::path::Path;
-
-/// A scenario that does not stand: what is wrong has its own layout.
-#[derive(Debug, thiserror::Error)]
-#[error("the scenario cannot be run")]
-pub struct Invalid(pub Diagnostics);
 
 /// Reads a scenario with overrides; `-` is stdin.
 pub fn plan(file: &str, set: &[String]) -> Result<Plan, Failure> {

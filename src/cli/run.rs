@@ -92,7 +92,7 @@ pub struct Args {
     /// Print the plan, every default explicit, and run nothing.
     #[arg(long)]
     show_plan: bool,
-    /// No progress, no notes.
+    /// No progress, no notes; warnings stay.
     #[arg(long, short)]
     quiet: bool,
 }

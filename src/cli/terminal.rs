@@ -2,7 +2,7 @@
 
 #![allow(clippy::print_stderr)] // This is where stderr is written.
 
-use super::load::Invalid;
+use super::exit::Invalid;
 use std::io::IsTerminal;
 
 fn colour_wanted(terminal: bool) -> bool {

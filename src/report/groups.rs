@@ -1,7 +1,7 @@
 //! Counts and distributions of all requests that count, and of their groups, in as few passes over the book as it
 //! takes: one for everything, one more for each kind of group that has more than one. Percentiles are exact.
 
-use super::summarise::{PERCENTILES, ms, ratio};
+use super::numbers::{PERCENTILES, ms, ratio};
 use super::summary::{Distribution, Group, LegSummary, NamedGroup, Percentile};
 use crate::id::{ClassId, IdVec, RequestId};
 use crate::observe::Leg;

@@ -1,6 +1,6 @@
 //! The headline measures: what the table shows, what seeds are averaged over, what gates will name. One line each.
 
-use super::summarise::rounded;
+use super::numbers::rounded;
 use super::summary::{CellSummary, Distribution, MeasureSummary};
 use crate::stats::Moments;
 

@@ -2,6 +2,7 @@
 
 use super::groups::{self, Sizes};
 use super::measures;
+use super::numbers::{PERCENTILES, ms, ratio, rounded};
 use super::summary::{
     Basis, CellSummary, ConservationSummary, Cost, Group, OutcomeCounts, PolicySummary, PoolCost, RegionCost,
     ReplicaSummary, SCHEMA_VERSION, Saturation, Summary, WarningSummary,
@@ -14,24 +15,8 @@ use crate::stats;
 use crate::time::{PS_PER_NS, SimTime};
 use std::collections::BTreeMap;
 
-/// The percentiles of every distribution.
-pub const PERCENTILES: [f64; 5] = [50.0, 90.0, 95.0, 99.0, 99.9];
-
 /// How many points a plotted distribution has.
 const PLOT_POINTS: usize = 400;
-
-/// Six decimals: a nanosecond where the unit is the millisecond.
-pub(super) fn rounded(value: f64) -> f64 {
-    (value * 1e6).round() / 1e6
-}
-
-pub(super) fn ratio(part: u64, whole: u64) -> Option<f64> {
-    (whole > 0).then(|| rounded(part as f64 / whole as f64))
-}
-
-pub(super) fn ms(ns: f64) -> f64 {
-    rounded(ns / 1e6)
-}
 
 fn outcome_counts(name: &str, counts: &Counts) -> OutcomeCounts {
     OutcomeCounts {

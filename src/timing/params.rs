@@ -1,11 +1,7 @@
 //! The numbers of a step-time model, every name resolved. Knows model dimensions, GPU rates and profile constants;
 //! must not know where a scenario names them.
 
-use super::StepTime;
-use super::linear::Linear;
-use super::roofline::Roofline;
-use super::table::Table;
-use crate::catalog::{Dtype, Gpu, Model, ModelDims};
+use crate::catalog::{Dtype, Gpu, ModelDims};
 use crate::time::Span;
 use serde::{Deserialize, Serialize};
 
@@ -22,14 +18,6 @@ pub enum TimingParams {
 }
 
 impl TimingParams {
-    /// The step-time model these numbers make.
-    pub fn build(&self) -> Result<Box<dyn StepTime>, TimingError> {
-        Ok(match self {
-            TimingParams::Roofline(params) => Box::new(Roofline::new(params)?),
-            TimingParams::Linear(params) => Box::new(Linear::new(params)?),
-            TimingParams::Table(params) => Box::new(Table::new(params)?),
-        })
-    }
     /// What a request costs before the engine sees it.
     pub fn ingress(&self) -> IngressParams {
         match self {
@@ -73,30 +61,6 @@ pub struct RooflineParams {
     pub kv_dtype: Dtype,
     /// Efficiencies and overheads.
     pub profile: ProfileParams,
-}
-
-impl RooflineParams {
-    /// From catalogue rows. Weights in FP8 on a GPU without FP8 units are an error; so is a `tp` that the
-    /// attention heads do not divide into.
-    pub fn resolve(
-        model: &Model,
-        gpu: &Gpu,
-        tp: u32,
-        weight_dtype: Dtype,
-        kv_dtype: Dtype,
-        profile: ProfileParams,
-    ) -> Result<RooflineParams, TimingError> {
-        let params = RooflineParams {
-            model: model.dims,
-            gpu: GpuRates::of(gpu, tp),
-            tp,
-            weight_dtype,
-            kv_dtype,
-            profile,
-        };
-        Roofline::new(&params)?;
-        Ok(params)
-    }
 }
 
 /// A GPU's peak rates, and its link at one `tp`.

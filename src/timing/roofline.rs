@@ -2,9 +2,9 @@
 //! reach, plus what an engine spends besides. Knows a model's dimensions, a GPU's rates and a profile's constants;
 //! must not know their names. Formulas, constants and errors: docs/model/timing.md.
 
-use super::params::{MAX_SLOPE_PS, RooflineParams, TimingError};
+use super::params::{GpuRates, MAX_SLOPE_PS, ProfileParams, RooflineParams, TimingError};
 use super::{BatchShape, Line, StepTime};
-use crate::catalog::Dtype;
+use crate::catalog::{Dtype, Gpu, Model};
 
 /// Picoseconds in a second, and in a microsecond.
 const PS_PER_S: f64 = 1e12;
@@ -192,6 +192,30 @@ fn check(params: &RooflineParams) -> Result<(), TimingError> {
         ("t_prefill_layer_us", profile.t_prefill_layer_us),
         ("t_sequence_us", profile.t_sequence_us),
     ])
+}
+
+impl RooflineParams {
+    /// From catalogue rows. Weights in FP8 on a GPU without FP8 units are an error; so is a `tp` that the
+    /// attention heads do not divide into.
+    pub fn resolve(
+        model: &Model,
+        gpu: &Gpu,
+        tp: u32,
+        weight_dtype: Dtype,
+        kv_dtype: Dtype,
+        profile: ProfileParams,
+    ) -> Result<RooflineParams, TimingError> {
+        let params = RooflineParams {
+            model: model.dims,
+            gpu: GpuRates::of(gpu, tp),
+            tp,
+            weight_dtype,
+            kv_dtype,
+            profile,
+        };
+        Roofline::new(&params)?;
+        Ok(params)
+    }
 }
 
 #[cfg(test)]

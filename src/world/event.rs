@@ -2,7 +2,7 @@
 //! befalls replicas, what clients send, then decisions and deliveries, and the ends of steps last, so that a request that arrives at the
 //! very end of a step is part of the next.
 
-use super::leave::Awaited;
+use super::slots::Awaited;
 use crate::engine::{self, Rank};
 use crate::id::{ReplicaId, RequestId, SourceId};
 use crate::rng::mix2;

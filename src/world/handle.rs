@@ -2,6 +2,7 @@
 
 use super::dispatch::{REQUEST, request_view};
 use super::event::Event;
+use super::outage::end_seen;
 use super::params::Isolation;
 use super::slots::Place;
 use super::{World, entry_index};
@@ -20,21 +21,18 @@ impl<O: Observer> Model for World<'_, O> {
     type Event = Event;
 
     fn handle(&mut self, now: SimTime, event: Event, schedule: &mut Schedule<Event>) {
-        let void = match event {
-            Event::Wake { replica, wake } => self.sites[replica].wake != wake,
-            Event::FirstTokenSeen { slot, id, epoch } | Event::EndSeen { slot, id, epoch } => {
-                !self.slots.holds(slot, id, epoch)
-            }
-            _ => false,
-        };
-        if void {
-            self.stale -= usize::from(matches!(event, Event::Wake { .. }));
-            return;
-        }
+        let void = self.is_void(&event);
+        self.last = if void { self.last } else { now };
         match event {
+            // They tell observers nothing.
             Event::Incident { .. } | Event::Known { .. } => {}
-            Event::Sample { .. } => self.clock = now,
-            _ => (self.last, self.clock) = (now, now),
+            Event::Wake { .. } if void => {
+                self.stale -= 1;
+                return;
+            }
+            // Promised by a replica that was lost before it came to it.
+            Event::FirstTokenSeen { .. } | Event::EndSeen { .. } if void => return,
+            _ => self.clock = now,
         }
         match event {
             Event::FirstTokenSeen { slot, .. } => self.first_token_seen(now, slot, schedule),
@@ -56,6 +54,22 @@ impl<O: Observer> Model for World<'_, O> {
 }
 
 impl<O: Observer> World<'_, O> {
+    /// Whether an event is of no account: superseded since it was scheduled, or only a look. A run does not last until
+    /// the last of them, and how many there are depends on how engines compute. (A client that leaves is told of by the
+    /// news that it has.)
+    fn is_void(&self, event: &Event) -> bool {
+        match *event {
+            Event::Sample { .. } | Event::Due { .. } | Event::Incident { .. } | Event::Known { .. } => true,
+            Event::FirstTokenSeen { slot, id, epoch } | Event::EndSeen { slot, id, epoch } => {
+                !self.slots.holds(slot, id, epoch)
+            }
+            Event::Wake { replica, wake } => self.sites[replica].wake != wake,
+            Event::Arrive { source, turn } => self.inflows[source].turn != turn,
+            Event::LeftSeen { slot, id } | Event::LeftAtReplica { slot, id } => !self.slots.is(slot, id),
+            _ => false,
+        }
+    }
+
     /// Schedules a workload's next arrival, and makes any earlier announcement void.
     pub(super) fn announce(&mut self, source: SourceId, now: SimTime, schedule: &mut Schedule<Event>) {
         let inflow = &mut self.inflows[source];
@@ -174,7 +188,7 @@ impl<O: Observer> World<'_, O> {
         if state.dropped {
             // Turned away at the door: it was never queued.
             state.place = Place::Returning;
-            schedule.at(now + state.attempt.hop_back, state.end_seen(slot));
+            schedule.at(now + state.attempt.hop_back, end_seen(state, slot));
             return;
         }
         let replica = state.row.replica.expect("a request that is delivered was sent somewhere");
@@ -282,7 +296,7 @@ impl<O: Observer> World<'_, O> {
                 state.place = Place::Returning;
                 state.row.outcome = outcome;
                 state.attempt.end_at = Some(at);
-                schedule.at(at + state.attempt.hop_back, state.end_seen(job.0));
+                schedule.at(at + state.attempt.hop_back, end_seen(state, job.0));
             }
         }
     }
@@ -372,7 +386,6 @@ impl<O: Observer> World<'_, O> {
     }
 
     fn take_samples(&mut self, now: SimTime, number: u32, schedule: &mut Schedule<Event>) {
-        self.sampling = false;
         let replicas: Vec<ReplicaId> = self.sites.ids().collect();
         for replica in replicas {
             self.sites[replica].replica.advance_to(now);
@@ -382,7 +395,6 @@ impl<O: Observer> World<'_, O> {
         // The next sample only while something else is to come: sampling must not keep a world alive.
         if schedule.pending() > self.aside() {
             schedule.at(now + self.params.sample_every, Event::Sample { number: number + 1 });
-            self.sampling = true;
         }
     }
 }

@@ -4,26 +4,13 @@
 
 use super::World;
 use super::event::Event;
-use super::slots::Place;
+use super::slots::{Awaited, Place};
 use crate::engine::Schedule;
 use crate::id::{RequestId, SourceId};
 use crate::observe::{Observation, Observer, Outcome};
 use crate::replica::JobId;
 use crate::time::{SimTime, Span};
 use std::collections::VecDeque;
-
-/// What a client waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Awaited {
-    /// The first token.
-    FirstToken,
-    /// The last one.
-    End,
-}
-
-impl Awaited {
-    pub(super) const ALL: [Awaited; 2] = [Awaited::FirstToken, Awaited::End];
-}
 
 /// Deadlines of one workload's requests. All have the same time, so they are due in the order in which they were
 /// sent, and one event stands for all.

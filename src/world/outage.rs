@@ -4,7 +4,7 @@
 
 use super::World;
 use super::event::Event;
-use super::slots::Place;
+use super::slots::{Place, State};
 use crate::digest::Digest;
 use crate::engine::Schedule;
 use crate::fleet::{self, Effect};
@@ -248,7 +248,7 @@ impl<O: Observer> World<'_, O> {
         if let Some(region) = state.row.region {
             state.failed_in.insert(region);
         }
-        schedule.at(now + state.attempt.hop_back, state.end_seen(slot));
+        schedule.at(now + state.attempt.hop_back, end_seen(state, slot));
     }
 
     /// Probes have told how a replica is, unless it has changed since.
@@ -306,6 +306,11 @@ impl<O: Observer> World<'_, O> {
             self.retry_held(now, id, schedule);
         }
     }
+}
+
+/// The news that an attempt has ended.
+pub(super) fn end_seen(state: &State, slot: u32) -> Event {
+    Event::EndSeen { slot, id: state.row.id, epoch: state.epoch }
 }
 
 /// What a replica did before it started over, and since.

@@ -1,7 +1,6 @@
 //! The requests under way. A request is a state machine over one or more attempts: what belongs to the attempt is
 //! apart from what belongs to the request. Slots are used again, with their memory.
 
-use super::event::Event;
 use crate::id::{GatewayId, ReplicaId, RequestId};
 use crate::network::RegionSet;
 use crate::observe::{Legs, RequestRow};
@@ -29,6 +28,19 @@ pub(super) struct Attempt {
     pub(super) end_at: Option<SimTime>,
     /// The legs of TTFT before it.
     pub(super) legs_before: Legs,
+}
+
+/// What a client waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Awaited {
+    /// The first token.
+    FirstToken,
+    /// The last one.
+    End,
+}
+
+impl Awaited {
+    pub(super) const ALL: [Awaited; 2] = [Awaited::FirstToken, Awaited::End];
 }
 
 /// Where a request is.
@@ -93,10 +105,6 @@ impl State {
         if row.first_token_at.is_some_and(|at| at > left_at) {
             (row.first_token_at, row.server_ttft) = (None, None);
         }
-    }
-    /// The news that its attempt has ended.
-    pub(super) fn end_seen(&self, slot: u32) -> Event {
-        Event::EndSeen { slot, id: self.row.id, epoch: self.epoch }
     }
     pub(super) fn take_tokens(&mut self, tokens: Tokens) {
         self.row.cached_tokens = tokens.cached;

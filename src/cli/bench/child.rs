@@ -1,8 +1,8 @@
 //! One run of a workload in this process, and what it tells of itself.
 
 use super::bare_loop;
+use crate::cli::exit::Invalid;
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::load::Invalid;
 use crate::cli::run::{Engine, How, Place, one};
 use crate::run::Prepared;
 use crate::scenario;

@@ -304,7 +304,7 @@ impl JsonSchema for RawTokens {
         "Tokens".into()
     }
     fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        let mut drawn = super::super::schema::inlined::<Dist>(generator);
+        let mut drawn = super::super::schema_parts::inlined::<Dist>(generator);
         for (name, meaning) in [
             ("min", "The least. Default: 1."),
             ("max", "The most. Default: the distribution's own end, else 32768."),
@@ -312,8 +312,8 @@ impl JsonSchema for RawTokens {
             let bound = serde_json::json!({
                 "type": "integer", "format": "uint32", "minimum": 1, "maximum": 16_777_216, "description": meaning
             });
-            super::super::schema::each_alternative(&mut drawn, |alternative| {
-                super::super::schema::add(alternative, name, bound.clone(), false);
+            super::super::schema_parts::each_alternative(&mut drawn, |alternative| {
+                super::super::schema_parts::add(alternative, name, bound.clone(), false);
             });
         }
         let fixed = serde_json::json!({

@@ -116,7 +116,7 @@ fn reuse_in_time_leaves_universal_blocks_out() {
 fn sessions_by_hand() {
     let row = |session: u64, turn: u32, start: Start, input: u32| {
         let blocks = Blocks::Unknown;
-        TraceRow { session, turn, start, input, blocks, ..TraceRow::EMPTY }
+        TraceRow { start, input, blocks, session, turn, ..TraceRow::EMPTY }
     };
     let data = trace(
         16,
