@@ -1,6 +1,9 @@
 //! A first bad day, by closed forms: how much is lost until it is noticed, what retries and spill may take, what a
 //! drained replica still does, and what is left of a cache.
 
+#[allow(dead_code)]
+#[path = "common/regions.rs"]
+mod regions;
 #[path = "common/world.rs"]
 mod world;
 
@@ -12,7 +15,7 @@ use regionsim::observe::{Outcome, RequestRow};
 use regionsim::replica::ServerParams;
 use regionsim::routing::PolicySpec;
 use regionsim::time::{SimTime, Span};
-use regionsim::workload::params::{Arrivals, SyntheticParams};
+use regionsim::workload::params::{Arrivals, SharedPrefix, SyntheticParams, Tokens};
 use regionsim::world::params::{PolicyParams, RegionParams, WorldParams};
 use world::{one_region, poisson, policy, queue, run, workload};
 
@@ -202,6 +205,31 @@ fn with_nowhere_to_go_a_request_has_a_counted_outcome() {
         assert_eq!((row.outcome, row.attempts), (Outcome::NoRegion, 0));
     }
     assert_eq!(keep.rows.len(), 6_000);
+}
+
+#[test]
+fn a_lost_cache_is_filled_again_by_the_first_request_that_needs_it() {
+    let mut world = one_region(0, ServerParams::Engine(regions::engine(1_000)));
+    world.pools = vec![regions::pool("home/main", 0, 1)].into();
+    // A shared prompt of 20 blocks of 16, 40 tokens of one's own: 360 tokens, of which 320 are found again.
+    let system = SharedPrefix { count: 1, tokens: Tokens::fixed(320), zipf: 1.0, shared_as: None };
+    let mut prompts = even(1.0, 40, 4);
+    (prompts.system, prompts.message) = (Some(system), Tokens::fixed(40));
+    world.workloads.push(workload("shared", prompts));
+    world.operations = hit(HOME, Effect::Down, SimTime(s(20).0 + 500_000_000), Some(s(21)));
+    let (_, keep) = run(&world, &nearest(), 3);
+    let cached: Vec<u32> = keep
+        .rows
+        .iter()
+        .filter(|row| row.outcome == Outcome::Completed)
+        .map(|row| row.cached_tokens)
+        .collect();
+    let after =
+        keep.rows.iter().filter(|row| row.outcome == Outcome::Completed && row.sent_at < s(21)).count();
+    for (number, &cached) in cached.iter().enumerate() {
+        assert_eq!(cached, if number == 0 || number == after { 0 } else { 320 }, "request {number}");
+    }
+    assert!(after > 10 && cached.len() > after + 10);
 }
 
 /// The budget of a p99 of 800 ms: 40 network + 100 queue + 600 inference + 60 margin. `rtt` is the overflow hop.

@@ -532,7 +532,7 @@ impl JsonSchema for RawCentral {
         let mut schema = super::schema_parts::inlined::<PolicySpec>(generator);
         let at = serde_json::json!({ "type": "string", "description": "The gateway's region." });
         super::schema_parts::each_variant(&mut schema, |params| {
-            super::schema_parts::add(params, "at", at.clone(), true)
+            super::schema_parts::add(params, "at", at.clone(), true);
         });
         schema
     }

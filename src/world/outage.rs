@@ -218,13 +218,11 @@ impl<O: Observer> World<'_, O> {
             for id in std::mem::take(present) {
                 for &(gateway, tier, target) in &site.followers {
                     let gateway = &mut self.gateways[gateway];
-                    match tier {
-                        Some(index) => gateway.stages[index].cache_removed(target, id),
-                        None => {
-                            let stage = gateway.global.as_mut();
-                            stage.expect("a follower of the first tier has one").cache_removed(target, id);
-                        }
-                    }
+                    let stage = match tier {
+                        Some(index) => Some(&mut gateway.stages[index]),
+                        None => gateway.global.as_mut(),
+                    };
+                    stage.expect("a follower of the first tier has one").cache_removed(target, id);
                 }
             }
         }

@@ -3,7 +3,7 @@
 
 use regionsim::dist::Dist;
 use regionsim::id::{DataClassId, IdVec, RegionId};
-use regionsim::network::{Connection, JitterParams, LastMileParams, NetworkParams, RegionSet};
+use regionsim::network::{Connection, JitterParams, LastMileParams, NetworkParams};
 use regionsim::observe::{Observation, Observer, ReplicaSample, RequestRow};
 use regionsim::replica::{QueueParams, ServerParams};
 use regionsim::routing::PolicySpec;
