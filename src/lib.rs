@@ -21,6 +21,7 @@ pub mod network;
 pub mod timing;
 pub mod workload;
 // Floor 3: what acts.
+pub mod fleet;
 pub mod replica;
 pub mod routing;
 // Floor 4: everything together.

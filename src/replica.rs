@@ -21,7 +21,7 @@ pub use ps::ProcessorSharing;
 use crate::kvcache::{BlockCache, ChangeLog, ExtentCache, Lru};
 use crate::observe::{Load, Outcome, Work};
 use crate::time::{SimTime, Span};
-use crate::timing::StepTime;
+use crate::timing::{Slowed, StepTime};
 use crate::workload::Chain;
 use std::sync::Arc;
 
@@ -158,6 +158,23 @@ impl Replica {
             Replica::PlainEngine(engine) => engine.cancel(now, job, out),
             Replica::Fifo(fifo) => fifo.cancel(now, job, out),
             Replica::Ps(ps) => ps.cancel(now, job, out),
+        }
+    }
+    /// From `now` on work takes so many thousandths of its usual time, after [`Replica::advance_to`] this instant. A
+    /// step or a service of a queue that has begun is not changed. `timing` is the engine's usual step time.
+    ///
+    /// # Panics
+    /// When an engine comes without a timing.
+    pub fn set_slow(&mut self, now: SimTime, per_mille: u32, timing: Option<&Arc<dyn StepTime>>) {
+        let step_time = || -> Arc<dyn StepTime> {
+            let timing = timing.expect("an engine has a step-time model").clone();
+            if per_mille == 1000 { timing } else { Arc::new(Slowed::new(timing, per_mille)) }
+        };
+        match self {
+            Replica::Engine(engine) => engine.set_timing(step_time()),
+            Replica::PlainEngine(engine) => engine.set_timing(step_time()),
+            Replica::Fifo(fifo) => fifo.set_slow(per_mille),
+            Replica::Ps(ps) => ps.set_slow(now, per_mille),
         }
     }
     /// When the replica wants to be woken next.

@@ -2,6 +2,7 @@
 //! run is; must not know how results look (report) or what a verdict is (gate). Keeps of every request what percentiles need,
 //! and no whole rows: percentiles are exact because nothing is binned.
 
+pub mod audit;
 pub mod book;
 pub mod cell;
 pub mod conservation;
@@ -15,6 +16,7 @@ pub mod totals;
 pub mod twice;
 pub mod warning;
 
+pub use audit::{Audit, AuditReport};
 pub use book::{Book, Entry};
 pub use cell::{CellInput, labels, run_cell, run_cell_twice};
 pub use conservation::{Conservation, ConservationReport, Violation};

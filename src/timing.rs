@@ -6,6 +6,7 @@ pub mod linear;
 pub mod params;
 pub mod profile;
 pub mod roofline;
+pub mod slowed;
 pub mod table;
 
 pub use capacity::{KvCapacity, KvCapacityError, activation_bytes, derive_kv_blocks};
@@ -14,6 +15,7 @@ pub use params::{
     TimingParams,
 };
 pub use profile::{Profile, profile, profiles};
+pub use slowed::Slowed;
 
 use crate::time::Picos;
 

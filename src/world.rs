@@ -7,12 +7,15 @@ pub mod event;
 mod gateway;
 mod handle;
 mod leave;
+mod outage;
 mod outcome;
 pub mod params;
+mod retry;
 mod slots;
 mod views;
 
 pub use event::Event;
+pub use gateway::keeps_index;
 pub use params::{
     ClassParams, GatewayPlacement, Isolation, OriginParams, PolicyParams, PoolParams, RegionParams,
     ResidencyParams, SloParams, WorldParams,
@@ -30,8 +33,10 @@ use crate::timing::{IngressParams, StepTime, TimingError};
 use crate::workload::{Source, WorkloadParams, open, workload_key};
 use gateway::Gateway;
 use leave::Deadlines;
+use outage::Health;
 use outcome::OutcomeDigest;
 use slots::{Place, Slots};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use views::{Follower, follow};
 
@@ -41,6 +46,12 @@ struct Site {
     pool: PoolId,
     region: RegionId,
     replica: Replica,
+    /// What it takes to start it over, and what it did before it last was.
+    timing: Option<Arc<dyn StepTime>>,
+    past: Work,
+    past_cache: u64,
+    /// The blocks in its cache, where stages follow it and it may be lost.
+    present: Option<BTreeSet<u64>>,
     ingress: IngressParams,
     /// Which wake is valid: an earlier one is ignored.
     wake: u32,
@@ -65,6 +76,8 @@ pub struct World<'p, O> {
     key: Key,
     network: Network,
     sites: IdVec<ReplicaId, Site>,
+    health: Health,
+    method: Method,
     gateways: IdVec<GatewayId, Gateway>,
     /// The gateway of each origin's requests of each data class, by `origin × classes + class`.
     entry: Vec<Option<GatewayId>>,
@@ -80,6 +93,10 @@ pub struct World<'p, O> {
     quiet_polls: u32,
     /// When something last happened.
     last: SimTime,
+    /// Of events: what observers have been told of so far.
+    clock: SimTime,
+    /// Wakes to come that are superseded.
+    stale: usize,
     observer: O,
 }
 
@@ -149,7 +166,11 @@ impl<'p, O: Observer> World<'p, O> {
                 sites.push(Site {
                     pool,
                     region: pool_params.region,
-                    replica: Replica::new(&pool_params.server, timing, method),
+                    replica: Replica::new(&pool_params.server, timing.clone(), method),
+                    timing,
+                    past: Work::default(),
+                    past_cache: 0,
+                    present: None,
                     ingress: pool_params.ingress,
                     wake: 0,
                     wake_at: None,
@@ -166,6 +187,12 @@ impl<'p, O: Observer> World<'p, O> {
                 }
             }
         }
+        if !params.operations.incidents.is_empty() {
+            for site in sites.iter_mut().filter(|site| !site.followers.is_empty()) {
+                site.present = Some(BTreeSet::new());
+            }
+        }
+        let health = Health::new(sites.iter().map(|site| site.region), params.regions.len());
         let entry = gateway::entries(params, policy, &network, &gateways);
         let table = params.origin_table();
         let inflow = |workload: &WorkloadParams| Inflow {
@@ -183,6 +210,8 @@ impl<'p, O: Observer> World<'p, O> {
             key,
             network,
             sites,
+            health,
+            method,
             gateways,
             entry,
             slots: Slots::default(),
@@ -192,6 +221,8 @@ impl<'p, O: Observer> World<'p, O> {
             background: 0,
             quiet_polls: 0,
             last: SimTime::ZERO,
+            clock: SimTime::ZERO,
+            stale: 0,
             observer,
         })
     }
@@ -201,12 +232,10 @@ impl<'p, O: Observer> World<'p, O> {
     pub fn run(mut self, mut watch: impl FnMut(SimTime, &Event) -> bool) -> (Summary, O) {
         let mut schedule = Schedule::new();
         let mut events = 0;
-        let mut clock = SimTime::ZERO;
         self.start(&mut schedule);
         let horizon = self.params.horizon;
         let ended = engine::run(&mut self, &mut schedule, horizon, |now, event| {
             events += 1;
-            clock = now;
             watch(now, event)
         });
         // What is left beyond the horizon may be superseded: then all was done before it.
@@ -215,7 +244,7 @@ impl<'p, O: Observer> World<'p, O> {
         let ended = if done && ended == Ended::Horizon { Ended::Drained } else { ended };
         let end = if ended == Ended::Horizon { horizon } else { self.last };
         // The last sampling instant may lie after the last event that counts; observers' time never goes back.
-        let told = end.max(clock);
+        let told = end.max(self.clock);
         self.finish(end, told);
         let replicas: Vec<ReplicaSample> = self.sites.ids().map(|id| self.sample(id)).collect();
         for sample in &replicas {
@@ -223,6 +252,9 @@ impl<'p, O: Observer> World<'p, O> {
         }
         let mut digest = self.digest;
         for site in &mut self.sites {
+            if site.past_cache != 0 {
+                digest.cache(site.past_cache);
+            }
             digest.cache(site.replica.cache_log().map_or(0, |log| log.digest()));
         }
         let summary = Summary { ended, end, events, outcome_digest: digest.value(), replicas };
@@ -236,10 +268,16 @@ impl<'p, O: Observer> World<'p, O> {
             self.announce(source, SimTime::ZERO, schedule);
         }
         self.start_polls(schedule);
+        self.schedule_incidents(schedule);
         if self.params.sample_every > Span::ZERO {
             self.background += 1;
             schedule.at(SimTime::ZERO + self.params.sample_every, Event::Sample { number: 1 });
         }
+    }
+
+    /// Events to come that change nothing for any request by themselves: no world lives on for them.
+    fn aside(&self) -> usize {
+        self.health.pending() + self.stale + self.background
     }
 
     /// Ends every request that is still under way.
@@ -276,7 +314,7 @@ impl<'p, O: Observer> World<'p, O> {
 
     fn sample(&self, replica: ReplicaId) -> ReplicaSample {
         let site = &self.sites[replica];
-        let (load, work): (Load, Work) = (site.replica.load(), site.replica.work());
+        let (load, work): (Load, Work) = (site.replica.load(), outage::sum(site.past, site.replica.work()));
         ReplicaSample { replica, pool: site.pool, region: site.region, load, work }
     }
 }

@@ -44,6 +44,41 @@ replica.least_request = {}
 replica.chwbl = {}
 "#;
 
+#[test]
+fn an_audit_is_written_and_a_planted_violation_ends_with_5() {
+    let folder = tempfile::tempdir().unwrap();
+    let rule = "[residency.eu]\nprocess_in = [\"region:eu\"]\n\n[workloads.main";
+    let text = SCENARIO.replacen("[workloads.main", rule, 1);
+    let text = text.replacen("near = \"eu\"", "near = \"eu\"\ndata_class = \"eu\"", 1);
+    fs::write(folder.path().join("ruled.toml"), text).unwrap();
+    let run = |more: &[&str]| {
+        let mut command = Command::cargo_bin("regionsim").unwrap();
+        command.current_dir(folder.path()).args([
+            "run",
+            "ruled.toml",
+            "--no-files",
+            "-q",
+            "--audit",
+            "audit.json",
+        ]);
+        let output = command.args(more).output().unwrap();
+        let text = fs::read_to_string(folder.path().join("audit.json")).unwrap();
+        (output.status.code(), serde_json::from_str::<serde_json::Value>(&text).unwrap())
+    };
+    let (code, audit) = run(&[]);
+    assert_eq!((code, &audit["violations"]), (Some(0), &0.into()));
+    let eu = &audit["cells"][1]["classes"][1];
+    assert_eq!((&eu["class"], &eu["mode"]), (&"eu".into(), &"required".into()));
+    // `chwbl` with a gateway in each region: read and served in eu, nowhere else.
+    let paths = eu["paths"].as_array().unwrap();
+    assert_eq!(paths.len(), 1, "{paths:?}");
+    assert_eq!((&paths[0]["gateway"], &paths[0]["served_in"]), (&"eu".into(), &"eu".into()));
+    assert_eq!(paths[0]["count"], eu["requests"]);
+    let (code, audit) = run(&["--plant-violation"]);
+    // One in the record of each of the two policies.
+    assert_eq!((code, &audit["violations"]), (Some(5), &2.into()));
+}
+
 /// Runs in `folder`, where `small.toml` is.
 fn run(folder: &Path, args: &[&str]) -> Output {
     fs::write(folder.join("small.toml"), SCENARIO).unwrap();

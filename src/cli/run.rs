@@ -12,7 +12,8 @@ use crate::report::manifest::Manifest;
 use crate::report::requests_csv::RequestsCsv;
 use crate::report::{CellSummary, Summary, parquet, plots, series_csv, summarise, summarise_cell, table};
 use crate::run::{
-    CapacityLine, CellInput, Prepared, RowWriter, SentRows, Warning, export, labels, run_cell, run_cell_twice,
+    Audit, AuditReport, CapacityLine, CellInput, Prepared, Provenance, RowWriter, SentRows, Warning, export,
+    labels, run_cell, run_cell_twice,
 };
 use crate::workload::WorkloadParams;
 use crate::workload::write::write_native;
@@ -74,6 +75,13 @@ pub struct Args {
     /// scenario gives the same outcomes. With several workloads, a file each: FILE-<workload>.
     #[arg(long, value_name = "FILE")]
     export_trace: Option<PathBuf>,
+    /// Also write the evidence of residency (JSON): by data class and path, what was read, sent and served where. Exit code
+    /// 5 where a required rule was broken.
+    #[arg(long, value_name = "FILE")]
+    audit: Option<PathBuf>,
+    /// Adds a forbidden try to the audit's record, to see that the audit sees.
+    #[arg(long, hide = true, requires = "audit")]
+    plant_violation: bool,
     /// Threads; all cores where it is not given. Results do not depend on it.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1024))]
     threads: Option<u32>,
@@ -165,6 +173,7 @@ pub fn run(args: &Args) -> Outcome {
         Some(path) => Some(Exports::open(path, &loaded, cells.len())?),
         None => None,
     };
+    let evidence = args.audit.as_deref().map(AtomicFile::create).transpose()?;
     let progress = Progress::new(cells.len(), args.quiet);
     let mut threads = rayon::ThreadPoolBuilder::new();
     if let Some(count) = args.threads {
@@ -172,11 +181,21 @@ pub fn run(args: &Args) -> Outcome {
     }
     let how = How { engine: args.engine, twice: args.twice, parquet: args.parquet };
     let left = AtomicUsize::new(cells.len());
-    let results: Vec<Result<(CellSummary, Option<SentRows>), Failure>> = threads.build()?.install(|| {
+    type Ran = (CellSummary, Option<SentRows>, Option<AuditReport>);
+    let results: Vec<Result<Ran, Failure>> = threads.build()?.install(|| {
         let each = cells.par_iter().map(|cell| {
             let mut sent = args.export_trace.is_some().then(SentRows::default);
-            let summary = one(cell, &loaded, how, sent.as_mut(), progress.watcher());
-            let summary = summary.map(|summary| (summary, sent));
+            let mut audit = args.audit.is_some().then(Audit::default);
+            let watcher = (progress.watcher(), audit.as_mut());
+            let summary = one(cell, &loaded, how, sent.as_mut(), watcher);
+            let world = &loaded.plan.world;
+            let audit = audit.map(|mut audit| {
+                if args.plant_violation {
+                    audit.plant(world);
+                }
+                audit.finish(world, cell.policy, cell.seed)
+            });
+            let summary = summary.map(|summary| (summary, sent, audit));
             progress.left(left.fetch_sub(1, Ordering::Relaxed) - 1);
             summary
         });
@@ -184,7 +203,8 @@ pub fn run(args: &Args) -> Outcome {
     });
     progress.finish();
     let results = results.into_iter().collect::<Result<Vec<_>, _>>()?;
-    if let (Some(exports), [cell], [(_, Some(sent))]) = (exports.take(), cells.as_slice(), results.as_slice())
+    if let (Some(exports), [cell], [(_, Some(sent), _)]) =
+        (exports.take(), cells.as_slice(), results.as_slice())
     {
         exports.write(&loaded.cell(cell.policy, cell.seed), sent)?;
         if !args.quiet {
@@ -194,7 +214,13 @@ pub fn run(args: &Args) -> Outcome {
             );
         }
     }
-    let mut results = results.into_iter().map(|(summary, _)| summary);
+    let audits: Vec<&AuditReport> = results.iter().filter_map(|(.., audit)| audit.as_ref()).collect();
+    let violations: u64 = audits.iter().map(|audit| audit.violations).sum();
+    if let Some(mut file) = evidence {
+        file.write_all(json(&Evidence::of(&loaded, &audits))?.as_bytes())?;
+        file.commit()?;
+    }
+    let mut results = results.into_iter().map(|(summary, ..)| summary);
     let by_policy = policies
         .iter()
         .map(|policy| (policy.name.clone(), results.by_ref().take(seeds.len()).collect::<Vec<_>>()));
@@ -222,7 +248,30 @@ pub fn run(args: &Args) -> Outcome {
     }
     tell(&summary);
     let sound = summary.policies.iter().all(|policy| policy.cells.iter().all(|cell| cell.conservation.holds));
-    Ok(if sound { Exit::Ok } else { Exit::Failed })
+    if violations > 0 {
+        terminal::warning(&format!("residency: {violations} on paths that a required rule forbids"));
+    }
+    Ok(match (sound, violations) {
+        (false, _) => Exit::Failed,
+        (true, 0) => Exit::Ok,
+        (true, _) => Exit::Residency,
+    })
+}
+
+/// What `--audit` writes.
+#[derive(Serialize)]
+struct Evidence<'a> {
+    scenario: &'a str,
+    provenance: &'a Provenance,
+    violations: u64,
+    cells: &'a [&'a AuditReport],
+}
+
+impl<'a> Evidence<'a> {
+    fn of(loaded: &'a Prepared, cells: &'a [&'a AuditReport]) -> Evidence<'a> {
+        let violations = cells.iter().map(|cell| cell.violations).sum();
+        Evidence { scenario: &loaded.plan.name, provenance: &loaded.provenance, violations, cells }
+    }
 }
 
 /// The policies to run, in the order of the scenario.

@@ -40,6 +40,10 @@ impl RegionSet {
     pub fn and(self, other: RegionSet) -> RegionSet {
         RegionSet(self.0 & other.0)
     }
+    /// The regions that are in this set and not in the other.
+    pub fn without(self, other: RegionSet) -> RegionSet {
+        RegionSet(self.0 & !other.0)
+    }
     /// Whether it holds none.
     pub fn is_empty(self) -> bool {
         self.0 == 0

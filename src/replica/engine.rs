@@ -75,6 +75,12 @@ impl<C: KvCache> Engine<C> {
         }
     }
 
+    /// Steps from the next one on take `timing`, after [`Engine::advance_to`] this instant.
+    pub fn set_timing(&mut self, timing: Arc<dyn StepTime>) {
+        self.timing = timing;
+        self.cut_stretch();
+    }
+
     /// A job arrives, after [`Engine::advance_to`] this instant: it waits, or is refused because it could never run.
     pub fn deliver(&mut self, now: SimTime, job: &Job, out: &mut Vec<Output>) {
         if !self.can_ever_run(job) {

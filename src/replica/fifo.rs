@@ -25,6 +25,8 @@ pub struct Fifo {
     /// By (end of service, order of arrival): the job and its tokens.
     serving: BinaryHeap<Reverse<(SimTime, u64, JobId, u32)>>,
     arrivals: u64,
+    /// Thousandths of the usual time that a service takes which begins now.
+    slow_per_mille: u32,
     waiting_tokens: u64,
     work: Work,
 }
@@ -37,6 +39,7 @@ impl Fifo {
             waiting: BTreeMap::new(),
             serving: BinaryHeap::new(),
             arrivals: 0,
+            slow_per_mille: 1000,
             waiting_tokens: 0,
             work: Work::default(),
         }
@@ -61,6 +64,10 @@ impl Fifo {
         self.waiting.insert((job.priority, order), waiting);
         self.serve(now, out);
     }
+    /// Services that begin from now on take so many thousandths of their time.
+    pub fn set_slow(&mut self, per_mille: u32) {
+        self.slow_per_mille = per_mille;
+    }
     /// A job that waits goes; one in service is served to its end.
     pub fn cancel(&mut self, now: SimTime, job: JobId, out: &mut Vec<Output>) {
         let Some(key) = self.waiting.iter().find(|(_, waiting)| waiting.job == job).map(|(&key, _)| key)
@@ -76,11 +83,12 @@ impl Fifo {
         while self.serving.len() < self.params.slots as usize {
             let Some(((_, order), next)) = self.waiting.pop_first() else { break };
             self.waiting_tokens -= u64::from(next.prompt_tokens);
-            let end = now + next.service;
+            let service = stretched(next.service, self.slow_per_mille);
+            let end = now + service;
             self.serving.push(Reverse((end, order, next.job, next.output_tokens)));
             self.work.steps += 1;
             self.work.sequence_steps += 1;
-            self.work.busy_ps += next.service.0 * PS_PER_NS;
+            self.work.busy_ps += service.0 * PS_PER_NS;
             self.work.prompt_tokens += u64::from(next.prompt_tokens);
             self.work.computed_tokens += u64::from(next.prompt_tokens);
             // Known now: nothing can change the end of a service that has begun.
@@ -119,4 +127,8 @@ impl Fifo {
     pub fn work(&self) -> Work {
         self.work
     }
+}
+
+fn stretched(service: Span, per_mille: u32) -> Span {
+    Span((u128::from(service.0) * u128::from(per_mille) / 1000) as u64)
 }

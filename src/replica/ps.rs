@@ -24,6 +24,8 @@ pub struct ProcessorSharing {
     /// When `share` was last brought up to date.
     updated: SimTime,
     arrivals: u64,
+    /// Thousandths of its usual time that work takes.
+    slow_per_mille: u32,
     work: Work,
 }
 
@@ -36,13 +38,15 @@ impl ProcessorSharing {
             share: 0,
             updated: SimTime::ZERO,
             arrivals: 0,
+            slow_per_mille: 1000,
             work: Work::default(),
         }
     }
     fn update(&mut self, now: SimTime) {
         let elapsed = (now - self.updated).0;
         if !self.jobs.is_empty() {
-            self.share += (u128::from(elapsed) << FRACTION_BITS) / self.jobs.len() as u128;
+            let sharers = self.jobs.len() as u128 * u128::from(self.slow_per_mille);
+            self.share += (u128::from(elapsed) << FRACTION_BITS) * 1000 / sharers;
             self.work.busy_ps += elapsed * PS_PER_NS;
         }
         self.updated = now;
@@ -62,6 +66,11 @@ impl ProcessorSharing {
         self.work.computed_tokens += u64::from(job.prompt_tokens);
         self.jobs.push(Reverse((departure, order, job.id, now, job.prompt_tokens, job.output_tokens)));
     }
+    /// From now on work takes so many thousandths of its time.
+    pub fn set_slow(&mut self, now: SimTime, per_mille: u32) {
+        self.update(now);
+        self.slow_per_mille = per_mille;
+    }
     /// A job goes; the others share what it had.
     pub fn cancel(&mut self, now: SimTime, job: JobId, out: &mut Vec<Output>) {
         self.update(now);
@@ -75,7 +84,7 @@ impl ProcessorSharing {
     pub fn wake_at(&self) -> Option<SimTime> {
         let Reverse((departure, ..)) = self.jobs.peek()?;
         let work = departure.saturating_sub(self.share) * self.jobs.len() as u128;
-        let elapsed = work.div_ceil(1 << FRACTION_BITS);
+        let elapsed = (work * u128::from(self.slow_per_mille)).div_ceil(1000 << FRACTION_BITS);
         Some(SimTime(self.updated.0 + elapsed as u64))
     }
     /// Lets those leave that have had their work, to within a nanosecond of it.

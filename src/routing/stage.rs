@@ -135,6 +135,10 @@ impl Stage {
     pub fn set_healthy(&mut self, target: TargetId, replicas: u32) {
         self.healthy[target.0 as usize] = replicas;
     }
+    /// Of the replicas behind `target`, those this gateway believes to be in health.
+    pub fn healthy(&self, target: TargetId) -> u32 {
+        self.healthy[target.0 as usize]
+    }
     /// A target's load has reached this gateway. Ignored unless the policy reads loads.
     pub fn set_load(&mut self, target: TargetId, load: Load) {
         if self.needs.load {

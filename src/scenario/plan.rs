@@ -53,6 +53,8 @@ pub struct RegionFacts {
     pub catalogue: Option<String>,
     /// Legal areas it lies in.
     pub jurisdiction: Vec<String>,
+    /// Legal areas whose law binds its provider.
+    pub provider_jurisdiction: Vec<String>,
 }
 
 /// What a pool's numbers were made from.

@@ -3,6 +3,7 @@
 //! together: that is `resolve`'s. Positions are not carried: the document finds a caret by path.
 
 pub mod demand;
+pub mod operations;
 pub mod views;
 pub mod workload;
 
@@ -12,6 +13,7 @@ use crate::routing::PolicySpec;
 use crate::units::{Bandwidth, Duration, Ratio};
 use crate::world::Isolation;
 pub use demand::{CurvePreset, GeographyPreset, RawCurve, RawOwnCurve, RawStage};
+use operations::{RawEvent, RawHealth, RawRetry, RawSpill};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -56,6 +58,14 @@ pub struct RawScenario {
     pub residency: Named<RawResidency>,
     /// Round trips, jitter and bandwidth between regions.
     pub network: RawNetwork,
+    /// What happens to regions and replicas, as `[[events]]`. Default: nothing.
+    pub events: Vec<RawEvent>,
+    /// How gateways find out that a replica is down or up again.
+    pub health: RawHealth,
+    /// Another try for requests that were lost. Default: none, the client is told.
+    pub retry: Option<RawRetry>,
+    /// A limit on what gateways send away from home. Default: none.
+    pub spill: Option<RawSpill>,
     /// What is sent: traces and generated requests. At least one.
     pub workloads: Named<RawWorkload>,
     /// Routing policies to compare, each on the same world. Default: a set of six usual ones.
@@ -135,6 +145,8 @@ pub struct RawRegion {
     pub location: Option<RawLocation>,
     /// Legal areas the region lies in, such as `["eu", "eea"]`. Default: the catalogue's for its location.
     pub jurisdiction: Option<Vec<String>>,
+    /// Legal areas whose law binds the provider wherever it works, such as `["us"]`. Default: `["us"]` for aws, azure and gcp regions of the catalogue, else none.
+    pub provider_jurisdiction: Option<Vec<String>>,
     /// Pools of equal replicas. A region without pools has a gateway alone.
     pub pools: Named<RawPool>,
 }
@@ -394,6 +406,30 @@ pub struct RawResidency {
     /// Through which regions it may be sent. Default: as `process_in`.
     #[schemars(length(min = 1))]
     pub transit_via: Option<Vec<String>>,
+    /// Where what was computed from it may stay in KV caches. Engines keep what they process, so a region serves it only if it is in both sets. Default: as `process_in`.
+    #[schemars(length(min = 1))]
+    pub cache_in: Option<Vec<String>>,
+    /// Where requests may be logged, which serving regions do. Default: as `process_in`.
+    #[schemars(length(min = 1))]
+    pub store_in: Option<Vec<String>>,
+    /// Where a gateway may keep an index of its prompts: hashes of prompts are processed data. Default: as `process_in`.
+    #[schemars(length(min = 1))]
+    pub index_in: Option<Vec<String>>,
+    /// Areas under whose law no provider of a region in these sets may be, such as `["us"]`. Default: none.
+    pub not_under: Option<Vec<String>>,
+    /// "required" is never broken; "preferred" gives way when nobody allowed is up, and is counted by `--audit`. Default: "required".
+    pub mode: Option<RawResidencyMode>,
+}
+
+/// How strictly a residency class is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "ResidencyMode")]
+pub enum RawResidencyMode {
+    /// Never broken.
+    Required,
+    /// Gives way when nobody allowed is up.
+    Preferred,
 }
 
 /// The network between regions.

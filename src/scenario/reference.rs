@@ -7,7 +7,7 @@ use serde_json::Value;
 use std::fmt::Write as _;
 
 /// Heading and definition of each table, in reading order.
-const TABLES: [(&str, &str); 37] = [
+const TABLES: [(&str, &str); 41] = [
     ("The file", ""),
     ("`[slo.CLASS]`", "Slo"),
     ("`[models.NAME]`", "Model"),
@@ -26,6 +26,10 @@ const TABLES: [(&str, &str); 37] = [
     ("Day curves: `day_curve`, `rate_curve`", "Curve"),
     ("A day curve of one's own", "CurveTable"),
     ("`[residency.CLASS]`", "Residency"),
+    ("`[[events]]`", "Event"),
+    ("`[health]`", "Health"),
+    ("`[retry]`", "Retry"),
+    ("`[spill]`", "Spill"),
     ("`[network]`", "Network"),
     ("`jitter = { … }`", "Spikes"),
     ("`[workloads.NAME]`", "Workload"),

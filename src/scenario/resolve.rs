@@ -4,6 +4,7 @@
 mod client_pool;
 mod demand;
 mod geography;
+mod operations;
 mod policies;
 mod pools;
 mod regions;
@@ -216,6 +217,7 @@ pub(super) fn resolve(
     let (workloads, length) =
         this.workloads(&names, &with_pools, &origins, &classes, &data_classes, block_tokens);
     let policies = this.policies(&names, &origins, &data_classes, &workloads);
+    let operations = this.operations(&names, &pools);
     let warmup = raw.warmup.unwrap_or_default().0;
     let horizon = this.horizon(warmup);
     if raw.horizon.is_none()
@@ -251,6 +253,7 @@ pub(super) fn resolve(
             network,
             block_tokens,
             isolation,
+            operations,
             horizon,
             sample_every,
         },

@@ -2,9 +2,9 @@
 //! through here: targets are cut to those the request's data class allows before any policy sees them, and what
 //! was chosen is checked again before it is sent.
 
+use super::World;
 use super::event::Event;
 use super::slots::Place;
-use super::{World, gateway};
 use crate::engine::Schedule;
 use crate::id::{GatewayId, Id, RegionId};
 use crate::network::RegionSet;
@@ -29,11 +29,11 @@ enum Choice {
 
 impl<O: Observer> World<'_, O> {
     /// Regions to which this gateway may send this request: what its data class allows, and it itself.
-    fn allowed(&self, slot: u32) -> RegionSet {
+    pub(super) fn allowed(&self, slot: u32) -> RegionSet {
         let state = self.slots.get(slot);
         let rule = &self.params.data_classes[state.row.data_class];
-        let allowed = gateway::allowed(rule, self.gateways[state.gateway].region);
-        state.request.allowed.map_or(allowed, |own| own.and(allowed))
+        let own = state.request.allowed.unwrap_or(RegionSet::ALL);
+        self.gateways[state.gateway].allowed(rule, own, self.health.regions_up())
     }
 
     /// Brings replicas up to date whose load or cache the request's gateway reads. Nothing where it reads neither.
@@ -58,7 +58,7 @@ impl<O: Observer> World<'_, O> {
         self.bring_up_to_date(now, slot);
         let gateway = self.slots.get(slot).gateway;
         self.gateways[gateway].set_now(now);
-        match self.choose(slot) {
+        match self.choose(now, slot) {
             Choice::Found(global, stage, target) => {
                 self.send(now, slot, global, stage, target, allowed, schedule);
                 true
@@ -89,16 +89,19 @@ impl<O: Observer> World<'_, O> {
         }
     }
 
-    fn choose(&mut self, slot: u32) -> Choice {
+    fn choose(&mut self, now: SimTime, slot: u32) -> Choice {
+        let limits = match self.limits(now, slot) {
+            Ok(limits) => limits,
+            Err(outcome) => return Choice::Refused(outcome),
+        };
         let state = self.slots.get(slot);
         let view = request_view(state, self.params.block_tokens);
         let gateway = &mut self.gateways[state.gateway];
         let class = state.row.data_class;
-        let rule = &self.params.data_classes[class];
-        let narrowed = state.request.allowed.map(|own| gateway.narrow(class, rule, own));
+        let narrowed = limits.map(|limits| gateway.narrow(class, limits));
         let eligible = match narrowed {
             None => &gateway.eligible[class],
-            Some(index) => &gateway.narrowed[index].2,
+            Some(index) => &gateway.narrowed[index].1,
         };
         let mut chosen = None;
         let mut stage_index = 0;
@@ -176,6 +179,8 @@ impl<O: Observer> World<'_, O> {
         state.place = Place::ToReplica;
         state.attempt.delivered_at = now + hop + ingress;
         state.attempt.first_token_seen = false;
+        (state.attempt.first_token_at, state.attempt.end_at) = (None, None);
+        state.attempt.legs_before = state.row.legs;
         let row = &mut state.row;
         row.legs.add(Leg::Hold, now - state.decided_at);
         row.legs.add(Leg::Hop, hop);
@@ -183,6 +188,12 @@ impl<O: Observer> World<'_, O> {
         (row.replica, row.region) = (Some(replica), Some(region));
         row.attempts += 1;
         let id = row.id;
+        gateway.under_way += 1;
+        if let Some(limit) = &self.params.operations.spill
+            && gateway.near.iter().find(|near| allowed.contains(near.1)).is_some_and(|home| home.1 != region)
+        {
+            gateway.spills[region.index()].pass(limit, now);
+        }
         schedule.at(now + hop + ingress, Event::Deliver { slot, id });
         self.observer.observe(now, &Observation::Sent { id, gateway: gateway_id, replica, region });
     }
@@ -195,6 +206,7 @@ impl<O: Observer> World<'_, O> {
         outcome: Outcome,
         schedule: &mut Schedule<Event>,
     ) {
+        self.release_retry(slot);
         let state = self.slots.get_mut(slot);
         state.row.outcome = outcome;
         state.place = Place::ToClient;

@@ -1,5 +1,5 @@
 //! What can happen, and in which order at one instant: first what becomes known to gateways and clients, then what
-//! clients send, then decisions and deliveries, and the ends of steps last, so that a request that arrives at the
+//! befalls replicas, what clients send, then decisions and deliveries, and the ends of steps last, so that a request that arrives at the
 //! very end of a step is part of the next.
 
 use super::slots::Awaited;
@@ -16,6 +16,8 @@ pub enum Event {
         slot: u32,
         /// The request.
         id: RequestId,
+        /// Which of the promises made about it this is.
+        epoch: u32,
     },
     /// The end of an attempt has come back to the gateway.
     EndSeen {
@@ -23,6 +25,8 @@ pub enum Event {
         slot: u32,
         /// The request.
         id: RequestId,
+        /// Which of the promises made about it this is.
+        epoch: u32,
     },
     /// The end of the request has come back to the client.
     ClientEnd {
@@ -56,6 +60,20 @@ pub enum Event {
         slot: u32,
         /// The request.
         id: RequestId,
+    },
+    /// Something happens to a part of the fleet, or is over.
+    Incident {
+        /// Its number among the scenario's.
+        index: u32,
+        /// Whether it is over.
+        over: bool,
+    },
+    /// Gateways learn how a replica is.
+    Known {
+        /// The replica.
+        replica: ReplicaId,
+        /// Which of its changes they learn of.
+        turn: u32,
     },
     /// A workload's next request is due.
     Arrive {
@@ -111,20 +129,22 @@ impl engine::Event for Event {
     fn rank(&self) -> Rank {
         let rank = |class, entity, sequence| Rank { class, entity, sequence };
         match *self {
-            Event::FirstTokenSeen { id, .. } => rank(0, id.0, 0),
-            Event::EndSeen { id, .. } => rank(1, id.0, 0),
+            Event::FirstTokenSeen { id, epoch, .. } => rank(0, id.0, epoch),
+            Event::EndSeen { id, epoch, .. } => rank(1, id.0, epoch),
             Event::ClientEnd { id, .. } => rank(2, id.0, 0),
             Event::Heard { gateway } => rank(3, gateway.0, 0),
             Event::Due { source, awaited } => rank(4, source.0, awaited as u32),
             Event::LeftSeen { id, .. } => rank(5, id.0, 0),
             Event::LeftAtReplica { id, .. } => rank(6, id.0, 0),
-            Event::Arrive { source, turn } => rank(7, source.0, turn),
-            Event::AtGateway { id, .. } => rank(8, id.0, 0),
-            Event::Decide { id, .. } => rank(9, id.0, 0),
-            Event::Deliver { id, .. } => rank(10, id.0, 0),
-            Event::Poll { gateway, number } => rank(11, gateway.0, number),
-            Event::Sample { number } => rank(12, 0, number),
-            Event::Wake { replica, wake } => rank(13, replica.0, wake),
+            Event::Incident { index, over } => rank(7, index, u32::from(over)),
+            Event::Known { replica, turn } => rank(8, replica.0, turn),
+            Event::Arrive { source, turn } => rank(9, source.0, turn),
+            Event::AtGateway { id, .. } => rank(10, id.0, 0),
+            Event::Decide { id, .. } => rank(11, id.0, 0),
+            Event::Deliver { id, .. } => rank(12, id.0, 0),
+            Event::Poll { gateway, number } => rank(13, gateway.0, number),
+            Event::Sample { number } => rank(14, 0, number),
+            Event::Wake { replica, wake } => rank(15, replica.0, wake),
         }
     }
     fn word(&self) -> u64 {

@@ -3,11 +3,12 @@
 
 use super::params::{GatewayPlacement, PolicyParams, ResidencyParams, WorldParams};
 use super::{Site, entry_index};
+use crate::fleet::Meter;
 use crate::id::{DataClassId, GatewayId, Id, IdVec, OriginId, RegionId, ReplicaId};
 use crate::network::{Network, RegionSet};
 use crate::rng::Key;
 use crate::routing::{EligibleId, IndexSource, Stage, Target, TargetId};
-use crate::time::SimTime;
+use crate::time::{SimTime, Span};
 use std::collections::VecDeque;
 
 /// A gateway.
@@ -19,8 +20,10 @@ pub(super) struct Gateway {
     pub(super) stages: Vec<Stage>,
     /// By data class: what its requests may be sent to.
     pub(super) eligible: IdVec<DataClassId, Reach>,
-    /// The same for requests that bring a rule of their own, as they are met.
-    pub(super) narrowed: Vec<(DataClassId, RegionSet, Reach)>,
+    /// The same under further limits, as they are met.
+    pub(super) narrowed: Vec<((DataClassId, Limits), Reach)>,
+    /// Whether it keeps an index of prompts.
+    pub(super) indexes: bool,
     /// Whether a stage reads loads as they are.
     pub(super) reads_loads: bool,
     /// The loads that have reached it, where a stage reads those.
@@ -37,6 +40,22 @@ pub(super) struct Gateway {
     pub(super) held: IdVec<DataClassId, VecDeque<(u64, u32)>>,
     /// The number of the next one.
     pub(super) next_held: u64,
+    /// Attempts under way, and retries that count against the budget.
+    pub(super) under_way: u32,
+    pub(super) retries: u32,
+    /// By region: what has been sent there away from home.
+    pub(super) spills: Vec<Meter>,
+    /// Regions with replicas, the nearest first.
+    pub(super) near: Vec<(Span, RegionId)>,
+}
+
+/// What narrows a data class's targets for one request at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Limits {
+    /// It may go to these alone, all of which its data class allows.
+    pub(super) regions: RegionSet,
+    /// It may not go there.
+    pub(super) without: Option<ReplicaId>,
 }
 
 /// Where a gateway may send requests of a data class; `None` where it may send them nowhere.
@@ -49,37 +68,50 @@ pub(super) struct Reach {
 }
 
 /// Regions to which a gateway in region `gateway` may send requests under this rule.
-pub(super) fn allowed(rule: &ResidencyParams, gateway: RegionId) -> RegionSet {
-    if !rule.decrypt_in.contains(gateway) {
+fn allowed(rule: &ResidencyParams, gateway: RegionId, indexes: bool) -> RegionSet {
+    if !rule.read_in(indexes).contains(gateway) {
         return RegionSet::NONE;
     }
     if rule.transit_via.contains(gateway) {
-        return rule.process_in;
+        return rule.serve_in();
     }
     // What may not pass through here may still be served here.
-    std::iter::once(gateway).collect::<RegionSet>().and(rule.process_in)
+    std::iter::once(gateway).collect::<RegionSet>().and(rule.serve_in())
 }
 
 impl Gateway {
+    /// Regions to which it may send requests under this rule, out of `own`; `up` has somebody to serve them. A rule that
+    /// is only preferred gives way where it leaves nobody.
+    pub(super) fn allowed(&self, rule: &ResidencyParams, own: RegionSet, up: RegionSet) -> RegionSet {
+        let inside = allowed(rule, self.region, self.indexes).and(own);
+        if rule.preferred && inside.and(up).is_empty() { own } else { inside }
+    }
     /// It is `now` for all stages: their indexes forget by it.
     pub(super) fn set_now(&mut self, now: SimTime) {
         self.global.iter_mut().chain(&mut self.stages).for_each(|stage| stage.set_now(now));
     }
     /// Makes the sets of targets that each data class may reach, anew. To be called whenever that changes.
-    pub(super) fn refresh_eligible(&mut self, data_classes: &IdVec<DataClassId, ResidencyParams>) {
-        let region = self.region;
+    pub(super) fn refresh_eligible(
+        &mut self,
+        data_classes: &IdVec<DataClassId, ResidencyParams>,
+        up: RegionSet,
+    ) {
         self.global.iter_mut().chain(&mut self.stages).for_each(Stage::forget_eligible);
         self.narrowed.clear();
-        self.eligible = (data_classes.iter()).map(|rule| self.reach(allowed(rule, region))).collect();
+        let own = |rule| self.allowed(rule, RegionSet::ALL, up);
+        let allowed: Vec<RegionSet> = data_classes.iter().map(own).collect();
+        self.eligible = allowed.into_iter().map(|allowed| self.reach(allowed, None)).collect();
     }
 
     /// What lies in these regions.
-    fn reach(&mut self, allowed: RegionSet) -> Reach {
+    fn reach(&mut self, allowed: RegionSet, without: Option<ReplicaId>) -> Reach {
         let set = |stage: &mut Stage| {
             let mut list = Vec::new();
             for (index, target) in stage.targets().iter().enumerate() {
-                if target.replicas > 0 && allowed.contains(target.region) {
-                    list.push(TargetId(index as u32));
+                let id = TargetId(index as u32);
+                let spared = without.is_none() || target.replica != without;
+                if stage.healthy(id) > 0 && allowed.contains(target.region) && spared {
+                    list.push(id);
                 }
             }
             (!list.is_empty()).then(|| stage.eligible(&list))
@@ -90,12 +122,12 @@ impl Gateway {
         }
     }
 
-    /// The index in `narrowed` of requests of this class that may go to `own` alone.
-    pub(super) fn narrow(&mut self, class: DataClassId, rule: &ResidencyParams, own: RegionSet) -> usize {
-        let known = self.narrowed.iter().position(|(of, regions, _)| *of == class && *regions == own);
+    /// The index in `narrowed` of requests of this class under these limits.
+    pub(super) fn narrow(&mut self, class: DataClassId, limits: Limits) -> usize {
+        let known = self.narrowed.iter().position(|(of, _)| *of == (class, limits));
         known.unwrap_or_else(|| {
-            let reach = self.reach(allowed(rule, self.region).and(own));
-            self.narrowed.push((class, own, reach));
+            let reach = self.reach(limits.regions, limits.without);
+            self.narrowed.push(((class, limits), reach));
             self.narrowed.len() - 1
         })
     }
@@ -173,6 +205,7 @@ fn gateway(
     let loads = super::views::Loads::new(&policy.views.load, sites, global.as_ref(), &stages);
     let needs = || stages.iter().chain(&global).map(Stage::needs);
     let mut gateway = Gateway {
+        indexes: needs().any(|needs| needs.index.is_some() || needs.active),
         reads_loads: loads.is_none() && needs().any(|needs| needs.load),
         loads,
         key,
@@ -186,9 +219,34 @@ fn gateway(
         busy: 0,
         held: params.data_classes.iter().map(|_| VecDeque::new()).collect(),
         next_held: 0,
+        under_way: 0,
+        retries: 0,
+        spills: vec![Meter::default(); params.regions.len()],
+        near: {
+            let with_replicas = params.regions.ids().filter(|&id| in_region(id).next().is_some());
+            let mut near: Vec<_> = with_replicas.map(|id| (network.rtt(region, id), id)).collect();
+            near.sort();
+            near
+        },
     };
-    gateway.refresh_eligible(&params.data_classes);
+    let up = gateway.near.iter().map(|&(_, region)| region).collect();
+    gateway.refresh_eligible(&params.data_classes, up);
     gateway
+}
+
+/// Whether gateways under this policy keep an index of prompts: who asks need not build a world.
+pub fn keeps_index(policy: &PolicyParams) -> bool {
+    let target = Target {
+        name: String::new(),
+        replica: Some(ReplicaId(0)),
+        region: RegionId(0),
+        rtt: Span::ZERO,
+        replicas: 1,
+    };
+    [Some(&policy.replica), policy.global.as_ref()].into_iter().flatten().any(|spec| {
+        let needs = Stage::new(spec, vec![target.clone()], Key::root(0)).needs();
+        needs.index.is_some() || needs.active
+    })
 }
 
 /// The gateway of each origin's requests of each data class: the central one, or the one in the region nearest to
@@ -202,7 +260,9 @@ pub(super) fn entries(
     let mut entries = vec![None; params.origins.len() * params.data_classes.len()];
     for (origin, origin_params) in params.origins.enumerate() {
         for (class, rule) in params.data_classes.enumerate() {
-            let allowed = |(_, gateway): &(GatewayId, &Gateway)| rule.decrypt_in.contains(gateway.region);
+            let may = |gateway: &Gateway| rule.read_in(gateway.indexes).contains(gateway.region);
+            let any = rule.preferred && !gateways.iter().any(may);
+            let allowed = |(_, gateway): &(GatewayId, &Gateway)| any || may(gateway);
             let distance = |(id, gateway): &(GatewayId, &Gateway)| {
                 let own = gateway.region == origin_params.near;
                 (!own, network.rtt(origin_params.near, gateway.region), *id)

@@ -2,6 +2,7 @@
 
 use super::dispatch::{REQUEST, request_view};
 use super::event::Event;
+use super::outage::end_seen;
 use super::params::Isolation;
 use super::slots::Place;
 use super::{World, entry_index, views};
@@ -20,8 +21,18 @@ impl<O: Observer> Model for World<'_, O> {
     type Event = Event;
 
     fn handle(&mut self, now: SimTime, event: Event, schedule: &mut Schedule<Event>) {
-        if !self.is_void(&event) {
-            self.last = now;
+        let void = self.is_void(&event);
+        self.last = if void { self.last } else { now };
+        match event {
+            // They tell observers nothing.
+            Event::Incident { .. } | Event::Known { .. } => {}
+            Event::Wake { .. } if void => {
+                self.stale -= 1;
+                return;
+            }
+            // Promised by a replica that was lost before it came to it.
+            Event::FirstTokenSeen { .. } | Event::EndSeen { .. } if void => return,
+            _ => self.clock = now,
         }
         match event {
             Event::FirstTokenSeen { slot, .. } => self.first_token_seen(now, slot, schedule),
@@ -31,13 +42,15 @@ impl<O: Observer> Model for World<'_, O> {
             Event::Due { source, awaited } => self.due(now, source, awaited, schedule),
             Event::LeftSeen { slot, id } => self.left_seen(now, slot, id, schedule),
             Event::LeftAtReplica { slot, id } => self.left_at_replica(now, slot, id, schedule),
+            Event::Incident { index, over } => self.incident(now, index, over, schedule),
+            Event::Known { replica, turn } => self.known(now, replica, turn, schedule),
             Event::Arrive { source, turn } => self.arrive(now, source, turn, schedule),
             Event::AtGateway { slot, .. } => self.at_gateway(now, slot, schedule),
             Event::Decide { slot, .. } => self.decide(now, slot, schedule),
             Event::Deliver { slot, .. } => self.deliver(now, slot, schedule),
             Event::Poll { gateway, number } => self.poll(now, gateway, number, schedule),
             Event::Sample { number } => self.take_samples(now, number, schedule),
-            Event::Wake { replica, wake } => self.wake(now, replica, wake, schedule),
+            Event::Wake { replica, .. } => self.wake(now, replica, schedule),
         }
     }
 }
@@ -48,7 +61,15 @@ impl<O: Observer> World<'_, O> {
     /// news that it has.)
     fn is_void(&self, event: &Event) -> bool {
         match *event {
-            Event::Sample { .. } | Event::Poll { .. } | Event::Heard { .. } | Event::Due { .. } => true,
+            Event::Sample { .. }
+            | Event::Poll { .. }
+            | Event::Heard { .. }
+            | Event::Due { .. }
+            | Event::Incident { .. }
+            | Event::Known { .. } => true,
+            Event::FirstTokenSeen { slot, id, epoch } | Event::EndSeen { slot, id, epoch } => {
+                !self.slots.holds(slot, id, epoch)
+            }
             Event::Wake { replica, wake } => self.sites[replica].wake != wake,
             Event::Arrive { source, turn } => self.inflows[source].turn != turn,
             Event::LeftSeen { slot, id } | Event::LeftAtReplica { slot, id } => !self.slots.is(slot, id),
@@ -137,6 +158,9 @@ impl<O: Observer> World<'_, O> {
             return self.end_of_left(now, slot);
         }
         state.at_gateway = now;
+        if state.row.attempts == 0 {
+            state.entered_at = now;
+        }
         state.place = Place::Deciding;
         let gateway = &mut self.gateways[state.gateway];
         if self.policy.workers > 0 && gateway.busy >= self.policy.workers {
@@ -172,8 +196,12 @@ impl<O: Observer> World<'_, O> {
         if state.dropped {
             // Turned away at the door: it was never queued.
             state.place = Place::Returning;
-            schedule.at(now + state.attempt.hop_back, Event::EndSeen { slot, id: state.row.id });
+            schedule.at(now + state.attempt.hop_back, end_seen(state, slot));
             return;
+        }
+        let replica = state.row.replica.expect("a request that is delivered was sent somewhere");
+        if self.health.is_down(replica) {
+            return self.lose(now, slot, schedule);
         }
         state.place = Place::InReplica;
         let request = &state.request;
@@ -183,7 +211,6 @@ impl<O: Observer> World<'_, O> {
         job.output_tokens = request.output_tokens;
         job.priority = request.priority;
         job.chain.copy_from(&request.chain);
-        let replica = state.row.replica.expect("a request that is delivered was sent somewhere");
         let site = &mut self.sites[replica].replica;
         site.advance_to(now);
         site.deliver(now, &self.job, &mut self.outputs);
@@ -191,11 +218,8 @@ impl<O: Observer> World<'_, O> {
         self.after_replica(now, replica, schedule);
     }
 
-    fn wake(&mut self, now: SimTime, replica: ReplicaId, wake: u32, schedule: &mut Schedule<Event>) {
+    fn wake(&mut self, now: SimTime, replica: ReplicaId, schedule: &mut Schedule<Event>) {
         let site = &mut self.sites[replica];
-        if site.wake != wake {
-            return;
-        }
         site.wake_at = None;
         if let Some(step) = site.replica.wake(now, &mut self.outputs) {
             self.observer.observe(
@@ -223,6 +247,7 @@ impl<O: Observer> World<'_, O> {
         let site = &mut self.sites[replica];
         let wake_at = site.replica.wake_at();
         if wake_at != site.wake_at {
+            self.stale += usize::from(site.wake_at.is_some());
             site.wake = site.wake.wrapping_add(1);
             site.wake_at = wake_at;
             if let Some(at) = wake_at {
@@ -247,8 +272,9 @@ impl<O: Observer> World<'_, O> {
                 row.legs.add(Leg::Prefill, at - scheduled_at);
                 row.legs.add(Leg::Return, back);
                 row.first_token_at = Some(at + back);
-                row.server_ttft = Some(at - state.at_gateway);
-                let seen = Event::FirstTokenSeen { slot: job.0, id: row.id };
+                row.server_ttft = Some(at - state.entered_at);
+                state.attempt.first_token_at = Some(at);
+                let seen = Event::FirstTokenSeen { slot: job.0, id: row.id, epoch: state.epoch };
                 schedule.at(at + state.attempt.hop_back, seen);
             }
             Output::Ended { job, at, outcome, tokens } => {
@@ -256,7 +282,8 @@ impl<O: Observer> World<'_, O> {
                 state.take_tokens(tokens);
                 state.place = Place::Returning;
                 state.row.outcome = outcome;
-                schedule.at(at + state.attempt.hop_back, Event::EndSeen { slot: job.0, id: state.row.id });
+                state.attempt.end_at = Some(at);
+                schedule.at(at + state.attempt.hop_back, end_seen(state, job.0));
             }
         }
     }
@@ -283,7 +310,8 @@ impl<O: Observer> World<'_, O> {
         let gateway_id = state.gateway;
         let left = state.left_at.is_some();
         state.place = Place::ToClient;
-        if !left {
+        let failed = state.row.outcome == Outcome::Failed;
+        if !left && !failed {
             let at = now + state.client_back;
             state.row.ended_at = at;
             schedule.at(at, Event::ClientEnd { slot, id: state.row.id });
@@ -297,8 +325,11 @@ impl<O: Observer> World<'_, O> {
         if let (Some(stage), Some(ticket)) = (&mut gateway.global, attempt.global) {
             stage.finished(&ticket, attempt.first_token_seen, Some(&view));
         }
+        self.attempt_over(slot);
         if left {
             self.end_of_left(now, slot);
+        } else if failed {
+            self.retry_or_tell(now, slot, schedule);
         }
         self.retry_held(now, gateway_id, schedule);
     }
@@ -350,7 +381,7 @@ impl<O: Observer> World<'_, O> {
         }
         // The next sample only while something else is to come: sampling must not keep a world alive.
         self.background -= 1;
-        if schedule.pending() > self.background {
+        if schedule.pending() > self.aside() {
             self.background += 1;
             schedule.at(now + self.params.sample_every, Event::Sample { number: number + 1 });
         }

@@ -133,6 +133,7 @@ impl<O: Observer> World<'_, O> {
 
     /// Nothing is under way any more of a request whose client left.
     pub(super) fn end_of_left(&mut self, now: SimTime, slot: u32) {
+        self.release_retry(slot);
         self.slots.get_mut(slot).mark_left();
         let row = self.slots.get(slot).row;
         self.digest.row(&row);

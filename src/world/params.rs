@@ -1,5 +1,6 @@
 //! What a world is built from: ids, nanoseconds and tokens, every default explicit.
 
+use crate::fleet::OperationsParams;
 use crate::id::{ClassId, DataClassId, IdVec, OriginId, PoolId, RegionId, SourceId};
 use crate::network::{Connection, LastMileParams, NetworkParams, RegionSet};
 use crate::replica::ServerParams;
@@ -87,6 +88,47 @@ pub struct ResidencyParams {
     pub decrypt_in: RegionSet,
     /// Regions it may be sent through.
     pub transit_via: RegionSet,
+    /// Regions where what was computed from it may stay in a KV cache; `None` is as `process_in`. An engine keeps what
+    /// it processes, so a region must be in both.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache_in: Option<RegionSet>,
+    /// Regions where it may be logged; `None` is as `process_in`. Serving regions log requests, gateways do not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub store_in: Option<RegionSet>,
+    /// Regions where a gateway may keep an index of its prompts; `None` is as `process_in`: hashes of prompts are
+    /// processed data.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub index_in: Option<RegionSet>,
+    /// The rule holds while it can; what goes outside is counted.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub preferred: bool,
+}
+
+impl ResidencyParams {
+    /// Everything everywhere, under this name.
+    pub fn unrestricted(name: impl Into<String>) -> ResidencyParams {
+        let all = RegionSet::ALL;
+        ResidencyParams {
+            name: name.into(),
+            process_in: all,
+            decrypt_in: all,
+            transit_via: all,
+            cache_in: None,
+            store_in: None,
+            index_in: None,
+            preferred: false,
+        }
+    }
+    /// Regions whose replicas may serve it: they process, keep and log it.
+    pub fn serve_in(&self) -> RegionSet {
+        let set = |set: Option<RegionSet>| set.unwrap_or(self.process_in);
+        self.process_in.and(set(self.cache_in)).and(set(self.store_in))
+    }
+    /// Regions whose gateways may read it; with `indexes`, of gateways that keep an index of prompts.
+    pub fn read_in(&self, indexes: bool) -> RegionSet {
+        let index_in = self.index_in.unwrap_or(self.process_in);
+        if indexes { self.decrypt_in.and(index_in) } else { self.decrypt_in }
+    }
 }
 
 /// Whether equal prompts of different tenants share cached blocks.
@@ -160,10 +202,17 @@ pub struct WorldParams {
     pub block_tokens: u32,
     /// Who shares cached blocks.
     pub isolation: Isolation,
+    /// What happens to the fleet, and what gateways do about it.
+    #[serde(skip_serializing_if = "is_default")]
+    pub operations: OperationsParams,
     /// Arrivals after this are not looked at; requests then under way end as `in_flight` at this time.
     pub horizon: SimTime,
     /// How often loads are sampled for time lines.
     pub sample_every: Span,
+}
+
+fn is_default(operations: &OperationsParams) -> bool {
+    *operations == OperationsParams::default()
 }
 
 impl WorldParams {

@@ -1,7 +1,8 @@
 //! The requests under way. A request is a state machine over one or more attempts: what belongs to the attempt is
 //! apart from what belongs to the request. Slots are used again, with their memory.
 
-use crate::id::{GatewayId, RequestId};
+use crate::id::{GatewayId, ReplicaId, RequestId};
+use crate::network::RegionSet;
 use crate::observe::{Legs, RequestRow};
 use crate::replica::Tokens;
 use crate::routing::Ticket;
@@ -22,6 +23,11 @@ pub(super) struct Attempt {
     pub(super) delivered_at: SimTime,
     /// Whether the gateway has seen its first token.
     pub(super) first_token_seen: bool,
+    /// When its first token and its end leave the replica, as far as that is known.
+    pub(super) first_token_at: Option<SimTime>,
+    pub(super) end_at: Option<SimTime>,
+    /// The legs of TTFT before it.
+    pub(super) legs_before: Legs,
 }
 
 /// What a client waits for.
@@ -66,7 +72,8 @@ pub(super) struct State {
     pub(super) row: RequestRow,
     pub(super) gateway: GatewayId,
     pub(super) attempt: Attempt,
-    /// When it reached its gateway.
+    /// When it first reached its gateway, and when it last took its place in the line there.
+    pub(super) entered_at: SimTime,
     pub(super) at_gateway: SimTime,
     /// When the gateway was done deciding, or last held it.
     pub(super) decided_at: SimTime,
@@ -80,6 +87,12 @@ pub(super) struct State {
     pub(super) left_at: Option<SimTime>,
     /// The news that its client left has come to where it is to go next.
     pub(super) dropped: bool,
+    /// What was promised about its attempts before the last loss is void.
+    pub(super) epoch: u32,
+    /// Whether its attempt counts as a retry of its gateway, and the regions and the replica that failed it.
+    pub(super) retrying: bool,
+    pub(super) failed_in: RegionSet,
+    pub(super) failed_by: Option<ReplicaId>,
     live: bool,
 }
 
@@ -125,6 +138,8 @@ impl Slots {
         state.place = Place::ToGateway;
         state.left_at = None;
         state.dropped = false;
+        (state.epoch, state.retrying) = (0, false);
+        (state.failed_in, state.failed_by) = (RegionSet::NONE, None);
         state.live = true;
         slot
     }
@@ -145,6 +160,11 @@ impl Slots {
     pub(super) fn is(&self, slot: u32, id: RequestId) -> bool {
         let state = self.get(slot);
         state.live && state.row.id == id
+    }
+    /// Whether this request is still under way, in that slot, and what was promised about it then still holds.
+    #[inline]
+    pub(super) fn holds(&self, slot: u32, id: RequestId, epoch: u32) -> bool {
+        self.is(slot, id) && self.get(slot).epoch == epoch
     }
     /// Whether its client still waits for it.
     #[inline]

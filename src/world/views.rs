@@ -91,15 +91,15 @@ impl Gateway {
 /// A stage whose prefix index follows a replica's cache.
 #[derive(Debug)]
 pub(super) struct Follower {
-    gateway: GatewayId,
+    pub(super) gateway: GatewayId,
     /// Its stage; none is its first tier.
-    tier: Option<usize>,
+    pub(super) tier: Option<usize>,
     /// The target that the replica is, or belongs to, there.
-    target: TargetId,
+    pub(super) target: TargetId,
     /// How changes travel; none is at once.
-    feed: Option<Feed>,
+    pub(super) feed: Option<Feed>,
     /// Changes on their way: when they arrive, the block, whether it appeared.
-    coming: VecDeque<(SimTime, u64, bool)>,
+    pub(super) coming: VecDeque<(SimTime, u64, bool)>,
     /// The root of its draws, and how many there were.
     key: Key,
     draws: u64,
@@ -176,7 +176,7 @@ impl<O: Observer> World<'_, O> {
         self.background -= 1;
         let LoadView::Poll(poll) = &self.policy.views.load else { return };
         let (delay, loss) = (poll.delay, poll.loss);
-        let alive = schedule.pending() > self.background;
+        let alive = schedule.pending() > self.aside();
         self.quiet_polls = if alive { 0 } else { self.quiet_polls + 1 };
         for replica in self.sites.ids() {
             let site = &mut self.sites[replica].replica;
@@ -231,6 +231,15 @@ impl<O: Observer> World<'_, O> {
     pub(super) fn follow_cache(&mut self, now: SimTime, replica: ReplicaId) {
         let site = &mut self.sites[replica];
         let Some(log) = site.replica.cache_log() else { return };
+        if let Some(present) = &mut site.present {
+            for change in log.changes() {
+                if change.added {
+                    present.insert(change.id);
+                } else {
+                    present.remove(&change.id);
+                }
+            }
+        }
         for follower in &mut site.followers {
             let gateway = &mut self.gateways[follower.gateway];
             let stage = match follower.tier {

@@ -103,10 +103,9 @@ pub fn three(requests: u64) -> WorldParams {
         vec![pool("eu/a", 0, 1), pool("eu/b", 0, 1), pool("us/main", 1, 3), pool("ap/main", 2, 2)].into();
     world.origins = vec![origin("europe", 0, 2.0), origin("america", 1, 3.0), origin("asia", 2, 1.0)].into();
     let named = ResidencyParams {
-        name: "known".into(),
         process_in: first(3),
-        decrypt_in: RegionSet::ALL,
-        transit_via: RegionSet::ALL,
+        index_in: Some(RegionSet::ALL),
+        ..ResidencyParams::unrestricted("known")
     };
     world.data_classes.push(named);
     world.network.rtt =

@@ -3,7 +3,7 @@
 
 use regionsim::dist::Dist;
 use regionsim::id::{DataClassId, IdVec, RegionId};
-use regionsim::network::{Connection, JitterParams, LastMileParams, NetworkParams, RegionSet};
+use regionsim::network::{Connection, JitterParams, LastMileParams, NetworkParams};
 use regionsim::observe::{Observation, Observer, ReplicaSample, RequestRow};
 use regionsim::replica::{QueueParams, ServerParams};
 use regionsim::routing::PolicySpec;
@@ -68,18 +68,14 @@ pub fn one_region(replicas: u32, server: ServerParams) -> WorldParams {
         },
         block_tokens: 16,
         isolation: Isolation::None,
+        operations: Default::default(),
         horizon: SimTime::from_secs_f64(1e6),
         sample_every: Span::ZERO,
     }
 }
 
 pub fn unrestricted() -> ResidencyParams {
-    ResidencyParams {
-        name: "unrestricted".into(),
-        process_in: RegionSet::ALL,
-        decrypt_in: RegionSet::ALL,
-        transit_via: RegionSet::ALL,
-    }
+    ResidencyParams::unrestricted("unrestricted")
 }
 
 /// A plain queue whose service takes a microsecond for each output token.

@@ -8,7 +8,7 @@ use crate::scenario::diagnostic::Diagnostic;
 use crate::scenario::raw::RawPolicy;
 use crate::time::Span;
 use crate::workload::WorkloadParams;
-use crate::world::{GatewayPlacement, OriginParams, PolicyParams, ResidencyParams};
+use crate::world::{GatewayPlacement, OriginParams, PolicyParams, ResidencyParams, keeps_index};
 
 /// The default of `decision_time`: our choice, a router's proxy and scoring work without its network.
 const DECISION_TIME: Span = Span::from_ms(1);
@@ -63,7 +63,8 @@ impl Resolver<'_> {
             let Some(raw) = self.raw.policies.get(name).cloned() else { continue };
             if let Some(policy) = self.policy(name, raw, regions) {
                 if let GatewayPlacement::Central(at) = policy.gateways {
-                    self.check_central(name, at, regions, origins, data_classes, workloads);
+                    let indexes = keeps_index(&policy);
+                    self.check_central(name, (at, indexes), regions, origins, data_classes, workloads);
                 }
                 policies.push(policy);
             }
@@ -195,7 +196,7 @@ impl Resolver<'_> {
     fn check_central(
         &mut self,
         name: &str,
-        at: RegionId,
+        (at, indexes): (RegionId, bool),
         regions: &[String],
         origins: &IdVec<OriginId, OriginParams>,
         data_classes: &IdVec<DataClassId, ResidencyParams>,
@@ -203,10 +204,16 @@ impl Resolver<'_> {
     ) {
         for (class, path, who) in Self::arriving(origins, workloads) {
             let Some(rule) = data_classes.get(class) else { continue };
+            if rule.preferred {
+                continue;
+            }
             let (key, verb) = if !rule.decrypt_in.contains(at) {
                 ("decrypt_in", "read")
             } else if !rule.transit_via.contains(at) {
                 ("transit_via", "be sent")
+            } else if !rule.read_in(indexes).contains(at) {
+                // Hashes of prompts are processed data.
+                ("index_in", "be indexed")
             } else {
                 continue;
             };
@@ -246,7 +253,7 @@ impl Resolver<'_> {
                 .chain(workloads.iter().filter_map(|workload| workload.data_class));
             for class in own {
                 let Some(rule) = data_classes.get(class) else { continue };
-                if origin.weight == 0.0 || rule.decrypt_in.contains(origin.near) {
+                if origin.weight == 0.0 || rule.preferred || rule.decrypt_in.contains(origin.near) {
                     continue;
                 }
                 // A scenario without regions has its own mistake already.

@@ -40,7 +40,12 @@ impl Resolver<'_> {
             let stated = raw.and_then(|raw| raw.jurisdiction.clone());
             let from_catalogue =
                 || known.map(|region| region.jurisdictions.iter().map(ToString::to_string).collect());
+            let own = raw.and_then(|raw| raw.provider_jurisdiction.clone());
+            let provider = known.and_then(|region| region.id.split_once(':'));
+            let american = provider.is_some_and(|(name, _)| matches!(name, "aws" | "azure" | "gcp"));
+            let usual = if american { vec!["us".to_owned()] } else { Vec::new() };
             facts.push(RegionFacts {
+                provider_jurisdiction: own.unwrap_or(usual),
                 catalogue: known.map(|region| region.id.to_owned()),
                 jurisdiction: stated.or_else(from_catalogue).unwrap_or_default(),
             });

@@ -6,7 +6,7 @@ use crate::id::{DataClassId, Id, IdVec, OriginId, RegionId};
 use crate::network::{Connection, LastMileParams, RegionSet};
 use crate::scenario::nearest::suggest;
 use crate::scenario::plan::RegionFacts;
-use crate::scenario::raw::{LastMilePreset, RawConnection, RawLastMile};
+use crate::scenario::raw::{LastMilePreset, RawConnection, RawLastMile, RawResidencyMode};
 use crate::workload::Geography;
 use crate::world::{OriginParams, ResidencyParams};
 use std::collections::BTreeSet;
@@ -23,13 +23,8 @@ impl Resolver<'_> {
     ) -> IdVec<DataClassId, ResidencyParams> {
         self.check_names(&["residency"]);
         let all = RegionSet::ALL;
-        let mut classes: IdVec<DataClassId, ResidencyParams> = vec![ResidencyParams {
-            name: UNRESTRICTED.into(),
-            process_in: all,
-            decrypt_in: all,
-            transit_via: all,
-        }]
-        .into();
+        let mut classes: IdVec<DataClassId, ResidencyParams> =
+            vec![ResidencyParams::unrestricted(UNRESTRICTED)].into();
         for name in self.names(&["residency"]) {
             if name == UNRESTRICTED {
                 let item = self
@@ -48,10 +43,34 @@ impl Resolver<'_> {
             let process_in = set("process_in", &raw.process_in);
             let decrypt_in = set("decrypt_in", &raw.decrypt_in);
             let transit_via = set("transit_via", &raw.transit_via);
+            let cache_in = set("cache_in", &raw.cache_in);
+            let store_in = set("store_in", &raw.store_in);
+            let index_in = set("index_in", &raw.index_in);
+            let laws = raw.not_under.clone().unwrap_or_default();
+            let bound =
+                |facts: &RegionFacts| facts.provider_jurisdiction.iter().any(|law| laws.contains(law));
+            let free: RegionSet = if laws.is_empty() {
+                all
+            } else {
+                let free = (0..regions.len()).filter(|&index| !facts.get(index).is_some_and(bound));
+                free.map(RegionId::new).collect()
+            };
             // Left out because it was broken, and reported: nothing can be said of it.
-            let process_in = process_in.unwrap_or(all);
+            let process_in = process_in.unwrap_or(all).and(free);
+            let both = |set: Option<RegionSet>| set.map(|set| set.and(free));
+            let rule = ResidencyParams {
+                name: name.clone(),
+                process_in,
+                decrypt_in: both(decrypt_in).unwrap_or(process_in),
+                transit_via: both(transit_via).unwrap_or(process_in),
+                cache_in: both(cache_in),
+                store_in: both(store_in),
+                index_in: both(index_in),
+                preferred: raw.mode == Some(RawResidencyMode::Preferred),
+            };
             let can_serve = (0..regions.len()).any(|index| {
-                with_pools.get(index).is_some_and(|&pools| pools) && process_in.contains(RegionId::new(index))
+                with_pools.get(index).is_some_and(|&pools| pools)
+                    && rule.serve_in().contains(RegionId::new(index))
             });
             if raw.process_in.is_some()
                 && !can_serve
@@ -72,12 +91,7 @@ impl Resolver<'_> {
                     .help("add one of them or its jurisdiction, or give an allowed region a pool");
                 self.push(item);
             }
-            classes.push(ResidencyParams {
-                name,
-                process_in,
-                decrypt_in: decrypt_in.unwrap_or(process_in),
-                transit_via: transit_via.unwrap_or(process_in),
-            });
+            classes.push(rule);
         }
         classes
     }

@@ -1,0 +1,223 @@
+//! The evidence of residency: what was read, sent and served where, counted from what observers are told, and judged
+//! by the rules as the scenario states them. Shares no code with the dispatch that enforces them, so that a mistake
+//! there is seen here. Knows the record; must not know how it came about.
+
+use crate::id::{DataClassId, GatewayId, Id, RegionId, RequestId};
+use crate::network::RegionSet;
+use crate::observe::{Observation, Observer, Outcome, RequestRow};
+use crate::time::SimTime;
+use crate::world::{GatewayPlacement, PolicyParams, ResidencyParams, WorldParams, keeps_index};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// How a request came to where it was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Way {
+    /// It was read by a gateway and sent nowhere.
+    Read,
+    /// The first try.
+    First,
+    /// A later try.
+    Retry,
+}
+
+type Path = (DataClassId, Way, GatewayId, Option<RegionId>);
+
+/// Counts paths as it watches.
+#[derive(Clone, Debug, Default)]
+pub struct Audit {
+    /// The tries of requests under way.
+    tries: BTreeMap<RequestId, Vec<(GatewayId, RegionId)>>,
+    paths: BTreeMap<Path, u64>,
+    requests: BTreeMap<DataClassId, (u64, u64)>,
+}
+
+/// What was found of one cell.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct AuditReport {
+    /// The policy.
+    pub policy: String,
+    /// The seed.
+    pub seed: u64,
+    /// By data class, in the scenario's order.
+    pub classes: Vec<ClassAudit>,
+    /// Requests or tries on paths that a `required` rule forbids.
+    pub violations: u64,
+}
+
+/// What was found of one data class.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ClassAudit {
+    /// Its name.
+    pub class: String,
+    /// "required" or "preferred".
+    pub mode: &'static str,
+    /// Requests that ended.
+    pub requests: u64,
+    /// Of those, refused because no region may and can serve them.
+    pub no_region: u64,
+    /// Where they went.
+    pub paths: Vec<PathAudit>,
+    /// On forbidden paths of a required rule.
+    pub violations: u64,
+    /// Outside of a preferred rule.
+    pub outside: u64,
+}
+
+/// What was found of one path.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PathAudit {
+    /// Which try.
+    pub way: Way,
+    /// The region of the gateway that read the request.
+    pub gateway: String,
+    /// The region that served it, where one did.
+    pub served_in: Option<String>,
+    /// Where an index of its prompt was kept, if one was.
+    pub index_in: Option<String>,
+    /// How many tries, or requests that were only read.
+    pub count: u64,
+    /// The sets of the rule that forbid it: none where it is allowed.
+    pub forbidden_by: Vec<&'static str>,
+}
+
+impl Audit {
+    fn ended(&mut self, row: &RequestRow) {
+        let class = row.data_class;
+        let requests = self.requests.entry(class).or_default();
+        requests.0 += 1;
+        requests.1 += u64::from(row.outcome == Outcome::NoRegion);
+        let tries = self.tries.remove(&row.id).unwrap_or_default();
+        if tries.is_empty()
+            && let Some(gateway) = row.gateway
+        {
+            *self.paths.entry((class, Way::Read, gateway, None)).or_default() += 1;
+        }
+        for (number, (gateway, region)) in tries.into_iter().enumerate() {
+            let way = if number == 0 { Way::First } else { Way::Retry };
+            *self.paths.entry((class, way, gateway, Some(region))).or_default() += 1;
+        }
+    }
+
+    /// Adds to the record a try that was never made: one that the first `required` rule forbids. To see that the
+    /// audit sees.
+    pub fn plant(&mut self, world: &WorldParams) {
+        let regions = || world.regions.ids();
+        let forbidden =
+            world.data_classes.enumerate().filter(|(_, rule)| !rule.preferred).find_map(|(class, rule)| {
+                Some((class, regions().find(|&region| !rule.process_in.contains(region))?))
+            });
+        if let Some((class, region)) = forbidden {
+            *self.paths.entry((class, Way::First, GatewayId(0), Some(region))).or_default() += 1;
+        }
+    }
+
+    /// Judges the record.
+    pub fn finish(&self, world: &WorldParams, policy: &PolicyParams, seed: u64) -> AuditReport {
+        let name = |region: RegionId| world.regions[region].name.clone();
+        let indexed = keeps_index(policy);
+        let gateway_region = |gateway: GatewayId| match policy.gateways {
+            GatewayPlacement::Central(region) => region,
+            GatewayPlacement::PerRegion => RegionId::new(gateway.index()),
+        };
+        let mut classes = Vec::new();
+        for (class, rule) in world.data_classes.enumerate() {
+            let mut paths = Vec::new();
+            let mut broken = 0;
+            for (&(_, way, gateway, region), &count) in self.paths.iter().filter(|((of, ..), _)| *of == class)
+            {
+                let gateway = gateway_region(gateway);
+                let forbidden_by = judge(rule, gateway, region, indexed);
+                broken += if forbidden_by.is_empty() { 0 } else { count };
+                let index_in = indexed.then(|| name(gateway));
+                let (gateway, served_in) = (name(gateway), region.map(name));
+                paths.push(PathAudit { way, gateway, served_in, index_in, count, forbidden_by });
+            }
+            let (requests, no_region) = self.requests.get(&class).copied().unwrap_or_default();
+            classes.push(ClassAudit {
+                class: rule.name.clone(),
+                mode: if rule.preferred { "preferred" } else { "required" },
+                requests,
+                no_region,
+                paths,
+                violations: if rule.preferred { 0 } else { broken },
+                outside: if rule.preferred { broken } else { 0 },
+            });
+        }
+        let violations = classes.iter().map(|class| class.violations).sum();
+        AuditReport { policy: policy.name.clone(), seed, classes, violations }
+    }
+}
+
+/// The sets that forbid this path.
+fn judge(
+    rule: &ResidencyParams,
+    gateway: RegionId,
+    served: Option<RegionId>,
+    indexed: bool,
+) -> Vec<&'static str> {
+    let mut forbidden = Vec::new();
+    let mut need = |name, set: Option<RegionSet>, region| {
+        if !set.unwrap_or(rule.process_in).contains(region) {
+            forbidden.push(name);
+        }
+    };
+    need("decrypt_in", Some(rule.decrypt_in), gateway);
+    if indexed {
+        need("index_in", rule.index_in, gateway);
+    }
+    if let Some(region) = served {
+        need("process_in", Some(rule.process_in), region);
+        need("cache_in", rule.cache_in, region);
+        need("store_in", rule.store_in, region);
+        if region != gateway {
+            need("transit_via", Some(rule.transit_via), gateway);
+        }
+    }
+    forbidden
+}
+
+impl Observer for Audit {
+    fn observe(&mut self, _: SimTime, observation: &Observation<'_>) {
+        match observation {
+            Observation::Sent { id, gateway, region, .. } => {
+                self.tries.entry(*id).or_default().push((*gateway, *region));
+            }
+            Observation::Ended(row) => self.ended(row),
+            Observation::Arrived { .. } | Observation::Sampled(_) | Observation::Stepped { .. } => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(regions: &[u32]) -> RegionSet {
+        regions.iter().map(|&region| RegionId(region)).collect()
+    }
+
+    #[test]
+    fn every_set_forbids_what_it_is_for() {
+        // Work in 0 and 1, read in 0, 1 and 2; the rest is inherited.
+        let rule = ResidencyParams {
+            process_in: set(&[0, 1]),
+            decrypt_in: set(&[0, 1, 2]),
+            transit_via: set(&[0]),
+            ..ResidencyParams::unrestricted("rule")
+        };
+        let judged = |gateway, served: Option<u32>, indexed| {
+            judge(&rule, RegionId(gateway), served.map(RegionId), indexed)
+        };
+        assert_eq!(judged(0, Some(1), true), [""; 0]);
+        assert_eq!(judged(1, Some(1), true), [""; 0], "served where it was read: it passes through nothing");
+        assert_eq!(judged(1, Some(0), true), ["transit_via"]);
+        assert_eq!(judged(2, None, false), [""; 0]);
+        assert_eq!(judged(2, None, true), ["index_in"]);
+        assert_eq!(judged(3, None, false), ["decrypt_in"]);
+        assert_eq!(judged(0, Some(2), false), ["process_in", "cache_in", "store_in"]);
+        let rule = ResidencyParams { cache_in: Some(set(&[0])), ..rule };
+        assert_eq!(judge(&rule, RegionId(0), Some(RegionId(1)), false), ["cache_in"]);
+    }
+}

@@ -1,0 +1,220 @@
+//! No policy, retry or spill moves a request where its data class forbids: random small worlds with outages, judged by
+//! the audit, which shares no code with the dispatch. `PROPTEST_CASES` sets how many.
+
+#[path = "common/world.rs"]
+mod world;
+
+use proptest::prelude::*;
+use proptest::sample::Index;
+use regionsim::dist::Dist;
+use regionsim::fleet::{Effect, HealthParams, Incident, OperationsParams, Place, RetryParams, SpillParams};
+use regionsim::id::{DataClassId, IdVec, PoolId, RegionId, ReplicaId};
+use regionsim::network::RegionSet;
+use regionsim::observe::{Observation, Observer, Outcome, RequestRow};
+use regionsim::replica::ServerParams;
+use regionsim::routing::{PolicySpec, REGISTRY};
+use regionsim::run::Audit;
+use regionsim::time::{SimTime, Span};
+use regionsim::world::World;
+use regionsim::world::params::{
+    GatewayPlacement, OriginParams, PolicyParams, RegionParams, ResidencyParams, WorldParams,
+};
+use world::{one_region, poisson, policy, queue, workload};
+
+/// A bit for each of three regions; the fourth stands for all.
+fn mask(bits: u8) -> RegionSet {
+    if bits & 8 != 0 {
+        RegionSet::ALL
+    } else {
+        (0..3).filter(|bit| bits >> bit & 1 == 1).map(RegionId).collect()
+    }
+}
+
+type Rule = (u8, u8, u8, [Option<u8>; 3], bool);
+type Hit = (u64, Option<u64>, u32, bool, bool);
+
+#[derive(Clone, Debug)]
+struct Recipe {
+    replicas: [u32; 3],
+    rtt_ms: Vec<u64>,
+    rules: Vec<Rule>,
+    classes: [Index; 3],
+    policy: (Index, Option<Index>, Option<u32>),
+    incidents: Vec<Hit>,
+    retry: Option<(u32, u64)>,
+    spill: Option<(u64, u32, Option<u64>)>,
+    service_us: u32,
+    seed: u64,
+}
+
+fn recipe() -> impl Strategy<Value = Recipe> {
+    let any_set = || proptest::option::weighted(0.3, 0u8..16);
+    let rule = (1u8..16, 1u8..16, 1u8..16, [any_set(), any_set(), any_set()], any::<bool>());
+    let world = (
+        [0u32..3, 0u32..3, 1u32..3],
+        proptest::collection::vec(0u64..200, 9),
+        proptest::collection::vec(rule, 1..4),
+        any::<[Index; 3]>(),
+        (any::<Index>(), proptest::option::of(any::<Index>()), proptest::option::weighted(0.3, 0u32..3)),
+    );
+    let hit = (0u64..1_000, proptest::option::of(1u64..800), 0u32..9, any::<bool>(), any::<bool>());
+    let trouble = (
+        proptest::collection::vec(hit, 0..6),
+        proptest::option::weighted(0.7, (1u32..5, 0u64..50)),
+        proptest::option::of((1u64..200, 0u32..4, proptest::option::of(0u64..200))),
+        1u32..200_000,
+        any::<u64>(),
+    );
+    (world, trouble).prop_map(|(world, trouble)| {
+        let (replicas, rtt_ms, rules, classes, policy) = world;
+        let (incidents, retry, spill, service_us, seed) = trouble;
+        Recipe { replicas, rtt_ms, rules, classes, policy, incidents, retry, spill, service_us, seed }
+    })
+}
+
+fn build(recipe: &Recipe) -> (WorldParams, PolicyParams) {
+    let mut world = one_region(0, ServerParams::Fifo(queue(2, Some(8))));
+    world.regions = ["a", "b", "c"].map(|name| RegionParams { name: name.into() }).into_iter().collect();
+    let pool = world.pools[PoolId(0)].clone();
+    world.pools = IdVec::new();
+    for (region, &replicas) in recipe.replicas.iter().enumerate() {
+        let mut pool = pool.clone();
+        (pool.name, pool.region, pool.replicas) =
+            (format!("pool/{region}"), RegionId(region as u32), replicas);
+        world.pools.push(pool);
+    }
+    for (number, &(process, decrypt, transit, [cache, store, index], preferred)) in
+        recipe.rules.iter().enumerate()
+    {
+        world.data_classes.push(ResidencyParams {
+            name: format!("rule {number}"),
+            process_in: mask(process),
+            decrypt_in: mask(decrypt),
+            transit_via: mask(transit),
+            cache_in: cache.map(mask),
+            store_in: store.map(mask),
+            index_in: index.map(mask),
+            preferred,
+        });
+    }
+    let count = world.data_classes.len();
+    let origin = world.origins[regionsim::id::OriginId(0)].clone();
+    let beside = |(region, class): (usize, &Index)| OriginParams {
+        name: format!("origin {region}"),
+        near: RegionId(region as u32),
+        data_class: DataClassId(class.index(count) as u32),
+        ..origin.clone()
+    };
+    world.origins = recipe.classes.iter().enumerate().map(beside).collect();
+    world.network.rtt =
+        (0..3).map(|from| (0..3).map(|to| Span::from_ms(recipe.rtt_ms[from * 3 + to])).collect()).collect();
+    let service = Dist::Constant { value: f64::from(recipe.service_us) };
+    world.workloads = vec![workload("all", poisson(40.0, 40, service))].into();
+    let replicas: u32 = recipe.replicas.iter().sum();
+    let incident = |&(at, length, place, region, lost): &Hit| {
+        let at = SimTime(at * 1_000_000);
+        let place = if region {
+            Place::Region(RegionId(place % 3))
+        } else {
+            Place::Replica(ReplicaId(place % replicas))
+        };
+        let effect = if lost { Effect::Down } else { Effect::Drain };
+        Incident { at, until: length.map(|ms| at + Span::from_ms(ms)), place, effect }
+    };
+    world.operations = OperationsParams {
+        incidents: recipe.incidents.iter().map(incident).collect(),
+        health: HealthParams { interval: Span::from_ms(50), failures: 2, successes: 1 },
+        retry: recipe.retry.map(|(attempts, backoff)| RetryParams {
+            attempts,
+            backoff: Span::from_ms(backoff),
+            ..RetryParams::default()
+        }),
+        spill: recipe.spill.map(|(every, burst, added)| SpillParams {
+            every: Span::from_ms(every),
+            burst,
+            most_added_rtt: added.map(Span::from_ms),
+        }),
+    };
+    let (replica, global, central) = &recipe.policy;
+    let name = |index: &Index| REGISTRY[index.index(REGISTRY.len())].name;
+    let gateways = central.map_or(GatewayPlacement::PerRegion, |at| GatewayPlacement::Central(RegionId(at)));
+    let global = global.as_ref().and_then(|index| PolicySpec::from_name(name(index)));
+    (world, PolicyParams { gateways, global, ..policy(name(replica)) })
+}
+
+/// Counts what the test must have met to be worth anything.
+#[derive(Default)]
+struct Met {
+    retried: u64,
+    failed: u64,
+    no_region: u64,
+    shed: u64,
+    completed: u64,
+}
+
+impl Observer for Met {
+    fn observe(&mut self, _: SimTime, observation: &Observation<'_>) {
+        let Observation::Ended(RequestRow { outcome, attempts, .. }) = observation else { return };
+        self.retried += u64::from(*attempts > 1);
+        match outcome {
+            Outcome::Failed => self.failed += 1,
+            Outcome::NoRegion => self.no_region += 1,
+            Outcome::Shed => self.shed += 1,
+            Outcome::Completed => self.completed += 1,
+            _ => {}
+        }
+    }
+}
+
+fn audited(recipe: &Recipe) -> (regionsim::run::AuditReport, Met) {
+    let (world, policy) = build(recipe);
+    let run = World::new(&world, &policy, recipe.seed, (Audit::default(), Met::default()));
+    let (audit, met) = run.expect("a sound world").run(|_, _| true).1;
+    (audit.finish(&world, &policy, recipe.seed), met)
+}
+
+fn cases(usual: u32) -> ProptestConfig {
+    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(usual);
+    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+}
+
+proptest! {
+    #![proptest_config(cases(2_000))]
+    #[test]
+    fn no_request_goes_where_its_class_forbids(recipe in recipe()) {
+        let (report, _) = audited(&recipe);
+        prop_assert_eq!(report.violations, 0, "{:?}", report);
+        prop_assert_eq!(report.classes.iter().map(|class| class.requests).sum::<u64>(), 40);
+    }
+}
+
+#[test]
+fn the_random_worlds_are_bad_enough() {
+    use proptest::strategy::ValueTree;
+    use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+    let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
+    let mut runner = TestRunner::new_with_rng(Config::default(), rng);
+    let (mut all, mut outside, mut seen) = (Met::default(), 0, 0);
+    for _ in 0..400 {
+        let recipe = recipe().new_tree(&mut runner).unwrap().current();
+        let (report, met) = audited(&recipe);
+        all.retried += met.retried;
+        all.failed += met.failed;
+        all.no_region += met.no_region;
+        all.shed += met.shed;
+        all.completed += met.completed;
+        outside += report.classes.iter().map(|class| class.outside).sum::<u64>();
+        // What is planted is seen, wherever a rule forbids anything.
+        let (world, policy) = build(&recipe);
+        let mut audit = Audit::default();
+        audit.plant(&world);
+        let planted = audit.finish(&world, &policy, 1).violations;
+        let required = |rule: &&ResidencyParams| !rule.preferred;
+        let forbids = |rule: &ResidencyParams| world.regions.ids().any(|id| !rule.process_in.contains(id));
+        assert_eq!(planted, u64::from(world.data_classes.iter().filter(required).any(forbids)));
+        seen += planted;
+    }
+    assert!(all.retried > 100 && all.failed > 100 && all.no_region > 100, "{} {}", all.retried, all.failed);
+    assert!(all.shed > 20 && all.completed > 1_000, "{} {}", all.shed, all.completed);
+    assert!(outside > 20 && seen > 100, "{outside} {seen}");
+}
