@@ -13,7 +13,6 @@ use std::path::Path;
 struct Found {
     ttft_ms: [f64; 3],
     e2e_ms: [f64; 3],
-    tpot_ms: [f64; 3],
     /// Completed requests in a second.
     throughput: f64,
     /// Share of the region that got most.
@@ -47,7 +46,6 @@ fn run(name: &str, overrides: &[&str]) -> BTreeMap<String, Found> {
         let found = Found {
             ttft_ms: quantiles(done.iter().filter_map(|row| row.ttft())),
             e2e_ms: quantiles(done.iter().filter_map(|row| row.e2e())),
-            tpot_ms: quantiles(done.iter().filter_map(|row| row.tpot())),
             throughput: done.len() as f64 / (to - from).as_secs_f64(),
             most: *regions.values().max().unwrap() as f64 / done.len() as f64,
         };

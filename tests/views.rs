@@ -189,6 +189,6 @@ fn private_counters_are_worth_less_the_more_gateways_there_are() {
     assert!(shortest[0] < two[0], "{shortest:?} {two:?}");
     assert!((1.947..2.25).contains(&two[0]), "two choices: {two:?}");
     assert!((shortest[3] / 5.0 - 1.0).abs() < 0.12, "a gateway a client is random: {shortest:?}");
-    // And they come close to it long before: sixteen gateways lose over half of what one has won.
-    assert!(shortest[2] > (shortest[0] + 5.0) / 2.0 * 0.8, "{shortest:?}");
+    // Sixteen are worse than two choices of one gateway already.
+    assert!(shortest[2] > 2.4, "{shortest:?}");
 }

@@ -1,5 +1,6 @@
 //! Three regions with real engines, conversations, shared heads, jitter and access networks: small, and with
 //! everything in it that a law could break on.
+#![allow(dead_code)]
 
 use super::world::{one_region, policy, workload};
 use regionsim::dist::Dist;
