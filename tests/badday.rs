@@ -1,7 +1,6 @@
 //! A first bad day, by closed forms: how much is lost until it is noticed, what retries and spill may take, what a
 //! drained replica still does, and what is left of a cache.
 
-#[allow(dead_code)]
 #[path = "common/regions.rs"]
 mod regions;
 #[path = "common/world.rs"]

@@ -1,7 +1,6 @@
 //! Random small worlds, and every law of conservation in each: by the checker that runs in every cell, and by a slow
 //! one that keeps all that was ever told and adds it up again in another way.
 
-#[allow(dead_code)]
 #[path = "common/regions.rs"]
 mod regions;
 #[path = "common/world.rs"]

@@ -55,15 +55,24 @@ struct Desk {
     last_code: i32,
 }
 
+fn copy_all(from: &Path, to: &Path) {
+    fs::create_dir(to).expect("a folder");
+    for entry in fs::read_dir(from).expect("a folder") {
+        let entry = entry.expect("an entry");
+        let (path, to) = (entry.path(), to.join(entry.file_name()));
+        if path.is_dir() {
+            copy_all(&path, &to);
+        } else {
+            fs::copy(path, to).expect("a copy");
+        }
+    }
+}
+
 impl Desk {
     fn new() -> Desk {
         let folder = tempfile::tempdir().expect("a folder");
         for name in ["scenarios", "traces"] {
-            fs::create_dir(folder.path().join(name)).expect("a folder");
-            for entry in fs::read_dir(root().join(name)).expect("a folder") {
-                let entry = entry.expect("an entry");
-                fs::copy(entry.path(), folder.path().join(name).join(entry.file_name())).expect("a copy");
-            }
+            copy_all(&root().join(name), &folder.path().join(name));
         }
         Desk { folder, printed: BTreeMap::new(), last_code: 0 }
     }

@@ -1,7 +1,6 @@
 //! Requests that may go to some regions alone, and origins that follow the sun, in whole worlds.
 
 mod common;
-#[allow(dead_code)]
 #[path = "common/regions.rs"]
 mod regions;
 #[path = "common/world.rs"]

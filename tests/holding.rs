@@ -1,6 +1,5 @@
 //! Requests that a policy holds wait in line at their gateway, and none waits for ever.
 
-#[allow(dead_code)]
 #[path = "common/regions.rs"]
 mod regions;
 #[path = "common/world.rs"]

@@ -1,7 +1,6 @@
 //! What must not change when something that cannot matter does, and what must change by exactly so much. None of
 //! these needs to know a right answer: each compares runs with each other.
 
-#[allow(dead_code)]
 #[path = "common/regions.rs"]
 mod regions;
 #[path = "common/world.rs"]

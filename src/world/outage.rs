@@ -235,6 +235,7 @@ impl<O: Observer> World<'_, O> {
         if slow != 1000 {
             site.replica.set_slow(now, slow, site.timing.as_ref());
         }
+        self.report_load(now, replica, schedule);
     }
 
     /// A request's attempt comes to nothing at its replica now.
