@@ -41,6 +41,7 @@ connection = "cold"
 process_in = ["eea"]
 decrypt_in = ["any"]
 transit_via = ["any"]
+index_in = ["any"]
 [network]
 jitter = { sigma = 0.1, spike_probability = 0.001, spike_mean = "20ms" }
 rtt = { "us<->eu" = "95ms" }
