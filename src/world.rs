@@ -7,15 +7,19 @@ pub mod event;
 mod gateway;
 mod handle;
 mod leave;
+mod look;
+mod misses;
 mod outage;
 mod outcome;
 pub mod params;
+mod record;
 mod retry;
 mod slots;
 mod views;
 
 pub use event::Event;
-pub use gateway::keeps_index;
+pub use gateway::{gateway_regions, keeps_index};
+pub use look::{Decisions, Look};
 pub use params::{
     ClassParams, GatewayPlacement, Isolation, OriginParams, PolicyParams, PoolParams, RegionParams,
     ResidencyParams, SloParams, WorldParams,
@@ -97,6 +101,9 @@ pub struct World<'p, O> {
     clock: SimTime,
     /// Wakes to come that are superseded.
     stale: usize,
+    /// What is looked at beside what happens, where anything is.
+    misses: Option<Box<misses::MissBook>>,
+    decisions: Decisions,
     observer: O,
 }
 
@@ -223,6 +230,8 @@ impl<'p, O: Observer> World<'p, O> {
             last: SimTime::ZERO,
             clock: SimTime::ZERO,
             stale: 0,
+            misses: None,
+            decisions: Decisions::None,
             observer,
         })
     }

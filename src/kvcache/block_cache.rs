@@ -201,6 +201,10 @@ impl<E: Eviction + std::fmt::Debug + Send> KvCache for BlockCache<E> {
         table.published = 0;
     }
 
+    fn runs(&self) -> Vec<Run> {
+        self.index.iter().map(|&block| self.nodes[block as usize].run).collect()
+    }
+
     fn check(&self, tables: &mut dyn Iterator<Item = &BlockTable>) {
         let mut refs = vec![0u32; self.nodes.len()];
         tables.for_each(|table| table.blocks.iter().for_each(|&block| refs[block as usize] += 1));

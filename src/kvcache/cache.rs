@@ -3,7 +3,7 @@
 
 use super::log::ChangeLog;
 use crate::time::SimTime;
-use crate::workload::Chain;
+use crate::workload::{Chain, Run};
 
 /// A pool of KV blocks with a prefix index. A *table* is what one sequence holds of it.
 pub trait KvCache: std::fmt::Debug + Send {
@@ -33,6 +33,8 @@ pub trait KvCache: std::fmt::Debug + Send {
     fn publish(&mut self, now: SimTime, table: &mut Self::Table, chain: &Chain, blocks: u32);
     /// Gives all blocks of the table back, its tail first, so that a chain loses its tail before its head.
     fn release(&mut self, table: &mut Self::Table);
+    /// All blocks that can be found, as runs in no particular order. For what happens rarely: it looks at everything.
+    fn runs(&self) -> Vec<Run>;
     /// What changed.
     fn log(&self) -> &ChangeLog;
     /// What changed, to subscribe to and to clear.

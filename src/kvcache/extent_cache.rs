@@ -387,6 +387,10 @@ impl KvCache for ExtentCache {
         table.clear();
     }
 
+    fn runs(&self) -> Vec<Run> {
+        self.segments.primaries()
+    }
+
     fn check(&self, tables: &mut dyn Iterator<Item = &ExtentTable>) {
         self.check_all(tables);
     }

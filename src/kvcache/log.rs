@@ -39,12 +39,22 @@ pub struct ChangeLog {
     digest: SequenceDigest,
     kept: Vec<Change>,
     subscribed: bool,
+    computed: Vec<Run>,
+    keeps_computed: bool,
 }
 
 impl ChangeLog {
     /// From now on keeps changes until they are taken.
     pub fn subscribe(&mut self) {
         self.subscribed = true;
+    }
+    /// From now on also keeps the runs that appear, as runs, until they are taken.
+    pub fn keep_computed(&mut self) {
+        self.keeps_computed = true;
+    }
+    /// The runs that appeared since the last call to [`ChangeLog::clear`], where they are kept.
+    pub fn computed(&self) -> &[Run] {
+        &self.computed
     }
     /// Takes note that the blocks of `run` have appeared, head first, or gone, tail first. O(log n), and O(n) while
     /// somebody subscribes.
@@ -59,6 +69,9 @@ impl ChangeLog {
             let tail = head.wrapping_add(slope.wrapping_mul(last));
             let (first, step) = if added { (head, slope) } else { (tail, slope.wrapping_neg()) };
             self.digest.line(first, step, &Powers::of(run.len));
+        }
+        if self.keeps_computed && added {
+            self.computed.push(run);
         }
         if self.subscribed {
             let change = |j| Change { at, id: run.id(j), added };
@@ -76,6 +89,7 @@ impl ChangeLog {
     /// Forgets the kept changes: everybody has read them.
     pub fn clear(&mut self) {
         self.kept.clear();
+        self.computed.clear();
     }
     /// The digest of all changes ever.
     pub fn digest(&self) -> u64 {

@@ -133,6 +133,16 @@ impl Gateway {
     }
 }
 
+/// The region of each gateway under this policy, by gateway.
+pub fn gateway_regions(params: &WorldParams, policy: &PolicyParams) -> Vec<RegionId> {
+    let places: Vec<RegionId> = match policy.gateways {
+        GatewayPlacement::Central(region) => vec![region],
+        GatewayPlacement::PerRegion => params.regions.ids().collect(),
+    };
+    let several = |&region: &RegionId| (0..policy.gateways_per_region).map(move |_| region);
+    places.iter().flat_map(several).collect()
+}
+
 pub(super) fn build(
     params: &WorldParams,
     policy: &PolicyParams,
@@ -140,17 +150,16 @@ pub(super) fn build(
     sites: &IdVec<ReplicaId, Site>,
     key: Key,
 ) -> IdVec<GatewayId, Gateway> {
-    let regions: Vec<RegionId> = match policy.gateways {
-        GatewayPlacement::Central(region) => vec![region],
-        GatewayPlacement::PerRegion => params.regions.ids().collect(),
-    };
-    let numbers = 0..policy.gateways_per_region;
-    let places = regions.iter().flat_map(|&region| numbers.clone().map(move |number| (region, number)));
+    let mut numbers = vec![0u64; params.regions.len()];
+    let places = gateway_regions(params, policy).into_iter().map(|region| {
+        numbers[region.index()] += 1;
+        (region, numbers[region.index()] - 1)
+    });
     places
         .map(|(region, number)| {
             let key = key.named("gateway").named(&params.regions[region].name);
             // The first one is what it is where it is alone.
-            let key = if number == 0 { key } else { key.at(u64::from(number)) };
+            let key = if number == 0 { key } else { key.at(number) };
             gateway(params, policy, network, sites, key, region)
         })
         .collect()
