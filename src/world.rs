@@ -18,7 +18,7 @@ mod slots;
 mod views;
 
 pub use event::Event;
-pub use gateway::{gateway_regions, keeps_index};
+pub use gateway::{gateway_regions, keeps_index, oracles};
 pub use look::{Decisions, Look};
 pub use params::{
     ClassParams, GatewayPlacement, Isolation, OriginParams, PolicyParams, PoolParams, RegionParams,

@@ -21,7 +21,7 @@ use regionsim::replica::{
 use regionsim::routing::{IndexSource, PolicySpec, REGISTRY};
 use regionsim::run::{Audit, Conservation};
 use regionsim::time::{SimTime, Span};
-use regionsim::workload::params::{Arrivals, SharedPrefix, SyntheticParams, Tokens, Until};
+use regionsim::workload::params::{Arrivals, GlobalPrefix, SharedPrefix, SyntheticParams, Tokens, Until};
 use regionsim::world::params::{
     ClassParams, GatewayPlacement, Isolation, PolicyParams, RegionParams, ResidencyParams, SloParams,
     WorldParams,
@@ -353,6 +353,8 @@ fn build(recipe: &Recipe) -> (WorldParams, PolicyParams) {
             zipf: 1.0,
             shared_as: None,
         }),
+        // The same for everybody, whoever they may share it with.
+        global: load.shared.then(|| GlobalPrefix { tokens: 70, shared_as: Some("all".into()) }),
         message: Tokens::new(Dist::Exponential { mean: load.message }, 4_000),
         output: Tokens::new(Dist::Exponential { mean: load.output }, 1_000),
         turns: Dist::Constant { value: f64::from(load.turns) },

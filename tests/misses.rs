@@ -107,14 +107,20 @@ fn what_made_room_since_is_capacity() {
     world.workloads.push(other);
     let rows = rows(&world, &policy("round_robin"));
     assert_eq!(rows.len(), 3);
-    assert!(rows[0].source != rows[1].source && rows[0].source == rows[2].source, "one between the two turns");
+    assert!(
+        rows[0].source != rows[1].source && rows[0].source == rows[2].source,
+        "one between the two turns"
+    );
     assert_eq!(split(&rows[2]), (48, vec![NEW, (Miss::Capacity, 112)]));
 }
 
 #[test]
 fn what_went_with_a_replica_is_the_outages_until_it_is_computed_again() {
     let mut world = engines(1, 100);
-    world.workloads.push(workload("chat", SyntheticParams { until: Until::Requests(3), turns: Dist::Constant { value: 3.0 }, ..two_turns() }));
+    world.workloads.push(workload(
+        "chat",
+        SyntheticParams { until: Until::Requests(3), turns: Dist::Constant { value: 3.0 }, ..two_turns() },
+    ));
     // Down for a moment between the first two turns, too short to be noticed.
     let at = SimTime::from_secs_f64(15.0);
     world.operations.incidents = vec![Incident {
@@ -172,7 +178,9 @@ fn what_another_tenant_computed_is_isolations() {
     let mut world = engines(1, 1_000);
     world.isolation = Isolation::Tenant;
     let global = Some(GlobalPrefix { tokens: 160, shared_as: None });
-    world.workloads.push(workload("chat", SyntheticParams { tenants: 4, global, system: None, ..one_system(12) }));
+    world
+        .workloads
+        .push(workload("chat", SyntheticParams { tenants: 4, global, system: None, ..one_system(12) }));
     let (mut shared, mut tenants) = (0, std::collections::BTreeSet::new());
     for row in rows(&world, &policy("round_robin")) {
         let first = tenants.insert(row.tenant);

@@ -183,7 +183,10 @@ impl Observer for Audit {
                 self.tries.entry(*id).or_default().push((*gateway, *region));
             }
             Observation::Ended(row) => self.ended(row),
-            Observation::Arrived { .. } | Observation::Decided(_) | Observation::Sampled(_) | Observation::Stepped { .. } => {}
+            Observation::Arrived { .. }
+            | Observation::Decided(_)
+            | Observation::Sampled(_)
+            | Observation::Stepped { .. } => {}
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::fleet::Meter;
 use crate::id::{DataClassId, GatewayId, Id, IdVec, OriginId, RegionId, ReplicaId};
 use crate::network::{Network, RegionSet};
 use crate::rng::Key;
-use crate::routing::{EligibleId, IndexSource, Stage, Target, TargetId};
+use crate::routing::{CacheView, EligibleId, IndexSource, LoadView, Needs, Stage, Target, TargetId};
 use crate::time::{SimTime, Span};
 use std::collections::VecDeque;
 
@@ -243,8 +243,8 @@ fn gateway(
     gateway
 }
 
-/// Whether gateways under this policy keep an index of prompts: who asks need not build a world.
-pub fn keeps_index(policy: &PolicyParams) -> bool {
+/// What the stages of gateways under this policy read: who asks need not build a world.
+fn needs(policy: &PolicyParams) -> impl Iterator<Item = Needs> {
     let target = Target {
         name: String::new(),
         replica: Some(ReplicaId(0)),
@@ -252,10 +252,26 @@ pub fn keeps_index(policy: &PolicyParams) -> bool {
         rtt: Span::ZERO,
         replicas: 1,
     };
-    [Some(&policy.replica), policy.global.as_ref()].into_iter().flatten().any(|spec| {
-        let needs = Stage::new(spec, vec![target.clone()], Key::root(0)).needs();
-        needs.index.is_some() || needs.active
-    })
+    let specs = [Some(&policy.replica), policy.global.as_ref()].into_iter().flatten();
+    specs.map(move |spec| Stage::new(spec, vec![target.clone()], Key::root(0)).needs())
+}
+
+/// Whether gateways under this policy keep an index of prompts.
+pub fn keeps_index(policy: &PolicyParams) -> bool {
+    needs(policy).any(|needs| needs.index.is_some() || needs.active)
+}
+
+/// What this policy reads as it is at the decision, which no system can: `loads`, `caches`.
+pub fn oracles(policy: &PolicyParams) -> Vec<&'static str> {
+    let any = |reads: fn(&Needs) -> bool| needs(policy).any(|needs| reads(&needs));
+    let mut found = Vec::new();
+    if policy.views.load == LoadView::Oracle && any(|needs| needs.load) {
+        found.push("loads");
+    }
+    if policy.views.cache == CacheView::Oracle && any(|needs| needs.source() == Some(IndexSource::Oracle)) {
+        found.push("caches");
+    }
+    found
 }
 
 /// The gateway of each origin's requests of each data class: the central one, or the one in the region nearest to

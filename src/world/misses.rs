@@ -171,8 +171,8 @@ impl<O: Observer> World<'_, O> {
     ) {
         let Some(book) = &mut self.misses else { return };
         let request = &self.slots.get(slot).request;
-        let findable = (request.prompt_tokens.saturating_sub(1) / self.params.block_tokens)
-            .min(request.chain.blocks());
+        let findable =
+            (request.prompt_tokens.saturating_sub(1) / self.params.block_tokens).min(request.chain.blocks());
         let mut held = Held::default();
         let mut places = IdVec::<ReplicaId, Miss>::new();
         for (id, site) in self.sites.enumerate() {

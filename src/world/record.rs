@@ -155,9 +155,11 @@ impl<O: Observer> World<'_, O> {
         StageRecord {
             tier: if index.is_none() { "region" } else { "replica" },
             policy: spec.map_or("", |spec| spec.name()),
-            cache_delay: (needs.source() == Some(IndexSource::Oracle)).then(|| match &self.policy.views.cache {
-                CacheView::Oracle => Span::ZERO,
-                CacheView::Event(feed) => feed.delay,
+            cache_delay: (needs.source() == Some(IndexSource::Oracle)).then(|| {
+                match &self.policy.views.cache {
+                    CacheView::Oracle => Span::ZERO,
+                    CacheView::Event(feed) => feed.delay,
+                }
             }),
             sights,
             chosen,
@@ -170,8 +172,8 @@ impl<O: Observer> World<'_, O> {
         let state = self.slots.get(slot);
         let site = &self.sites[replica];
         let request = &state.request;
-        let findable = (request.prompt_tokens.saturating_sub(1) / self.params.block_tokens)
-            .min(request.chain.blocks());
+        let findable =
+            (request.prompt_tokens.saturating_sub(1) / self.params.block_tokens).min(request.chain.blocks());
         let cached_tokens = site.replica.holds(&request.chain, findable) * self.params.block_tokens;
         let from = self.gateways[state.gateway].region;
         let key = self.key.branch(REQUEST).at(request.key).branch(HOP);

@@ -125,7 +125,11 @@ mod tests {
             });
             found.expect("a first token")
         };
-        assert_eq!((first(1), first(2)), (SimTime(6_000_000), SimTime(7_700_000)), "the first shares its last step");
+        assert_eq!(
+            (first(1), first(2)),
+            (SimTime(6_000_000), SimTime(7_700_000)),
+            "the first shares its last step"
+        );
     }
 
     #[test]

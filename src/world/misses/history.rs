@@ -99,7 +99,9 @@ impl History {
         };
         if let Some(pieces) = self.keys.get(&run.key) {
             let from = pieces.partition_point(|piece| piece.end <= at);
-            for &Piece { start, end: high, past } in pieces[from..].iter().take_while(|piece| piece.start < end) {
+            for &Piece { start, end: high, past } in
+                pieces[from..].iter().take_while(|piece| piece.start < end)
+            {
                 piece(at, start.max(at), Past::default());
                 at = start.max(at);
                 piece(at, high.min(end), past);
