@@ -62,7 +62,10 @@ pub struct StageRecord {
     pub tier: &'static str,
     /// The policy's name in the registry.
     pub policy: &'static str,
-    /// How late news of caches is, where the policy's index follows them.
+    /// What feeds its prefix index, where it keeps one: the gateway's own traffic when it is `sent`, at its
+    /// `first_token`, at its `completion`; or the `caches` themselves.
+    pub index: Option<&'static str>,
+    /// How late news of caches is, where the index follows them.
     pub cache_delay: Option<Span>,
     /// All its targets.
     pub sights: Vec<Sight>,

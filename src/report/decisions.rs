@@ -91,6 +91,7 @@ pub fn full(record: &DecisionRecord, labels: &Labels) -> Value {
         json!({
             "tier": stage.tier,
             "policy": stage.policy,
+            "index": stage.index,
             "cache_news_delay_ns": stage.cache_delay.map(|delay| delay.0),
             "removed": Value::Object(removed.collect()),
             "targets": stage.sights.iter().map(sight).collect::<Vec<_>>(),

@@ -102,7 +102,11 @@ fn stage(out: &mut String, stage: &StageRecord) {
         Some(delay) => {
             let _ = write!(out, ", news of caches {} ms late", ms(delay));
         }
-        None => {}
+        None => {
+            if let Some(index) = stage.index {
+                let _ = write!(out, ", an index of its own traffic ({index})");
+            }
+        }
     }
     out.push('\n');
     for (filter, targets) in removed(stage) {

@@ -3,9 +3,11 @@
 use super::groups::distribution;
 use super::numbers::{ratio, rounded};
 use super::summary::{
-    CellSummary, MissSummary, OutcomeCounts, PolicySummary, RegretSummary, RoutingSummary, Summary,
+    CellSummary, GatewayRouting, MissSummary, OutcomeCounts, PolicySummary, RegretSummary, RoutingSummary,
+    Summary,
 };
 use crate::observe::Miss;
+use crate::run::result::name_of;
 use crate::run::{RunResult, Runs};
 use std::fmt::Write;
 
@@ -14,7 +16,16 @@ pub(super) fn routing(result: &RunResult) -> RoutingSummary {
     let routed = &result.routed;
     let made = |count: fn(&Runs) -> u64| routed.gateways.iter().map(count).sum::<u64>();
     let shuffled: f64 = routed.gateways.iter().map(Runs::shuffled).sum();
-    let mean = |runs: f64| (runs > 0.0).then(|| rounded(made(|runs| runs.sends) as f64 / runs));
+    let over = |sends: u64, runs: f64| (runs > 0.0).then(|| rounded(sends as f64 / runs));
+    let mean = |runs: f64| over(made(|runs| runs.sends), runs);
+    let gateway = |(index, runs): (usize, &Runs)| GatewayRouting {
+        gateway: name_of(&result.labels.gateways, index),
+        sends: runs.sends,
+        longest_run: runs.longest,
+        mean_run: over(runs.sends, runs.runs as f64),
+        shuffled_run: over(runs.sends, runs.shuffled()),
+    };
+    let several = routed.gateways.len() > 1;
     let mut regrets = routed.regrets_ns.clone();
     RoutingSummary {
         sends_per_request: ratio(routed.sends, routed.requests),
@@ -25,6 +36,7 @@ pub(super) fn routing(result: &RunResult) -> RoutingSummary {
         shuffled_run: mean(shuffled),
         random_run: (routed.replicas > 1)
             .then(|| rounded(routed.replicas as f64 / (routed.replicas - 1) as f64)),
+        gateways: routed.gateways.iter().enumerate().filter(|_| several).map(gateway).collect(),
         oracles: result.oracles.iter().map(ToString::to_string).collect(),
         regret: (routed.told > 0).then(|| RegretSummary {
             decisions: routed.told,

@@ -253,12 +253,30 @@ pub struct RoutingSummary {
     pub shuffled_run: Option<f64>,
     /// The mean run of draws among all N replicas, N / (N - 1); null with one.
     pub random_run: Option<f64>,
+    /// The same by gateway, where there are several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gateways: Vec<GatewayRouting>,
     /// What the policy read as it was at the decision, which no system can: `loads`, `caches`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub oracles: Vec<String>,
     /// How far the decisions that were told lie from the best ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub regret: Option<RegretSummary>,
+}
+
+/// The decisions of one gateway.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct GatewayRouting {
+    /// Its name.
+    pub gateway: String,
+    /// Tries it sent.
+    pub sends: u64,
+    /// Its longest run.
+    pub longest_run: u64,
+    /// Its mean run.
+    pub mean_run: Option<f64>,
+    /// Its mean run if it had made the same decisions in random order.
+    pub shuffled_run: Option<f64>,
 }
 
 /// Regret: the estimated time to first token at the chosen replica less that at the best one that could have been chosen.

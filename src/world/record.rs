@@ -155,6 +155,12 @@ impl<O: Observer> World<'_, O> {
         StageRecord {
             tier: if index.is_none() { "region" } else { "replica" },
             policy: spec.map_or("", |spec| spec.name()),
+            index: needs.source().map(|source| match source {
+                IndexSource::Sent => "sent",
+                IndexSource::FirstToken => "first_token",
+                IndexSource::Completion => "completion",
+                IndexSource::Oracle => "caches",
+            }),
             cache_delay: (needs.source() == Some(IndexSource::Oracle)).then(|| {
                 match &self.policy.views.cache {
                     CacheView::Oracle => Span::ZERO,
