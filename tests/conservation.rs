@@ -56,7 +56,7 @@ impl Observer for Diary {
             Observation::Stepped { replica, tokens, sequences, free_blocks, used_blocks } => {
                 self.steps.push((replica, [tokens, sequences, free_blocks, used_blocks]));
             }
-            _ => {}
+            Observation::Decided(_) => {}
         }
     }
 }

@@ -84,16 +84,16 @@ fn reads(cell: &CellSummary, what: &str) -> bool {
     cell.routing.oracles.iter().any(|oracle| oracle == what)
 }
 
+type Count = fn(&OutcomeCounts) -> u64;
+
 /// How the requests of all seeds ended that did not complete, and the retries; nothing where all went well.
 fn ends(policy: &PolicySummary) -> Option<String> {
-    let sum = |of: fn(&OutcomeCounts) -> u64| -> u64 {
-        policy.cells.iter().map(|cell| of(&cell.conservation.total)).sum()
-    };
+    let sum = |of: Count| -> u64 { policy.cells.iter().map(|cell| of(&cell.conservation.total)).sum() };
     let (arrivals, completed) = (sum(|counts| counts.arrivals), sum(|counts| counts.completed));
     let retries: u64 = policy.cells.iter().map(|cell| cell.routing.retries).sum();
     let mut parts = Vec::new();
     if completed < arrivals {
-        let others: [(&str, fn(&OutcomeCounts) -> u64); 7] = [
+        let others: [(&str, Count); 7] = [
             ("too_large", |counts| counts.too_large),
             ("queue_full", |counts| counts.queue_full),
             ("no_region", |counts| counts.no_region),

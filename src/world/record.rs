@@ -161,12 +161,12 @@ impl<O: Observer> World<'_, O> {
                 IndexSource::Completion => "completion",
                 IndexSource::Oracle => "caches",
             }),
-            cache_delay: (needs.source() == Some(IndexSource::Oracle)).then(|| {
+            cache_delay: (needs.source() == Some(IndexSource::Oracle)).then_some(
                 match &self.policy.views.cache {
                     CacheView::Oracle => Span::ZERO,
                     CacheView::Event(feed) => feed.delay,
-                }
-            }),
+                },
+            ),
             sights,
             chosen,
             tied,
