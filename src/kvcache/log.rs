@@ -70,6 +70,14 @@ impl ChangeLog {
             let (first, step) = if added { (head, slope) } else { (tail, slope.wrapping_neg()) };
             self.digest.line(first, step, &Powers::of(run.len));
         }
+        if self.subscribed || self.keeps_computed {
+            self.keep(at, run, added);
+        }
+    }
+    /// Apart, so that whoever keeps nothing carries nothing of it along.
+    #[cold]
+    #[inline(never)]
+    fn keep(&mut self, at: SimTime, run: Run, added: bool) {
         if self.keeps_computed && added {
             self.computed.push(run);
         }

@@ -105,6 +105,7 @@ impl RoutedSink {
 }
 
 impl Observer for RoutedSink {
+    #[inline]
     fn observe(&mut self, _: SimTime, observation: &Observation<'_>) {
         match observation {
             Observation::Sent { gateway, replica, region, .. } => self.sent(*gateway, *replica, *region),

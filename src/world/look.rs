@@ -68,6 +68,8 @@ impl<O: Observer> World<'_, O> {
 
     /// A request has been decided about and is about to be sent to a target of a stage, first the first tier's, or to
     /// end so.
+    #[cold]
+    #[inline(never)]
     pub(super) fn look(
         &mut self,
         now: SimTime,

@@ -81,6 +81,8 @@ impl MissBook {
         }
     }
     /// What a replica's log has kept.
+    #[cold]
+    #[inline(never)]
     pub(super) fn take(&mut self, replica: ReplicaId, region: RegionId, log: &ChangeLog) {
         for &run in log.computed() {
             self.history.computed(run, region);
@@ -145,6 +147,8 @@ impl MissBook {
     }
 
     /// The reasons of a completed request's uncached prompt tokens.
+    #[cold]
+    #[inline(never)]
     pub(super) fn of(&self, slot: u32, row: &RequestRow, block_tokens: u32) -> Misses {
         let mut misses = Misses::default();
         let found = row.cached_tokens + row.fetched_tokens;
