@@ -7,7 +7,7 @@
 mod check;
 mod segments;
 
-use super::cache::KvCache;
+use super::cache::{KvCache, Open, Tail};
 use super::log::ChangeLog;
 use crate::time::SimTime;
 use crate::workload::{Chain, Run};
@@ -155,9 +155,41 @@ impl ExtentCache {
         }
     }
 
+    /// Blocks at the head of the chain that are here, and of those the idle ones; an open run is an error unless it is
+    /// settled.
+    #[inline]
+    fn find(&self, chain: &Chain, limit: u32, settled: bool) -> Result<(u32, u32), Open> {
+        let (mut found, mut idle) = (0, 0);
+        if !self.sharing {
+            return Ok((found, idle));
+        }
+        for run in chain.runs_range(0, limit) {
+            let Some(entry) = self.segments.find(run.key) else { break };
+            if !settled && self.segments.is_open(entry) {
+                return Err(Open(run.key));
+            }
+            let (mut at, end) = (run.start, run.start + run.len);
+            let mut segment = self.segments.primary_from(entry, at);
+            while at < end {
+                if segment == NONE || self.segments.get(segment).start > at {
+                    return Ok((found, idle));
+                }
+                let node = self.segments.get(segment);
+                let upto = node.end().min(end);
+                found += upto - at;
+                idle += if node.refs() == 0 { upto - at } else { 0 };
+                (at, segment) = (upto, node.after);
+            }
+        }
+        Ok((found, idle))
+    }
+
     /// Publishes a run of the table's next blocks.
-    fn publish_run(&mut self, now: SimTime, table: &mut ExtentTable, run: Run) {
+    fn publish_run(&mut self, now: SimTime, table: &mut ExtentTable, run: Run) -> Result<(), Open> {
         let entry = self.segments.find_or_add(run.key);
+        if self.segments.is_open(entry) {
+            return Err(Open(run.key));
+        }
         let (mut at, end) = (run.start, run.start + run.len);
         let mut next = self.segments.primary_from(entry, at);
         while at < end {
@@ -175,6 +207,7 @@ impl ExtentCache {
             self.extend(table, entry, at, upto - at, twin);
             at = upto;
         }
+        Ok(())
     }
 
     /// Adds published blocks to the table: to its last segment where that can be, else as a new one.
@@ -265,27 +298,12 @@ impl KvCache for ExtentCache {
         table.held
     }
 
-    fn matched(&self, chain: &Chain, limit: u32) -> (u32, u32) {
-        let (mut found, mut idle) = (0, 0);
-        if !self.sharing {
-            return (found, idle);
-        }
-        for run in chain.runs_range(0, limit) {
-            let Some(entry) = self.segments.find(run.key) else { break };
-            let (mut at, end) = (run.start, run.start + run.len);
-            let mut segment = self.segments.primary_from(entry, at);
-            while at < end {
-                if segment == NONE || self.segments.get(segment).start > at {
-                    return (found, idle);
-                }
-                let node = self.segments.get(segment);
-                let upto = node.end().min(end);
-                found += upto - at;
-                idle += if node.refs() == 0 { upto - at } else { 0 };
-                (at, segment) = (upto, node.after);
-            }
-        }
-        (found, idle)
+    fn matched(&self, chain: &Chain, limit: u32) -> Result<(u32, u32), Open> {
+        self.find(chain, limit, false)
+    }
+
+    fn holds(&self, chain: &Chain, limit: u32) -> u32 {
+        self.find(chain, limit, true).map_or(0, |found| found.0)
     }
 
     fn attach(&mut self, table: &mut ExtentTable, chain: &Chain, matched: u32) {
@@ -327,14 +345,20 @@ impl KvCache for ExtentCache {
         true
     }
 
-    fn publish(&mut self, now: SimTime, table: &mut ExtentTable, chain: &Chain, blocks: u32) {
+    fn publish(
+        &mut self,
+        now: SimTime,
+        table: &mut ExtentTable,
+        chain: &Chain,
+        blocks: u32,
+    ) -> Result<(), Open> {
         let blocks = blocks.min(chain.blocks());
         if !self.sharing || blocks <= table.published {
-            return;
+            return Ok(());
         }
         debug_assert!(blocks <= table.held);
         if blocks == table.published + 1 && self.publish_next(now, table) {
-            return;
+            return Ok(());
         }
         let runs = chain.runs();
         let (mut index, mut from) = (table.run as usize, 0);
@@ -353,15 +377,63 @@ impl KvCache for ExtentCache {
             let upto = run.len.min(from + (blocks - table.published));
             if upto > from {
                 let part = Run { key: run.key, start: run.start + from, len: upto - from };
-                self.publish_run(now, table, part);
+                self.publish_run(now, table, part)?;
                 table.published += part.len;
             }
+            (table.run, table.left) = (index as u32, run.len - upto);
+            (table.next, table.key) = (run.start + upto, run.key);
             if table.published == blocks {
-                (table.run, table.left) = (index as u32, run.len - upto);
-                (table.next, table.key) = (run.start + upto, run.key);
-                break;
+                return Ok(());
             }
             (index, from) = (index + 1, 0);
+        }
+    }
+
+    fn open(&mut self, table: &ExtentTable) -> Option<Tail> {
+        if !self.sharing {
+            return Some(Tail { key: 0, next: 0, left: u32::MAX });
+        }
+        if table.left == 0 || table.tail == NONE {
+            return None;
+        }
+        let node = self.segments.get_mut(table.tail);
+        if node.end() != table.next || node.refs() != 1 || node.twin() || node.after != NONE {
+            return None;
+        }
+        node.set_open(true);
+        Some(Tail { key: table.key, next: table.next, left: table.left })
+    }
+
+    #[inline]
+    fn take(&mut self, now: SimTime) {
+        self.evict(now, self.segments.order.first, 1);
+    }
+
+    #[inline]
+    fn publish_open(&mut self, now: SimTime, key: u64, next: u32) {
+        if self.sharing {
+            self.log.note(now, Run { key, start: next, len: 1 }, true);
+        }
+    }
+
+    fn settle(&mut self, table: &mut ExtentTable, held: u32, next: u32) {
+        table.held = held;
+        if !self.sharing {
+            return;
+        }
+        let more = next - table.next;
+        if more > 0 {
+            self.segments.get_mut(table.tail).len += more;
+            table.last.len += more;
+            table.published += more;
+            table.next = next;
+            table.left -= more;
+        }
+    }
+
+    fn close(&mut self, table: &ExtentTable) {
+        if self.sharing {
+            self.segments.get_mut(table.tail).set_open(false);
         }
     }
 

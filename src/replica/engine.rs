@@ -290,11 +290,12 @@ impl<C: KvCache> Engine<C> {
         let waiting = self.waiting.iter().copied().find(|slot| is_it(slot));
         waiting.map_or_else(Tokens::default, |slot| self.sequences[slot as usize].tokens)
     }
-    /// How many of the chain's first `limit` blocks it would find if the request were scheduled now.
+    /// How many of the chain's first `limit` blocks it would find if the request were scheduled now, after
+    /// [`Engine::settle_tables`].
     pub fn holds(&self, chain: &Chain, limit: u32) -> u32 {
-        self.cache.matched(chain, limit).0
+        self.cache.holds(chain, limit)
     }
-    /// All blocks that its cache would find.
+    /// All blocks that its cache would find, after [`Engine::settle_tables`].
     pub fn cached(&self) -> Vec<Run> {
         self.cache.runs()
     }
@@ -307,7 +308,8 @@ impl<C: KvCache> Engine<C> {
     ///
     /// # Panics
     /// When one does not hold.
-    pub fn check(&self) {
+    pub fn check(&mut self) {
+        self.settle_tables();
         let mut tables = self.running.iter().map(|&slot| &self.sequences[slot as usize].table);
         self.cache.check(&mut tables);
         let waiting = |slot: &u32| u64::from(self.sequences[*slot as usize].prompt);
