@@ -162,11 +162,11 @@ impl Resolver<'_> {
             path.extend(problem.field.split('.'));
             let item = self
                 .error(&path, format!("`{}` must be {}", problem.field, problem.rule))
-                .label(format!("{} is not", problem.value))
-                .help(format!(
-                    "`regionsim policies {}` shows the parameters and their defaults",
-                    spec.name()
-                ));
+                .label(format!("{} is not", problem.value));
+            let item = problem.help.into_iter().fold(item, Diagnostic::help).help(format!(
+                "`regionsim policies {}` shows the parameters and their defaults",
+                spec.name()
+            ));
             self.push(item);
         }
     }
