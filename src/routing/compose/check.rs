@@ -7,7 +7,7 @@ use super::index::IndexBlock;
 use super::key::KeyPart;
 use super::pick::Pick;
 use super::score::{Combine, Direction, Term, Transform};
-use super::signal::{Reads, Signal, Unit};
+use super::signal::{Reading, Reads, Signal, Unit};
 use super::{Body, Params};
 use crate::routing::IndexSource;
 use crate::routing::params::Problems;
@@ -113,6 +113,12 @@ impl Checker<'_> {
     fn slack(&mut self, at: String, value: f64) {
         self.require(at, value, (0.0..=FARTHEST).contains(&value), "a number from 0 to 1e15");
     }
+    fn reading(&mut self, at: &str, reading: Reading) {
+        self.signal(format!("{at}.signal"), reading.signal);
+        let found = format!("`{}`, which is no sum over replicas", reading.signal.name());
+        let holds = !reading.per_replica || reading.signal.is_sum();
+        self.require(format!("{at}.per_replica"), found, holds, "left out, or beside a count of a target");
+    }
     fn signal(&mut self, at: String, signal: Signal) {
         let known = self.indexed || signal.reads() != Reads::Index;
         self.require(at, format!("`{}`", signal.name()), known, "a signal that needs no prefix index");
@@ -166,7 +172,11 @@ impl Checker<'_> {
                     | Filter::MatchWithin(_)
                     | Filter::Healthy(_)
             );
-            self.signal(if own { at.to_owned() } else { format!("{at}.signal") }, reading.signal);
+            if own {
+                self.signal(at.to_owned(), reading.signal);
+            } else {
+                self.reading(at, reading);
+            }
         }
         match filter {
             Filter::Below(block) | Filter::AtMost(block) | Filter::Above(block) | Filter::AtLeast(block) => {
@@ -223,7 +233,11 @@ impl Checker<'_> {
         let at = format!("{at}if.{}", condition.name());
         if let Some(reading) = condition.reading() {
             let own = matches!(condition, Condition::Uneven(_) | Condition::AllAbove(_));
-            self.signal(if own { format!("{at}.signal") } else { at.clone() }, reading.signal);
+            if own {
+                self.reading(&at, reading);
+            } else {
+                self.signal(at.clone(), reading.signal);
+            }
         }
         match condition {
             Condition::Uneven(block) => {
@@ -248,7 +262,12 @@ impl Checker<'_> {
         let scored = !body.score.is_empty();
         if pick.scores() {
             let found = format!("`{}` without a scorer", pick.name());
-            self.require(format!("{at}pick"), found, scored, "one that needs no score");
+            self.require(
+                format!("{at}pick"),
+                found,
+                scored,
+                "one that needs no score, or stand beside scorers",
+            );
             if !scored {
                 self.problems.help(
                     "or give it scorers: `score = [{ signal = \"inflight_reqs\", direction = \"min\" }]`",
@@ -291,7 +310,7 @@ impl Checker<'_> {
     }
 
     fn term(&mut self, term: &Term, combine: Combine, at: &str) {
-        self.signal(format!("{at}.signal"), term.signal);
+        self.reading(at, term.reading());
         let holds = (0.0..=HEAVIEST).contains(&term.weight);
         let weight = || format!("{at}.weight");
         self.require(weight(), term.weight, holds, "a number from 0 to 1e9");

@@ -157,6 +157,22 @@ fn replicas(seen: &Seen<'_>, target: TargetId) -> f64 {
 }
 
 impl Signal {
+    /// Whether a region's is the sum over its replicas, so that it has a mean.
+    pub const fn is_sum(self) -> bool {
+        matches!(
+            self,
+            Signal::InflightReqs
+                | Signal::InflightPromptTokens
+                | Signal::QueuedReqs
+                | Signal::QueuedPromptTokens
+                | Signal::QueuedUncachedTokens
+                | Signal::Running
+                | Signal::Waiting
+                | Signal::WaitingTokens
+                | Signal::ContextTokens
+                | Signal::ActiveBlocks
+        )
+    }
     fn of(self, seen: &Seen<'_>, target: TargetId) -> f64 {
         let (request, fleet) = (seen.request, seen.fleet);
         let own = || fleet.own(target);

@@ -586,6 +586,10 @@ fn what_does_not_go_together_is_named() {
         ("filters = [{ below = { signal = \"waiting\", limit = nan } }]", "filters.0.below.limit: NaN"),
         ("pick = { ring = { vnodes = 70000 } }", "pick.ring.vnodes: 70000"),
         ("combine = \"sum\"", "combine: nothing to combine"),
+        (
+            "filters = [{ below = { signal = \"kv_usage\", limit = 1, per_replica = true } }]",
+            "filters.0.below.per_replica: `kv_usage`, which is no sum over replicas",
+        ),
     ] {
         assert_eq!(problems(text), [expected], "{text}");
     }
