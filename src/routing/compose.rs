@@ -7,6 +7,7 @@ pub mod filter;
 pub mod guard;
 pub mod index;
 pub mod key;
+mod leaf;
 pub mod pick;
 mod run;
 pub mod score;
@@ -14,6 +15,7 @@ pub mod signal;
 #[cfg(test)]
 mod tests;
 pub mod vocabulary;
+mod work;
 
 use super::params::{Problems, Validate};
 use super::{Decision, FleetView, Needs, Policy, RequestView, Target, TargetId};
@@ -143,7 +145,7 @@ impl Validate for Params {
 pub struct Compose {
     needs: Needs,
     body: run::Body,
-    work: run::Work,
+    work: work::Work,
 }
 
 impl Compose {
@@ -158,7 +160,7 @@ impl Compose {
             Needs { load: reads(Reads::Load), index, active: reads(Reads::Active), ..Needs::default() };
         let key = written.keyed().then(|| params.key.clone().unwrap_or_else(|| key::DEFAULT.to_vec()));
         let looks_at = index.and_then(|index| index.prompt_blocks).unwrap_or(u32::MAX);
-        let mut work = run::Work::new(targets, key, looks_at, written.recent());
+        let mut work = work::Work::new(targets, key, looks_at, written.recent());
         Compose { needs, body: run::Body::new(&written, targets, &mut work), work }
     }
 }
