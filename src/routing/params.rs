@@ -15,6 +15,8 @@ pub struct ParamProblem {
     pub rule: Cow<'static, str>,
     /// What to do about it, where there is more to say than to keep the rule.
     pub help: Option<&'static str>,
+    /// Whether it is one only because something else is not there: no news where that was written, and is broken.
+    pub follows: bool,
 }
 
 /// A parameter, for listings.
@@ -55,7 +57,20 @@ impl Problems {
     ) {
         if !holds {
             let (field, rule) = (field.into(), rule.into());
-            self.0.push(ParamProblem { field, value: value.to_string(), rule, help: None });
+            self.0.push(ParamProblem { field, value: value.to_string(), rule, help: None, follows: false });
+        }
+    }
+    /// As [`Problems::require`], of what is one only because something else is not there.
+    pub fn require_beside(
+        &mut self,
+        field: impl Into<Cow<'static, str>>,
+        value: impl std::fmt::Display,
+        holds: bool,
+        rule: impl Into<Cow<'static, str>>,
+    ) {
+        self.require(field, value, holds, rule);
+        if let Some(problem) = self.0.last_mut().filter(|_| !holds) {
+            problem.follows = true;
         }
     }
     /// Says what to do about the problem noted last.

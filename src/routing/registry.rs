@@ -3,6 +3,7 @@
 
 use super::compose;
 use super::params::{ParamInfo, describe};
+#[allow(clippy::wildcard_imports, reason = "a policy is one line here")]
 use super::policies::*;
 
 /// What a policy chooses among.

@@ -2,6 +2,7 @@
 //! how a scenario is read.
 
 use super::params::{ParamProblem, Problems, Validate};
+#[allow(clippy::wildcard_imports, reason = "a policy is one line here")]
 use super::policies::*;
 use super::{Policy, Target, compose};
 use crate::rng::Key;

@@ -29,7 +29,7 @@ pub fn check(params: &Params, problems: &mut Problems) {
     body.signals(&mut signals);
     let indexed = signals.iter().any(|signal| signal.reads() == Reads::Index);
     if let Some(index) = &params.index {
-        problems.require(
+        problems.require_beside(
             "index",
             "an index that no signal reads",
             indexed,
@@ -38,7 +38,7 @@ pub fn check(params: &Params, problems: &mut Problems) {
         check_index(index, problems);
     }
     if let Some(key) = &params.key {
-        problems.require(
+        problems.require_beside(
             "key",
             "a key that nothing hashes",
             body.keyed(),
@@ -65,7 +65,7 @@ fn check_index(index: &IndexBlock, problems: &mut Problems) {
     }
     let sweeps_nothing = index.sweep.is_some() && index.capacity_blocks.is_none();
     let rule = "given with `capacity_blocks`, which it enforces";
-    problems.require("index.sweep", "a sweep without a capacity", !sweeps_nothing, rule);
+    problems.require_beside("index.sweep", "a sweep without a capacity", !sweeps_nothing, rule);
     if index.insert == IndexSource::Oracle {
         let given = counts.map(|(field, value)| (field, value.is_some())).into_iter();
         let given = given.chain(times.map(|(field, value)| (field, value.is_some())));
@@ -106,6 +106,15 @@ impl Checker<'_> {
     ) {
         self.problems.require(at, value, holds, rule);
     }
+    fn beside(
+        &mut self,
+        at: String,
+        value: impl std::fmt::Display,
+        holds: bool,
+        rule: impl Into<std::borrow::Cow<'static, str>>,
+    ) {
+        self.problems.require_beside(at, value, holds, rule);
+    }
     fn limit(&mut self, at: String, value: f64) {
         let holds = value.abs() <= FARTHEST;
         self.require(at, value, holds, "a finite number, from -1e15 to 1e15");
@@ -115,13 +124,18 @@ impl Checker<'_> {
     }
     fn reading(&mut self, at: &str, reading: Reading) {
         self.signal(format!("{at}.signal"), reading.signal);
-        let found = format!("`{}`, which is no sum over replicas", reading.signal.name());
+        let found = format!("`{}`", reading.signal.name());
         let holds = !reading.per_replica || reading.signal.is_sum();
-        self.require(format!("{at}.per_replica"), found, holds, "left out, or beside a count of a target");
+        self.require(
+            format!("{at}.per_replica"),
+            found,
+            holds,
+            "left out, or beside a signal that is a sum over replicas",
+        );
     }
     fn signal(&mut self, at: String, signal: Signal) {
         let known = self.indexed || signal.reads() != Reads::Index;
-        self.require(at, format!("`{}`", signal.name()), known, "a signal that needs no prefix index");
+        self.beside(at, format!("`{}`", signal.name()), known, "a signal that needs no prefix index");
         if !known {
             self.problems.help("or give the composition one: `index = { insert = \"sent\" }`");
         }
@@ -137,20 +151,14 @@ impl Checker<'_> {
         }
         let leads = body.filters.iter().any(|filter| filter.on_empty() == OnEmpty::Next);
         let rule = "left out where no filter has `on_empty = \"next\"`";
-        self.require(format!("{at}otherwise"), "a way nobody takes", body.otherwise.is_none() || leads, rule);
-        match &body.condition {
-            Some(condition) => self.guard(condition, body, at),
-            None => {
-                for (key, given) in [("then", body.then.is_some()), ("else", body.other.is_some())] {
-                    self.require(
-                        format!("{at}{key}"),
-                        "a way without a condition",
-                        !given,
-                        "given with `if`",
-                    );
-                }
-                self.scores(body, at);
+        self.beside(format!("{at}otherwise"), "a way nobody takes", body.otherwise.is_none() || leads, rule);
+        if let Some(condition) = &body.condition {
+            self.guard(condition, body, at);
+        } else {
+            for (key, given) in [("then", body.then.is_some()), ("else", body.other.is_some())] {
+                self.beside(format!("{at}{key}"), "a way without a condition", !given, "given with `if`");
             }
+            self.scores(body, at);
         }
         for (key, inner) in body.inner() {
             self.body(inner, &format!("{at}{key}."), depth + 1);
@@ -160,7 +168,7 @@ impl Checker<'_> {
     fn filter(&mut self, filter: &Filter, at: &str, body: &Body) {
         if filter.on_empty() == OnEmpty::Next {
             let rule = "`keep_all`, `reject` or `queue` where there is no `otherwise`";
-            self.require(format!("{at}.on_empty"), "`next`", body.otherwise.is_some(), rule);
+            self.beside(format!("{at}.on_empty"), "`next`", body.otherwise.is_some(), rule);
         }
         if let Some((reading, _)) = filter.test() {
             // Those without a `signal` of their own are named by their filter.
@@ -219,7 +227,7 @@ impl Checker<'_> {
     fn guard(&mut self, condition: &Condition, body: &Body, at: &str) {
         for (key, given) in [("then", body.then.is_some()), ("else", body.other.is_some())] {
             let rule = format!("given with `{key}`");
-            self.require(format!("{at}if"), "a condition alone", given, rule);
+            self.beside(format!("{at}if"), "a condition alone", given, rule);
         }
         let others = [
             ("score", !body.score.is_empty()),
@@ -232,7 +240,7 @@ impl Checker<'_> {
         }
         let at = format!("{at}if.{}", condition.name());
         if let Some(reading) = condition.reading() {
-            let own = matches!(condition, Condition::Uneven(_) | Condition::AllAbove(_));
+            let own = matches!(condition, Condition::Imbalance(_) | Condition::AllAbove(_));
             if own {
                 self.reading(&at, reading);
             } else {
@@ -240,7 +248,7 @@ impl Checker<'_> {
             }
         }
         match condition {
-            Condition::Uneven(block) => {
+            Condition::Imbalance(block) => {
                 self.slack(format!("{at}.abs"), block.abs);
                 self.slack(format!("{at}.rel"), block.rel);
             }
@@ -262,7 +270,7 @@ impl Checker<'_> {
         let scored = !body.score.is_empty();
         if pick.scores() {
             let found = format!("`{}` without a scorer", pick.name());
-            self.require(
+            self.beside(
                 format!("{at}pick"),
                 found,
                 scored,
@@ -275,11 +283,16 @@ impl Checker<'_> {
             }
         } else if scored {
             let found = format!("`{}`", pick.name());
-            self.require(format!("{at}score"), found, false, "left out, or `pick` one that reads scores");
+            let rule = "left out, or `pick` one that reads scores";
+            if body.pick.is_some() {
+                self.require(format!("{at}score"), found, false, rule);
+            } else {
+                self.beside(format!("{at}score"), found, false, rule);
+            }
             self.problems.help("pick the best of them: `pick = { best = { tie = \"first\" } }`");
         }
         let idle = body.combine.is_some() && !scored;
-        self.require(format!("{at}combine"), "nothing to combine", !idle, "given with `score`");
+        self.beside(format!("{at}combine"), "nothing to combine", !idle, "given with `score`");
         match &pick {
             Pick::P2c(block) => {
                 self.require(format!("{at}pick.p2c.choices"), block.choices, block.choices >= 1, "1 or more");
@@ -300,7 +313,7 @@ impl Checker<'_> {
         for (place, term) in body.score.iter().enumerate() {
             let at = format!("{at}score.{place}");
             self.term(term, combine, &at);
-            self.beside(term, &body.score[0], combine, &at);
+            self.like_the_first(term, &body.score[0], combine, &at);
             if weighs {
                 let holds = term.direction == Direction::Max;
                 let rule = "`max` where the pick is in proportion to the score";
@@ -345,7 +358,7 @@ impl Checker<'_> {
     }
 
     /// A term beside the first of its score.
-    fn beside(&mut self, term: &Term, first: &Term, combine: Combine, at: &str) {
+    fn like_the_first(&mut self, term: &Term, first: &Term, combine: Combine, at: &str) {
         match combine {
             Combine::Sum if term.unit() != first.unit() => {
                 let found = format!("`{}` in {}", term.signal.name(), term.unit().name());

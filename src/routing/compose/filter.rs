@@ -222,27 +222,25 @@ impl Filter {
     }
     /// The signal it reads and what it asks of it, of a filter that does so.
     pub const fn test(&self) -> Option<(Reading, Test)> {
-        const fn of(signal: Signal, per_replica: bool, test: Test) -> Option<(Reading, Test)> {
-            Some((Reading { signal, per_replica }, test))
-        }
-        match self {
-            Filter::Below(block) => of(block.signal, block.per_replica, Test::Below(block.limit)),
-            Filter::AtMost(block) => of(block.signal, block.per_replica, Test::AtMost(block.limit)),
-            Filter::Above(block) => of(block.signal, block.per_replica, Test::Above(block.limit)),
-            Filter::AtLeast(block) => of(block.signal, block.per_replica, Test::AtLeast(block.limit)),
+        let (signal, per_replica, test) = match self {
+            Filter::Below(block) => (block.signal, block.per_replica, Test::Below(block.limit)),
+            Filter::AtMost(block) => (block.signal, block.per_replica, Test::AtMost(block.limit)),
+            Filter::Above(block) => (block.signal, block.per_replica, Test::Above(block.limit)),
+            Filter::AtLeast(block) => (block.signal, block.per_replica, Test::AtLeast(block.limit)),
             Filter::WithinOfMin(block) => {
-                of(block.signal, block.per_replica, Test::NearMin(block.rel, block.abs))
+                (block.signal, block.per_replica, Test::NearMin(block.rel, block.abs))
             }
             Filter::WithinOfMax(block) => {
-                of(block.signal, block.per_replica, Test::NearMax(block.rel, block.abs))
+                (block.signal, block.per_replica, Test::NearMax(block.rel, block.abs))
             }
-            Filter::MeanPlusSigma(block) => of(block.signal, block.per_replica, Test::MeanPlus(block.k)),
-            Filter::MatchAtLeast(block) => of(Signal::MatchRatio, false, Test::AtLeast(block.ratio)),
-            Filter::MatchAbove(block) => of(Signal::MatchRatio, false, Test::Above(block.ratio)),
-            Filter::MatchBest(_) => of(Signal::MatchedBlocks, false, Test::NearMax(1.0, 0.0)),
-            Filter::MatchWithin(block) => of(Signal::MatchRatio, false, Test::NearMax(1.0, block.tau)),
-            Filter::Healthy(_) => of(Signal::HealthyReplicas, false, Test::Above(0.0)),
-            Filter::Nearest(_) | Filter::Bounded(_) | Filter::Home(_) | Filter::Sample(_) => None,
-        }
+            Filter::MeanPlusSigma(block) => (block.signal, block.per_replica, Test::MeanPlus(block.k)),
+            Filter::MatchAtLeast(block) => (Signal::MatchRatio, false, Test::AtLeast(block.ratio)),
+            Filter::MatchAbove(block) => (Signal::MatchRatio, false, Test::Above(block.ratio)),
+            Filter::MatchBest(_) => (Signal::MatchedBlocks, false, Test::NearMax(1.0, 0.0)),
+            Filter::MatchWithin(block) => (Signal::MatchRatio, false, Test::NearMax(1.0, block.tau)),
+            Filter::Healthy(_) => (Signal::HealthyReplicas, false, Test::Above(0.0)),
+            Filter::Nearest(_) | Filter::Bounded(_) | Filter::Home(_) | Filter::Sample(_) => return None,
+        };
+        Some((Reading { signal, per_replica }, test))
     }
 }

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 /// Whether a signal is unevenly spread.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(rename = "ComposeUneven")]
-pub struct Uneven {
+#[schemars(rename = "ComposeImbalance")]
+pub struct Imbalance {
     /// What is read.
     pub signal: Signal,
     /// By how much the most must exceed the least, in the signal's unit. Default: 0.
@@ -81,7 +81,7 @@ fn eight_tenths() -> f64 {
 #[schemars(rename = "ComposeCondition")]
 pub enum Condition {
     /// Most − least > abs and most > rel · least.
-    Uneven(Uneven),
+    Imbalance(Imbalance),
     /// The signal of every candidate is above the limit.
     AllAbove(All),
     /// The longest match is more than this share of the prompt's tokens.
@@ -100,7 +100,7 @@ impl Condition {
     /// As it is written.
     pub const fn name(&self) -> &'static str {
         match self {
-            Condition::Uneven(_) => "uneven",
+            Condition::Imbalance(_) => "imbalance",
             Condition::AllAbove(_) => "all_above",
             Condition::MatchAbove(_) => "match_above",
             Condition::UncachedBelowMatched(_) => "uncached_below_matched",
@@ -112,7 +112,7 @@ impl Condition {
     /// What it reads.
     pub const fn reading(&self) -> Option<Reading> {
         let (signal, per_replica) = match self {
-            Condition::Uneven(block) => (block.signal, block.per_replica),
+            Condition::Imbalance(block) => (block.signal, block.per_replica),
             Condition::AllAbove(block) => (block.signal, block.per_replica),
             Condition::MatchAbove(_) | Condition::UncachedBelowMatched(_) => (Signal::MatchRatio, false),
             Condition::Saturated(_) | Condition::Sheds(_) => (Signal::Waiting, true),

@@ -32,25 +32,23 @@ impl Body {
     pub fn new(written: &Written, targets: &[Target], work: &mut Work) -> Body {
         let mut of = |body: &Written| Box::new(Body::new(body, targets, work));
         let otherwise = written.otherwise.as_deref().map(&mut of);
-        let next = match (&written.condition, &written.then, &written.other) {
-            (Some(condition), Some(then), Some(other)) => {
-                Next::Guard { condition: condition.clone(), then: of(then), other: of(other) }
-            }
-            _ => {
-                let pick = written.picks();
-                let vnodes = if let Pick::Ring(block) = &pick { Some(block.vnodes) } else { None };
-                let read = |term: &&Term| term.weight > 0.0 || written.combine() == Combine::Lexicographic;
-                work.leaves += 1;
-                Next::Leaf(Leaf {
-                    number: work.leaves,
-                    terms: written.score.iter().filter(read).cloned().collect(),
-                    combine: written.combine(),
-                    ring: vnodes.map_or(0, |vnodes| work.ring(vnodes, targets)),
-                    next: 0,
-                    wealth: if pick == Pick::SmoothWrr { vec![0.0; targets.len()] } else { Vec::new() },
-                    pick,
-                })
-            }
+        let ways = (&written.condition, &written.then, &written.other);
+        let next = if let (Some(condition), Some(then), Some(other)) = ways {
+            Next::Guard { condition: condition.clone(), then: of(then), other: of(other) }
+        } else {
+            let pick = written.picks();
+            let vnodes = if let Pick::Ring(block) = &pick { Some(block.vnodes) } else { None };
+            let read = |term: &&Term| term.weight > 0.0 || written.combine() == Combine::Lexicographic;
+            work.leaves += 1;
+            Next::Leaf(Leaf {
+                number: work.leaves,
+                terms: written.score.iter().filter(read).cloned().collect(),
+                combine: written.combine(),
+                ring: vnodes.map_or(0, |vnodes| work.ring(vnodes, targets)),
+                next: 0,
+                wealth: if pick == Pick::SmoothWrr { vec![0.0; targets.len()] } else { Vec::new() },
+                pick,
+            })
         };
         let filters = written.filters.iter().map(|filter| {
             let vnodes = if let Filter::Home(block) = filter { block.vnodes } else { None };

@@ -199,7 +199,7 @@ impl Work {
         let reading = condition.reading();
         let known = reading.map_or((0.0, 0.0), range);
         match condition {
-            Condition::Uneven(block) => known.1 - known.0 > block.abs && known.1 > block.rel * known.0,
+            Condition::Imbalance(block) => known.1 - known.0 > block.abs && known.1 > block.rel * known.0,
             Condition::AllAbove(block) => known.0 > block.limit,
             Condition::MatchAbove(block) => known.1 > block.ratio,
             Condition::UncachedBelowMatched(_) => known.1 > 0.5,

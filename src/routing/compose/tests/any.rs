@@ -7,7 +7,7 @@ use crate::rng::Key;
 use crate::routing::compose::filter::{
     Bounded, Filter, Home, Limited, OnEmpty, Plain, Sample, Sigma, Tau, Within,
 };
-use crate::routing::compose::guard::{All, Condition, Nothing, Saturation, Share, Uneven};
+use crate::routing::compose::guard::{All, Condition, Imbalance, Nothing, Saturation, Share};
 use crate::routing::compose::index::IndexBlock;
 use crate::routing::compose::pick::{Best, OnRing, P2c, Pick, Softmax, Tie};
 use crate::routing::compose::score::{Cap, Combine, Direction, Floor, Term, Transform};
@@ -59,7 +59,7 @@ fn any_condition() -> impl Strategy<Value = Condition> {
     (0usize..7, any_reading(), 0.0..6.0f64).prop_map(|(which, (signal, per_replica), x)| {
         let full = Saturation { queue: 1.0 + x, kv: 0.5, limit: 1.0 };
         match which {
-            0 => Condition::Uneven(Uneven { signal, abs: x, rel: 1.1, per_replica }),
+            0 => Condition::Imbalance(Imbalance { signal, abs: x, rel: 1.1, per_replica }),
             1 => Condition::AllAbove(All { signal, limit: x, per_replica }),
             2 => Condition::MatchAbove(Share { ratio: x / 6.0 }),
             3 => Condition::UncachedBelowMatched(Nothing {}),

@@ -115,7 +115,7 @@ fn conditions_hold_as_they_say() {
     };
     let requests = |requests: [u32; 3]| Scene::new(3).requests(requests);
     // As SGLang's guard, 32 and 1.1: 35 > 32 and 40 > 5.5; 33 > 32 and 33 > 0; 32 is not more than 32; 353 > 352.
-    let uneven = r#"uneven = { signal = "inflight_reqs", abs = 32, rel = 1.1 }"#;
+    let uneven = r#"imbalance = { signal = "inflight_reqs", abs = 32, rel = 1.1 }"#;
     for (found, expected) in [
         ([40, 5, 5], true),
         ([33, 0, 0], true),
@@ -277,14 +277,14 @@ fn a_decision_is_explained_step_by_step() {
     let mut scene = Scene::new(3).loads([(5, 0), (1, 0), (0, 0)]).requests([0, 3, 2]);
     let text = format!(
         r#"filters = [{{ below = {{ signal = "waiting", limit = 5 }} }}, {{ nearest = {{}} }}],
-        if = {{ uneven = {{ signal = "inflight_reqs", abs = 2 }} }}, then = {{ pick = "reject" }}, else = {{ {FEWEST}, {FIRST} }}"#
+        if = {{ imbalance = {{ signal = "inflight_reqs", abs = 2 }} }}, then = {{ pick = "reject" }}, else = {{ {FEWEST}, {FIRST} }}"#
     );
     let mut composed = policy(&scene, &text);
     assert_eq!(scene.ask(&mut composed), 2);
     let terms =
         |target| scene.with(&[0, 1, 2], |request, fleet| composed.explain(request, fleet, TargetId(target)));
     let expected = |stays, requests| {
-        let steps = [("below", stays), ("nearest", stays), ("uneven", 0.0), ("candidate", stays)];
+        let steps = [("below", stays), ("nearest", stays), ("imbalance", 0.0), ("candidate", stays)];
         [&steps[..], &[("inflight_reqs", requests), ("score", requests)]].concat()
     };
     assert_eq!(terms(0), expected(0.0, 0.0));

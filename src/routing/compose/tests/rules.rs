@@ -53,7 +53,7 @@ fn what_does_not_go_together_is_named() {
         ("combine = \"sum\"", "combine: nothing to combine"),
         (
             "filters = [{ below = { signal = \"kv_usage\", limit = 1, per_replica = true } }]",
-            "filters.0.below.per_replica: `kv_usage`, which is no sum over replicas",
+            "filters.0.below.per_replica: `kv_usage`",
         ),
     ] {
         assert_eq!(problems(text), [expected], "{text}");

@@ -55,7 +55,7 @@ const PAIRS: &[(&str, &str)] = &[
         r#"
         [compose]
         index = { insert = "completion" }
-        if = { uneven = { signal = "inflight_reqs", abs = 2, rel = 1.5 } }
+        if = { imbalance = { signal = "inflight_reqs", abs = 2, rel = 1.5 } }
         then = { score = [{ signal = "inflight_reqs", direction = "min" }], pick = { best = { tie = "first" } } }
         [compose.else]
         filters = [{ match_at_least = { ratio = 0.5, on_empty = "next" } }, { match_best = {} }]
