@@ -3,10 +3,14 @@
 //! One policy a file; the registry names them. Both tiers are the same stage over different targets.
 
 pub mod affinity;
+pub mod compose;
 pub mod eligible;
 pub mod freshness;
 pub mod index;
 pub mod levels;
+#[cfg(test)]
+#[path = "../docs/policies/adding/most_free_kv.rs"]
+mod most_free_kv;
 pub mod params;
 pub mod pick;
 pub mod places;

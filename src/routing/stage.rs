@@ -81,9 +81,13 @@ macro_rules! fleet_view {
 impl Stage {
     /// A stage over `targets`, whose names differ. `key` is the gateway's and tier's own; decisions draw from its branch `decide`.
     pub fn new(spec: &PolicySpec, targets: Vec<Target>, key: Key) -> Stage {
+        let policy = spec.build(&BuildContext { targets: &targets, key });
+        Stage::of(policy, targets, key)
+    }
+    /// As [`Stage::new`], with a policy of one's own.
+    pub fn of(policy: Box<dyn Policy>, targets: Vec<Target>, key: Key) -> Stage {
         let names: BTreeSet<&str> = targets.iter().map(|target| target.name.as_str()).collect();
         assert_eq!(names.len(), targets.len(), "targets of one name would share their points on a hash ring");
-        let policy = spec.build(&BuildContext { targets: &targets, key });
         let needs = policy.needs();
         let count = targets.len();
         Stage {

@@ -157,16 +157,20 @@ impl Resolver<'_> {
                 self.find(regions, &region, "region", "regions", &path);
             }
         }
-        for problem in spec.validate() {
+        // What is broken is not in `spec`: then nothing follows from its absence.
+        let broken = self.found.iter().filter_map(|item| item.place.as_ref());
+        let broken =
+            broken.filter(|place| self.document.covers(&["policies", name, tier], place)).count() > 0;
+        for problem in spec.validate().into_iter().filter(|problem| !(problem.follows && broken)) {
             let mut path = vec!["policies", name, tier, spec.name()];
             path.extend(problem.field.split('.'));
             let item = self
                 .error(&path, format!("`{}` must be {}", problem.field, problem.rule))
-                .label(format!("{} is not", problem.value))
-                .help(format!(
-                    "`regionsim policies {}` shows the parameters and their defaults",
-                    spec.name()
-                ));
+                .label(format!("{} is not", problem.value));
+            let item = problem.help.into_iter().fold(item, Diagnostic::help).help(format!(
+                "`regionsim policies {}` shows the parameters and their defaults",
+                spec.name()
+            ));
             self.push(item);
         }
     }
