@@ -33,4 +33,4 @@ pub use registry::{PolicyEntry, REGISTRY, Tier};
 pub use spec::{BuildContext, PolicySpec};
 pub use stage::{EligibleId, Stage, Ticket};
 pub use tally::Tally;
-pub use view::{FleetView, Own, PromptBlocks, RequestView, Target, TargetId};
+pub use view::{Columns, FleetView, Own, PromptBlocks, RequestView, Target, TargetId};

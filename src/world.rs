@@ -50,8 +50,8 @@ struct Site {
     timing: Option<Arc<dyn StepTime>>,
     past: Work,
     past_cache: u64,
-    /// The blocks in its cache, where stages follow it and it may be lost.
-    present: Option<BTreeSet<u64>>,
+    /// The blocks in its cache, by run and number, where stages follow it and it may be lost.
+    present: Option<BTreeSet<(u64, u32)>>,
     ingress: IngressParams,
     /// Which wake is valid: an earlier one is ignored.
     wake: u32,

@@ -2,16 +2,17 @@
 //! for; must not know what is behind a target or when a message arrives: the world calls it when something does.
 
 use super::freshness::Release;
-use super::index::{ActiveIndex, BlockIndex};
+use super::index::ActiveIndex;
 use super::spec::{BuildContext, PolicySpec};
 use super::{
-    Decision, Eligible, FleetView, IndexSource, Needs, Own, Policy, PrefixIndex, RequestView, Tally, Target,
-    TargetId,
+    Columns, Decision, Eligible, FleetView, IndexSource, Needs, Own, Policy, PrefixIndex, RequestView, Tally,
+    Target, TargetId,
 };
 use crate::id::RequestId;
 use crate::observe::Load;
 use crate::rng::{Key, Stream};
 use crate::time::SimTime;
+use crate::workload::Run;
 use rustc_hash::FxHashMap;
 use std::collections::BTreeSet;
 
@@ -45,6 +46,10 @@ pub struct Stage {
     /// The number of the next set: none is given twice.
     next_set: u32,
     load: Vec<Load>,
+    /// The same in columns.
+    columns: Columns,
+    /// Whether each target is one replica.
+    single: bool,
     index: Option<PrefixIndex>,
     /// Replicas of a region that hold a block, where there are several. Looked up, never iterated.
     copies: FxHashMap<(TargetId, u64), u32>,
@@ -70,6 +75,8 @@ macro_rules! fleet_view {
             tally: $tally,
             total: $stage.total,
             load: &$stage.load,
+            columns: &$stage.columns,
+            single: $stage.single,
             matched: &$stage.matched,
             active_blocks: $stage.active.as_ref().map_or(&[], ActiveIndex::blocks),
             active_shared: &$stage.active_shared,
@@ -94,6 +101,8 @@ impl Stage {
             sets: Vec::new(),
             next_set: 0,
             load: if needs.load { vec![Load::default(); count] } else { Vec::new() },
+            columns: Columns::of(&vec![Load::default(); if needs.load { count } else { 0 }]),
+            single: targets.iter().all(|target| target.replicas == 1),
             index: needs.index.map(|options| PrefixIndex::new(&options, count)),
             active: needs.active.then(|| ActiveIndex::new(count)),
             active_shared: if needs.active { vec![0; count] } else { Vec::new() },
@@ -141,8 +150,9 @@ impl Stage {
     }
     /// A target's load has reached this gateway. Ignored unless the policy reads loads.
     pub fn set_load(&mut self, target: TargetId, load: Load) {
-        if self.needs.load {
+        if self.needs.load && self.load[target.0 as usize] != load {
             self.load[target.0 as usize] = load;
+            self.columns.set(target, &load);
         }
     }
     /// Makes a set of targets known, in id order and not empty, that requests may be bound to. A list that is known is
@@ -242,33 +252,30 @@ impl Stage {
         let own = &mut self.own[ticket.target.0 as usize];
         own.prompt_tokens -= ticket.prompt_tokens as u64;
     }
-    /// The target's cache now holds block `id`. For the oracle index.
-    pub fn cache_added(&mut self, target: TargetId, id: u64) {
-        let Some(index) = self.oracle() else { return };
-        index.add(id, target);
+    /// The target's cache now holds these blocks. For the oracle index.
+    pub fn cache_added(&mut self, target: TargetId, run: Run) {
+        let Some(PrefixIndex::Held(index)) = &mut self.index else { return };
         if self.targets[target.0 as usize].replicas > 1 {
-            *self.copies.entry((target, id)).or_insert(0) += 1;
+            (0..run.len).for_each(|j| *self.copies.entry((target, run.id(j))).or_insert(0) += 1);
         }
+        index.add(run, target);
     }
-    /// The target's cache no longer holds block `id`. For the oracle index.
-    pub fn cache_removed(&mut self, target: TargetId, id: u64) {
-        if self.targets[target.0 as usize].replicas > 1
-            && let Some(copies) = self.copies.get_mut(&(target, id))
-        {
-            *copies -= 1;
-            if *copies > 0 {
-                return;
+    /// The target's cache no longer holds these blocks. For the oracle index.
+    pub fn cache_removed(&mut self, target: TargetId, run: Run) {
+        let Some(PrefixIndex::Held(index)) = &mut self.index else { return };
+        if self.targets[target.0 as usize].replicas <= 1 {
+            return index.remove(run, target);
+        }
+        for j in 0..run.len {
+            let block = (target, run.id(j));
+            if let Some(copies) = self.copies.get_mut(&block) {
+                *copies -= 1;
+                if *copies > 0 {
+                    continue;
+                }
+                self.copies.remove(&block);
             }
-            self.copies.remove(&(target, id));
-        }
-        if let Some(index) = self.oracle() {
-            index.remove(id, target);
-        }
-    }
-    fn oracle(&mut self) -> Option<&mut BlockIndex> {
-        match &mut self.index {
-            Some(PrefixIndex::Blocks(index)) => Some(index),
-            _ => None,
+            index.remove(Run { key: run.key, start: run.start + j, len: 1 }, target);
         }
     }
     /// Writes what every target holds of the prompt.
@@ -317,9 +324,9 @@ mod tests {
     use super::*;
     use crate::id::{ClassId, OriginId, RegionId, ReplicaId, TenantId};
     use crate::routing::scanning::Scanning;
-    use crate::routing::{PromptBlocks, REGISTRY};
+    use crate::routing::{PromptBlocks, REGISTRY, pick};
     use crate::time::Span;
-    use crate::workload::{Chain, Run};
+    use crate::workload::Chain;
     use proptest::prelude::*;
 
     fn targets(count: u32, replicas: u32) -> Vec<Target> {
@@ -436,7 +443,7 @@ mod tests {
         let mut stage = Stage::new(&spec, targets(2, 3), Key::root(5));
         let chain = chain(1, 2);
         let request = request(0, &chain);
-        let [head, tail] = [chain.id(0), chain.id(1)];
+        let [head, tail] = [0, 1].map(|start| Run { key: 1, start, len: 1 });
         let home = |stage: &mut Stage| decide(stage, &request, &BOTH);
         // Its own decisions teach it nothing.
         stage.sent(&request, TargetId(1));
@@ -584,7 +591,8 @@ mod tests {
                 }
                 let [decision, repeated] = [&mut stage, &mut again].map(|stage| {
                     stage.set_load(TargetId(which as u32 % count), load);
-                    stage.cache_added(TargetId(which as u32 % count), which as u64);
+                    let block = Run { key: u64::from(which), start: 0, len: 1 };
+                    stage.cache_added(TargetId(which as u32 % count), block);
                     stage.set_healthy(TargetId(which as u32 % count), u32::from(which) % (replicas + 1));
                     decide(stage, &view, &eligible)
                 });
@@ -671,7 +679,7 @@ mod tests {
                         for stage in [&mut fast, &mut twin] {
                             stage.set_load(some, load);
                             if blocks > 0 {
-                                stage.cache_added(some, chain.id(0));
+                                stage.cache_added(some, Run { key, start: 0, len: 1 });
                             }
                         }
                     }
@@ -687,6 +695,54 @@ mod tests {
                     }
                 }
                 prop_assert_eq!(&fast.own, &twin.own);
+            }
+        }
+    }
+
+    proptest! {
+        /// What is computed for all targets at once is what the terms behind the decision say one by one.
+        #[test]
+        fn the_chosen_is_the_first_with_the_best_of_the_explained(
+            which in 0usize..7,
+            count in 1u32..40,
+            steps in prop::collection::vec((any::<u64>(), 0u64..5, 0u32..7, any::<u16>()), 1..60),
+        ) {
+            let (text, name, sign) = [
+                ("epp = { tie = \"first\" }", "score", -1.0),
+                ("epp = { tie = \"first\", running = 1, active = 2, token_load = 1 }", "score", -1.0),
+                ("epp = { tie = \"first\", faithful = true, capacity_blocks = 9 }", "score", -1.0),
+                ("epp_precise = { tie = \"first\" }", "score", -1.0),
+                ("dynamo_kv = {}", "cost", 1.0),
+                ("dynamo_kv = { decay = 0.5, active = 1, index = \"sent\" }", "cost", 1.0),
+                ("gorgo_digest = { tie = \"first\" }", "cost", 1.0),
+            ][which];
+            let mut stage = stage(text, count);
+            for (number, (mask, key, blocks, random)) in steps.into_iter().enumerate() {
+                let some = TargetId(u32::from(random) % count);
+                let load = Load {
+                    running: blocks,
+                    waiting: u32::from(random) % 4,
+                    kv_used_blocks: u32::from(random) % 11,
+                    kv_total_blocks: 10,
+                    ..Load::default()
+                };
+                stage.set_load(some, load);
+                stage.cache_added(some, Run { key, start: 0, len: blocks });
+                let list: Vec<TargetId> =
+                    (0..count).filter(|bit| random % 3 == 0 || mask >> bit & 1 == 1).map(TargetId).collect();
+                if list.is_empty() {
+                    continue;
+                }
+                let chain = chain(key, blocks);
+                let view = request(number as u32, &chain);
+                let Decision::To(target) = decide(&mut stage, &view, &list) else { panic!("none holds") };
+                let set = stage.eligible(&list);
+                let value = |target: TargetId| {
+                    let terms = stage.explain(&view, set, target);
+                    sign * terms.iter().find(|term| term.0 == name).expect("it says so").1
+                };
+                prop_assert_eq!(target, pick::least_first(&list, value));
+                stage.sent(&view, target);
             }
         }
     }

@@ -11,6 +11,7 @@ use crate::observe::{Observer, RequestRow};
 use crate::rng::{Key, hash_name, mix2};
 use crate::routing::{CacheView, Feed, LoadView, LoadsSeen, Stage, TargetId};
 use crate::time::{SimTime, Span};
+use crate::workload::Run;
 use std::collections::VecDeque;
 
 const SPREAD: u64 = hash_name("gateway_of_client");
@@ -98,8 +99,8 @@ pub(super) struct Follower {
     pub(super) target: TargetId,
     /// How changes travel; none is at once.
     pub(super) feed: Option<Feed>,
-    /// Changes on their way: when they arrive, the block, whether it appeared.
-    pub(super) coming: VecDeque<(SimTime, u64, bool)>,
+    /// Changes on their way: when they arrive, the blocks, whether they appeared.
+    pub(super) coming: VecDeque<(SimTime, Run, bool)>,
     /// The root of its draws, and how many there were.
     key: Key,
     draws: u64,
@@ -232,11 +233,12 @@ impl<O: Observer> World<'_, O> {
         let site = &mut self.sites[replica];
         let Some(log) = site.replica.cache_log() else { return };
         if let Some(present) = &mut site.present {
-            for change in log.changes() {
-                if change.added {
-                    present.insert(change.id);
+            for noted in log.noted() {
+                let blocks = noted.blocks().map(|block| (block.key, block.start));
+                if noted.added {
+                    present.extend(blocks);
                 } else {
-                    present.remove(&change.id);
+                    blocks.for_each(|block| _ = present.remove(&block));
                 }
             }
         }
@@ -247,28 +249,36 @@ impl<O: Observer> World<'_, O> {
                 None => gateway.global.as_mut().expect("a follower of the first tier has one"),
             };
             let target = follower.target;
-            let mut tell = |id, added| {
+            let mut tell = |run, added| {
                 if added {
-                    stage.cache_added(target, id);
+                    stage.cache_added(target, run);
                 } else {
-                    stage.cache_removed(target, id);
+                    stage.cache_removed(target, run);
                 }
             };
             let Some(feed) = follower.feed else {
-                log.changes().iter().for_each(|change| tell(change.id, change.added));
+                log.noted().iter().for_each(|noted| tell(noted.run, noted.added));
                 continue;
             };
-            for change in log.changes() {
-                follower.draws += 1;
-                if feed.loss == 0.0 || follower.key.at(follower.draws).unit() >= feed.loss {
-                    follower.coming.push_back((change.at + feed.delay, change.id, change.added));
+            for noted in log.noted() {
+                let at = noted.at + feed.delay;
+                if feed.loss == 0.0 {
+                    follower.coming.push_back((at, noted.run, noted.added));
+                    continue;
+                }
+                // Each block has a message of its own.
+                for block in noted.blocks() {
+                    follower.draws += 1;
+                    if follower.key.at(follower.draws).unit() >= feed.loss {
+                        follower.coming.push_back((at, block, noted.added));
+                    }
                 }
             }
-            while let Some(&(at, id, added)) = follower.coming.front()
+            while let Some(&(at, run, added)) = follower.coming.front()
                 && at <= now
             {
                 follower.coming.pop_front();
-                tell(id, added);
+                tell(run, added);
             }
         }
         log.clear();
