@@ -25,7 +25,7 @@ pub mod tally;
 pub mod view;
 
 pub use eligible::Eligible;
-pub use freshness::{CacheView, Feed, LoadView, LoadsSeen, OnStale, Poll, Views};
+pub use freshness::{CacheView, Feed, LoadView, LoadsSeen, OnStale, Poll, Probe, RttView, Store, Views};
 pub use index::{IndexOptions, PrefixIndex};
 pub use params::{ParamInfo, ParamProblem};
 pub use policy::{Decision, IndexSource, Needs, Policy, Refusal};

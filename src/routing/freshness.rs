@@ -3,7 +3,7 @@
 //! reads them and says when.
 
 use super::{Stage, TargetId};
-use crate::id::{Id, IdVec, ReplicaId};
+use crate::id::{Id, IdVec, RegionId, ReplicaId};
 use crate::observe::Load;
 use crate::time::{SimTime, Span};
 use serde::Serialize;
@@ -20,6 +20,13 @@ pub struct Views {
     pub cache: CacheView,
     /// When a request stops counting among a gateway's own.
     pub own: Release,
+    /// How long a prompt that was sent counts as cached at its target before the cache has told so; never where it is not
+    /// given, and nothing where caches are not followed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub speculative_ttl: Option<Span>,
+    /// The round-trip times to regions.
+    #[serde(skip_serializing_if = "RttView::is_configured")]
+    pub rtt: RttView,
 }
 
 impl Views {
@@ -40,6 +47,52 @@ pub enum LoadView {
     Poll(Poll),
     /// Sent by a replica when a request enters it, gives its first token or leaves.
     Event(Feed),
+    /// Written to a store in one place and read there.
+    Store(Store),
+}
+
+/// A store of loads that all gateways share.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Store {
+    /// The region it stands in.
+    pub at: RegionId,
+    /// How often each region writes its replicas' loads.
+    pub write_every: Span,
+    /// From the arrival of a write to its being there for readers.
+    pub write_delay: Span,
+    /// How often a gateway reads.
+    pub read_every: Span,
+    /// From this age on, counted from the writing, a reading is stale.
+    pub stale_after: Option<Span>,
+    /// What a stale reading counts as.
+    pub on_stale: OnStale,
+}
+
+/// Where a gateway has round-trip times from.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RttView {
+    /// They are the network's, without jitter.
+    #[default]
+    Configured,
+    /// It measures them.
+    Probe(Probe),
+}
+
+impl RttView {
+    /// Whether they are the network's.
+    pub fn is_configured(&self) -> bool {
+        *self == RttView::Configured
+    }
+}
+
+/// How a gateway measures round-trip times.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Probe {
+    /// From one probe of all regions to the next.
+    pub every: Span,
+    /// The weight of a new answer against the mean so far; 1 takes answers as they are.
+    pub ewma: f64,
 }
 
 /// How a gateway polls.
@@ -112,6 +165,7 @@ impl LoadsSeen {
     pub fn new(view: &LoadView, loads: IdVec<ReplicaId, Load>) -> LoadsSeen {
         let (ewma, stale_after) = match view {
             LoadView::Poll(poll) => (poll.ewma, poll.stale_after.filter(|_| poll.on_stale == OnStale::Worst)),
+            LoadView::Store(store) => (1.0, store.stale_after.filter(|_| store.on_stale == OnStale::Worst)),
             _ => (1.0, None),
         };
         LoadsSeen {

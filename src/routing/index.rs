@@ -10,9 +10,11 @@ pub mod options;
 pub mod prompts;
 pub mod recent;
 pub mod rows;
+pub mod speculative;
 
 use super::{IndexSource, PromptBlocks, TargetId};
 use crate::time::SimTime;
+use crate::workload::Run;
 pub use active::ActiveIndex;
 pub use blocks::BlockIndex;
 pub use bounded::BoundedIndex;
@@ -20,6 +22,7 @@ pub use held::HeldIndex;
 pub use options::IndexOptions;
 pub use prompts::PromptIndex;
 pub use recent::RecentIndex;
+pub use speculative::SpeculativeIndex;
 
 /// A prefix index, by what feeds it and what it forgets.
 #[derive(Clone, Debug)]
@@ -32,6 +35,8 @@ pub enum PrefixIndex {
     Bounded(BoundedIndex),
     /// Fed by the caches.
     Held(HeldIndex),
+    /// Fed by the caches, and by the gateway's own traffic until they report.
+    Speculative(SpeculativeIndex),
 }
 
 impl PrefixIndex {
@@ -51,6 +56,7 @@ impl PrefixIndex {
             PrefixIndex::Recent(index) => index.match_all(prompt, now, out),
             PrefixIndex::Bounded(index) => index.match_all(prompt, now, out),
             PrefixIndex::Held(index) => index.match_all(prompt, out),
+            PrefixIndex::Speculative(index) => index.match_all(prompt, now, out),
         }
     }
     /// `target` holds the prompt, of which it was known to hold `known` leading blocks.
@@ -60,6 +66,27 @@ impl PrefixIndex {
             PrefixIndex::Recent(index) => index.insert(prompt, now, target),
             PrefixIndex::Bounded(index) => index.insert(prompt, now, target),
             PrefixIndex::Held(index) => index.insert(prompt, target),
+            PrefixIndex::Speculative(index) => index.insert(prompt, now, target),
+        }
+    }
+    /// Whether it follows caches.
+    pub fn follows(&self) -> bool {
+        matches!(self, PrefixIndex::Held(_) | PrefixIndex::Speculative(_))
+    }
+    /// A cache has told that it holds these blocks. For an index that follows caches.
+    pub fn add(&mut self, run: Run, target: TargetId) {
+        match self {
+            PrefixIndex::Held(index) => index.add(run, target),
+            PrefixIndex::Speculative(index) => index.add(run, target),
+            _ => {}
+        }
+    }
+    /// A cache has told that it no longer holds these blocks. For an index that follows caches.
+    pub fn remove(&mut self, run: Run, target: TargetId) {
+        match self {
+            PrefixIndex::Held(index) => index.remove(run, target),
+            PrefixIndex::Speculative(index) => index.remove(run, target),
+            _ => {}
         }
     }
 }
@@ -68,7 +95,7 @@ impl PrefixIndex {
 mod tests {
     use super::*;
     use crate::rng::mix2;
-    use crate::workload::{Chain, Run};
+    use crate::workload::Chain;
     use proptest::prelude::*;
     use std::collections::BTreeSet;
 

@@ -2,16 +2,16 @@
 //! for; must not know what is behind a target or when a message arrives: the world calls it when something does.
 
 use super::freshness::Release;
-use super::index::ActiveIndex;
+use super::index::{ActiveIndex, SpeculativeIndex};
 use super::spec::{BuildContext, PolicySpec};
 use super::{
     Columns, Decision, Eligible, FleetView, IndexSource, Needs, Own, Policy, PrefixIndex, RequestView, Tally,
     Target, TargetId,
 };
-use crate::id::RequestId;
+use crate::id::{RegionId, RequestId};
 use crate::observe::Load;
 use crate::rng::{Key, Stream};
-use crate::time::SimTime;
+use crate::time::{SimTime, Span};
 use crate::workload::Run;
 use rustc_hash::FxHashMap;
 use std::collections::BTreeSet;
@@ -63,6 +63,8 @@ pub struct Stage {
     rng: Stream,
     /// Requests stop counting as under way at their first token.
     early_release: bool,
+    /// The index takes in what is sent, until the caches tell.
+    speculates: bool,
 }
 
 /// What the policy may see of the stage's fields, while the policy itself is borrowed.
@@ -113,6 +115,7 @@ impl Stage {
             matched: if needs.index.is_some() { vec![0; count] } else { Vec::new() },
             rng: key.named("decide").stream(),
             early_release: false,
+            speculates: false,
             targets,
         }
     }
@@ -139,6 +142,31 @@ impl Stage {
     /// When requests stop counting as under way: at their end, unless this says otherwise. Before the first is sent.
     pub fn set_release(&mut self, release: Release) {
         self.early_release = release == Release::FirstToken;
+    }
+    /// Prompts that are sent count as cached at their targets for this long, until the caches tell. For an index that
+    /// follows caches, before the first is sent.
+    pub fn set_speculation(&mut self, ttl: Span) {
+        if self.index.as_ref().is_some_and(PrefixIndex::follows) {
+            self.index = Some(PrefixIndex::Speculative(SpeculativeIndex::new(ttl, self.targets.len())));
+            self.speculates = true;
+        }
+    }
+    /// The round-trip times to regions are now these, where they are given.
+    pub fn set_rtts(&mut self, rtt: impl Fn(RegionId) -> Option<Span>) {
+        let mut changed = false;
+        for target in &mut self.targets {
+            if let Some(rtt) = rtt(target.region).filter(|&rtt| rtt != target.rtt) {
+                target.rtt = rtt;
+                changed = true;
+            }
+        }
+        if changed {
+            // Which of a set are the nearest is said in advance: that is another set now.
+            for (set, _) in &mut self.sets {
+                *set = Eligible::new(self.next_set, set.list().to_vec(), &self.targets);
+                self.next_set += 1;
+            }
+        }
     }
     /// This gateway has learnt that `replicas` of those behind `target` are in health.
     pub fn set_healthy(&mut self, target: TargetId, replicas: u32) {
@@ -195,7 +223,8 @@ impl Stage {
         let matched_blocks = self.matched.get(target.0 as usize).copied().unwrap_or(0);
         let held = (matched_blocks * request.prompt.block_tokens()).min(request.prompt_tokens);
         let uncached_tokens = request.prompt_tokens - held;
-        if let (Some(index), Some(IndexSource::Sent)) = (&mut self.index, self.needs.source()) {
+        let learns = self.speculates || self.needs.source() == Some(IndexSource::Sent);
+        if let Some(index) = self.index.as_mut().filter(|_| learns) {
             index.insert(&request.prompt, matched_blocks, self.now, target);
         }
         if let Some(active) = &mut self.active {
@@ -254,7 +283,7 @@ impl Stage {
     }
     /// The target's cache now holds these blocks. For the oracle index.
     pub fn cache_added(&mut self, target: TargetId, run: Run) {
-        let Some(PrefixIndex::Held(index)) = &mut self.index else { return };
+        let Some(index) = self.index.as_mut().filter(|index| index.follows()) else { return };
         if self.targets[target.0 as usize].replicas > 1 {
             (0..run.len).for_each(|j| *self.copies.entry((target, run.id(j))).or_insert(0) += 1);
         }
@@ -262,7 +291,7 @@ impl Stage {
     }
     /// The target's cache no longer holds these blocks. For the oracle index.
     pub fn cache_removed(&mut self, target: TargetId, run: Run) {
-        let Some(PrefixIndex::Held(index)) = &mut self.index else { return };
+        let Some(index) = self.index.as_mut().filter(|index| index.follows()) else { return };
         if self.targets[target.0 as usize].replicas <= 1 {
             return index.remove(run, target);
         }
@@ -322,10 +351,9 @@ impl Stage {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::id::{ClassId, OriginId, RegionId, ReplicaId, TenantId};
+    use crate::id::{ClassId, OriginId, ReplicaId, TenantId};
     use crate::routing::scanning::Scanning;
     use crate::routing::{PromptBlocks, REGISTRY, pick};
-    use crate::time::Span;
     use crate::workload::Chain;
     use proptest::prelude::*;
 
@@ -460,6 +488,41 @@ mod tests {
         // A tail without its head is no prefix.
         stage.cache_added(TargetId(1), tail);
         assert_eq!(home(&mut stage), Decision::To(TargetId(0)));
+    }
+
+    #[test]
+    fn measured_round_trips_decide_who_is_nearest() {
+        // Regions 0, 1, 2 at 0, 40 and 80 ms; then region 2 is measured at 30 ms and region 0 at 35.
+        let mut stage = stage("nearest = {}", 3);
+        let all: Vec<TargetId> = (0..3).map(TargetId).collect();
+        let chain = chain(1, 1);
+        assert_eq!(decide(&mut stage, &request(0, &chain), &all), Decision::To(TargetId(0)));
+        stage.set_rtts(|region| match region.0 {
+            0 => Some(Span::from_ms(35)),
+            2 => Some(Span::from_ms(30)),
+            _ => None,
+        });
+        let rtts: Vec<Span> = stage.targets().iter().map(|target| target.rtt).collect();
+        assert_eq!(rtts, [35, 40, 30].map(Span::from_ms));
+        assert_eq!(decide(&mut stage, &request(1, &chain), &all), Decision::To(TargetId(2)));
+    }
+
+    #[test]
+    fn a_speculating_stage_knows_what_it_sent_until_the_cache_tells_or_time_is_up() {
+        let mut stage = stage("prefix = { index = \"oracle\" }", 2);
+        stage.set_speculation(Span::from_secs(2));
+        let chain = chain(1, 6);
+        let ask = |stage: &mut Stage, id: u32, ms: u64| {
+            stage.set_now(SimTime::ZERO + Span::from_ms(ms));
+            decide(stage, &request(id, &chain), &BOTH)
+        };
+        assert_eq!(ask(&mut stage, 0, 0), Decision::To(TargetId(0)));
+        stage.sent(&request(0, &chain), TargetId(1));
+        assert_eq!(ask(&mut stage, 1, 1_999), Decision::To(TargetId(1)));
+        // Nothing was told: after 2 s the idlest again, and that is the other.
+        assert_eq!(ask(&mut stage, 2, 2_000), Decision::To(TargetId(0)));
+        stage.cache_added(TargetId(1), Run { key: 1, start: 0, len: 6 });
+        assert_eq!(ask(&mut stage, 3, 9_000), Decision::To(TargetId(1)));
     }
 
     #[test]

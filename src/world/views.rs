@@ -174,11 +174,9 @@ impl<O: Observer> World<'_, O> {
         number: u32,
         schedule: &mut Schedule<Event>,
     ) {
-        self.background -= 1;
+        let goes_on = self.background_goes_on(schedule);
         let LoadView::Poll(poll) = &self.policy.views.load else { return };
         let (delay, loss) = (poll.delay, poll.loss);
-        let alive = schedule.pending() > self.aside();
-        self.quiet_polls = if alive { 0 } else { self.quiet_polls + 1 };
         for replica in self.sites.ids() {
             let site = &mut self.sites[replica].replica;
             site.advance_to(now);
@@ -189,11 +187,31 @@ impl<O: Observer> World<'_, O> {
             }
         }
         if let Some(at) = self.gateways[gateway].next_load() {
-            schedule.at(at, Event::Heard { gateway });
+            self.announce_heard(at, gateway, schedule);
         }
-        if alive || (self.slots.count() > 0 && self.quiet_polls < QUIET_POLLS) {
+        if goes_on {
             self.announce_poll(gateway, number + 1, schedule);
         }
+    }
+
+    /// An event that changes nothing for any request by itself has come; whether the next of its kind shall: while
+    /// something else is to come, and for a while where requests wait.
+    pub(super) fn background_goes_on(&mut self, schedule: &Schedule<Event>) -> bool {
+        self.background -= 1;
+        let alive = schedule.pending() > self.aside();
+        self.quiet_polls = if alive { 0 } else { self.quiet_polls + 1 };
+        alive || (self.slots.count() > 0 && self.quiet_polls < QUIET_POLLS)
+    }
+
+    /// Loads come to a gateway at `at`. What is read over and over keeps no world alive on its way either; a report is
+    /// made once.
+    pub(super) fn announce_heard(&mut self, at: SimTime, gateway: GatewayId, schedule: &mut Schedule<Event>) {
+        self.background += usize::from(self.reads_in_turns());
+        schedule.at(at, Event::Heard { gateway });
+    }
+
+    fn reads_in_turns(&self) -> bool {
+        matches!(self.policy.views.load, LoadView::Poll(_) | LoadView::Store(_))
     }
 
     /// Something happened in a replica that it reports to the gateways that listen.
@@ -218,12 +236,13 @@ impl<O: Observer> World<'_, O> {
 
     /// Loads have come to a gateway: those that its policy holds may go now.
     pub(super) fn heard(&mut self, now: SimTime, gateway: GatewayId, schedule: &mut Schedule<Event>) {
+        self.background -= usize::from(self.reads_in_turns());
         let state = &mut self.gateways[gateway];
         if let Some(loads) = &mut state.loads {
             loads.news |= loads.seen.receive(now);
         }
         if let Some(at) = state.next_load() {
-            schedule.at(at, Event::Heard { gateway });
+            self.announce_heard(at, gateway, schedule);
         }
         self.retry_held(now, gateway, schedule);
     }
@@ -286,12 +305,18 @@ impl<O: Observer> World<'_, O> {
 }
 
 impl Gateway {
-    fn send_load(&mut self, at: SimTime, replica: ReplicaId, load: crate::observe::Load, read_at: SimTime) {
+    pub(super) fn send_load(
+        &mut self,
+        at: SimTime,
+        replica: ReplicaId,
+        load: crate::observe::Load,
+        read_at: SimTime,
+    ) {
         if let Some(loads) = &mut self.loads {
             loads.seen.send(at, replica, load, read_at);
         }
     }
-    fn next_load(&self) -> Option<SimTime> {
+    pub(super) fn next_load(&self) -> Option<SimTime> {
         self.loads.as_ref().and_then(|loads| loads.seen.next())
     }
 }

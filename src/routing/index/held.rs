@@ -102,20 +102,28 @@ impl HeldIndex {
         out.fill(0);
         let mut depth = 0;
         for run in prompt.runs() {
-            let Some(row) = self.rows.row((run.key, 0)) else { return };
-            let mut somebody = false;
-            for held in self.rows.at(row) {
-                let matched = &mut out[held.target as usize];
-                if *matched == depth && held.begin <= run.start && run.start < held.end {
-                    let blocks = (held.end - run.start).min(run.len);
-                    *matched = depth + blocks;
-                    somebody |= blocks == run.len;
-                }
-            }
-            if !somebody {
+            if !self.reach(&run, depth, out) {
                 return;
             }
             depth += run.len;
         }
+    }
+    /// Carries on, where `out` has reached `depth` blocks before `run` or more within it, as far into the run as the target
+    /// holds it without a gap; whether somebody holds it to its end.
+    pub fn reach(&self, run: &Run, depth: u32, out: &mut [u32]) -> bool {
+        let Some(row) = self.rows.row((run.key, 0)) else { return false };
+        let mut somebody = false;
+        for held in self.rows.at(row) {
+            let matched = &mut out[held.target as usize];
+            // Stretches of one target do not touch: no other begins where this one ends.
+            if *matched >= depth {
+                let at = run.start + (*matched - depth);
+                if held.begin <= at && at < held.end {
+                    *matched = depth + (held.end - run.start).min(run.len);
+                    somebody |= *matched == depth + run.len;
+                }
+            }
+        }
+        somebody
     }
 }

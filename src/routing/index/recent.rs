@@ -11,6 +11,7 @@ use super::IndexOptions;
 use super::rows::{Rows, Spread};
 use crate::routing::{PromptBlocks, TargetId};
 use crate::time::SimTime;
+use crate::workload::Run;
 
 /// Runs, how far each target is believed to hold them, and when that was learnt.
 #[derive(Clone, Debug)]
@@ -227,21 +228,43 @@ impl RecentIndex {
         let mut depth = 0;
         for run in prompt.runs() {
             let len = run.len.min(most - depth);
-            let Some(row) = self.rows.row((run.key, run.start)).filter(|_| len > 0) else { return };
-            let mut somebody = false;
-            for holder in self.rows.at(row) {
-                let matched = &mut out[holder.target as usize];
-                if *matched == depth {
-                    let held = (holder.end - run.start).min(len);
-                    *matched = depth + held;
-                    somebody |= held == len;
-                }
-            }
-            if !somebody {
+            if len == 0 || !self.reach(&Run { len, ..run }, depth, out) {
                 return;
             }
             depth += len;
         }
+    }
+    /// Carries on, where `out` has reached `depth` blocks before `run`, as far into the run as the target holds it; whether
+    /// somebody holds it to its end.
+    pub fn reach(&self, run: &Run, depth: u32, out: &mut [u32]) -> bool {
+        let Some(row) = self.rows.row((run.key, run.start)) else { return false };
+        let mut somebody = false;
+        for holder in self.rows.at(row) {
+            let matched = &mut out[holder.target as usize];
+            if *matched == depth {
+                let held = (holder.end - run.start).min(run.len);
+                *matched = depth + held;
+                somebody |= held == run.len;
+            }
+        }
+        somebody
+    }
+    /// Forgets what `target` holds of a run, unless that goes beyond its block number `end`.
+    pub fn forget_up_to(&mut self, key: (u64, u32), end: u32, target: TargetId) {
+        let Some(row) = self.rows.row(key) else { return };
+        let Some(place) = self.rows.place(row, target.0) else { return };
+        let holder = self.rows.at(row)[place];
+        if holder.end > end {
+            return;
+        }
+        let mut part = holder.newest;
+        while part != NONE {
+            let Part { begin, end, outer, .. } = self.parts[part as usize];
+            self.queues[target.0 as usize].blocks -= end - begin;
+            self.drop_part(part);
+            part = outer;
+        }
+        self.rows.remove(row, place);
     }
     fn shrink(&mut self, target: u32) {
         let Some(capacity) = self.options.capacity_blocks else { return };
@@ -253,7 +276,7 @@ impl RecentIndex {
         }
     }
     /// Forgets what is due at `now`.
-    fn forget(&mut self, now: SimTime) {
+    pub fn forget(&mut self, now: SimTime) {
         if let Some(sweep) = self.options.sweep
             && now >= self.next_sweep
         {
@@ -277,7 +300,7 @@ mod tests {
     use crate::routing::IndexSource;
     use crate::routing::index::BoundedIndex;
     use crate::time::Span;
-    use crate::workload::{Chain, Run};
+    use crate::workload::Chain;
     use proptest::prelude::*;
 
     fn at(secs: u64) -> SimTime {
