@@ -55,12 +55,11 @@ impl ActiveIndex {
             let end = run.start + run.len;
             let row = self.rows.row_or_new((run.key, 0));
             let (same, furthest) = others(self.rows.at(row), target, end, run.start);
-            match same {
-                Some(place) => self.rows.at_mut(row)[place].count += 1,
-                None => {
-                    self.blocks[target.0 as usize] += u64::from(end.saturating_sub(furthest));
-                    self.rows.push(row, Reach { target: target.0, end, count: 1 });
-                }
+            if let Some(place) = same {
+                self.rows.at_mut(row)[place].count += 1;
+            } else {
+                self.blocks[target.0 as usize] += u64::from(end.saturating_sub(furthest));
+                self.rows.push(row, Reach { target: target.0, end, count: 1 });
             }
         }
     }

@@ -49,15 +49,12 @@ impl PromptIndex {
     }
     fn reach(&mut self, key: u64, end: u32, target: u32) {
         let row = self.rows.row_or_new((key, 0));
-        match self.rows.place(row, target) {
-            Some(place) => {
-                let holder = &mut self.rows.at_mut(row)[place];
-                holder.end = holder.end.max(end);
-            }
-            None => {
-                self.rows.push(row, Holder { target, end });
-                self.entries += 1;
-            }
+        if let Some(place) = self.rows.place(row, target) {
+            let holder = &mut self.rows.at_mut(row)[place];
+            holder.end = holder.end.max(end);
+        } else {
+            self.rows.push(row, Holder { target, end });
+            self.entries += 1;
         }
     }
     /// Writes, for every target, how many of the prompt's leading blocks it holds: one look-up for a run, until

@@ -167,15 +167,12 @@ impl RecentIndex {
             outer = next;
         }
         let part = Part { target, row, begin: key.1, end, at: now, outer, there: LOOSE, anywhere: LOOSE };
-        let id = match self.free.pop() {
-            Some(id) => {
-                self.parts[id as usize] = part;
-                id
-            }
-            None => {
-                self.parts.push(part);
-                (self.parts.len() - 1) as u32
-            }
+        let id = if let Some(id) = self.free.pop() {
+            self.parts[id as usize] = part;
+            id
+        } else {
+            self.parts.push(part);
+            (self.parts.len() - 1) as u32
         };
         let queue = &mut self.queues[target as usize];
         queue.push(&mut self.parts, id, there);

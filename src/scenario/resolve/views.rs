@@ -108,9 +108,7 @@ impl Resolver<'_> {
             on_stale: raw.on_stale.unwrap_or_default(),
         };
         let path = |key| ["policies", name, "views", "load", "poll", key];
-        if !self.not_too_often(&path("every"), poll.every, "polls") {
-            // Said.
-        } else if poll.jitter + poll.delay > poll.every {
+        if self.not_too_often(&path("every"), poll.every, "polls") && poll.jitter + poll.delay > poll.every {
             let key = if poll.jitter > poll.delay { "jitter" } else { "delay" };
             let item = self
                 .error(&path(key), "a reading arrives before the next is made: `jitter` and `delay` are together at most `every`")
