@@ -114,7 +114,13 @@ fn what_is_seen_does_not_depend_on_how_engines_compute() {
     let reports = Views { load: told, ..views.clone() };
     let step = Method { stepping: Stepping::Stepwise, ..Method::default() };
     let blocks = Method { cache: CacheMethod::Blocks, ..step };
-    for views in [views, reports] {
+    let shared = Views {
+        load: store(150, 220),
+        speculative_ttl: Some(Span::from_secs(2)),
+        rtt: RttView::Probe(Probe { every: Span::from_secs(1), ewma: 0.3 }),
+        ..views.clone()
+    };
+    for views in [views, reports, shared] {
         for text in ["epp_precise = {}", "least_load = {}", "gorgo_v1 = { max_running = 2 }"] {
             let mut policy = tiers(Some("waterfall"), spec(text).name(), GatewayPlacement::PerRegion);
             (policy.replica, policy.views, policy.gateways_per_region) = (spec(text), views.clone(), 2);
