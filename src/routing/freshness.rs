@@ -158,6 +158,8 @@ pub struct LoadsSeen {
     coming: VecDeque<(SimTime, ReplicaId, Load, SimTime)>,
     /// Memory used again: by target, its load and whether that is stale.
     known: Vec<(Load, bool)>,
+    /// Replicas of which something new has come since it was told; as many as there are stand for all.
+    fresh: Vec<ReplicaId>,
 }
 
 impl LoadsSeen {
@@ -171,6 +173,7 @@ impl LoadsSeen {
         LoadsSeen {
             means: if ewma < 1.0 { loads.iter().map(mean_of).collect() } else { Vec::new() },
             seen: loads.iter().map(|&load| (load, SimTime::ZERO)).collect(),
+            fresh: loads.ids().collect(),
             ewma,
             stale_after,
             coming: VecDeque::new(),
@@ -194,7 +197,12 @@ impl LoadsSeen {
         {
             self.coming.pop_front();
             let load = self.smoothed(replica, load);
-            changed |= self.seen[replica].0 != load;
+            if self.seen[replica].0 != load {
+                changed = true;
+                if self.fresh.len() < self.seen.len() {
+                    self.fresh.push(replica);
+                }
+            }
             self.seen[replica] = (load, read_at);
         }
         changed
@@ -218,6 +226,20 @@ impl LoadsSeen {
     /// Whether a reading counts by its age.
     pub fn ages(&self) -> bool {
         self.stale_after.is_some()
+    }
+    /// Replicas of which something new has come since it was told; none where all is to be told.
+    pub fn fresh(&self) -> Option<&[ReplicaId]> {
+        (!self.ages() && self.fresh.len() < self.seen.len()).then_some(self.fresh.as_slice())
+    }
+    /// Everybody has been told.
+    pub fn told(&mut self) {
+        self.fresh.clear();
+    }
+    /// Tells a stage what is known of one of its targets, which the replicas `behind` stand for, where no reading ages.
+    pub fn tell_of(&self, stage: &mut Stage, target: TargetId, behind: &[ReplicaId]) {
+        let mut sum = Load::default();
+        behind.iter().for_each(|&replica| sum.add(&self.seen[replica].0));
+        stage.set_load(target, sum);
     }
     /// Tells a stage what is known at `now` of each of its targets: the sum over the replicas `behind` it.
     pub fn tell(&mut self, now: SimTime, stage: &mut Stage, behind: &[Vec<ReplicaId>]) {
@@ -296,6 +318,23 @@ mod tests {
         assert_eq!((seen.seen[ONE], seen.next()), ((load(0), at(0)), Some(at(12))));
         assert!(seen.receive(at(12)));
         assert_eq!((seen.seen[ONE], seen.next()), ((load(7), at(10)), None));
+    }
+
+    #[test]
+    fn only_what_is_new_is_told_again() {
+        let mut seen = LoadsSeen::new(&LoadView::Poll(poll()), vec![load(0); 3].into());
+        assert_eq!(seen.fresh(), None, "all is new at first");
+        seen.told();
+        seen.send(at(1), ReplicaId(2), load(4), at(1));
+        seen.send(at(1), ONE, load(0), at(1));
+        seen.receive(at(1));
+        assert_eq!(seen.fresh(), Some(&[ReplicaId(2)][..]));
+        // As many changes as replicas: it is no less to tell of all.
+        for running in 5..7 {
+            seen.send(at(2), ReplicaId(2), load(running), at(2));
+        }
+        seen.receive(at(2));
+        assert_eq!(seen.fresh(), None);
     }
 
     #[test]

@@ -30,6 +30,8 @@ pub(super) struct Loads {
     /// By stage: the replicas behind each of its targets; empty for a stage that reads no loads.
     global: Vec<Vec<ReplicaId>>,
     stages: Vec<Vec<Vec<ReplicaId>>>,
+    /// By replica: the stages and targets that stand for it; no stage is the first tier.
+    places: IdVec<ReplicaId, Vec<(Option<usize>, TargetId)>>,
     /// Something has arrived that its stages have not been told.
     news: bool,
     /// Reports sent to it, for their draws.
@@ -52,10 +54,20 @@ impl Loads {
             let count = if reads(stage) { stage.targets().len() } else { 0 };
             (0..count).map(|target| behind(sites, stage, target)).collect()
         };
+        let global: Vec<Vec<ReplicaId>> = global.map_or_else(Vec::new, behind);
+        let stages: Vec<Vec<Vec<ReplicaId>>> = stages.iter().map(behind).collect();
+        let mut places: IdVec<ReplicaId, Vec<_>> = sites.iter().map(|_| Vec::new()).collect();
+        let tiers = stages.iter().enumerate().map(|(index, stage)| (Some(index), stage));
+        for (tier, stage) in tiers.chain([(None, &global)]) {
+            for (target, replicas) in (0..).map(TargetId).zip(stage) {
+                replicas.iter().for_each(|&replica| places[replica].push((tier, target)));
+            }
+        }
         Some(Loads {
             seen: LoadsSeen::new(view, sites.iter().map(|site| site.replica.load()).collect()),
-            global: global.map_or_else(Vec::new, behind),
-            stages: stages.iter().map(behind).collect(),
+            global,
+            stages,
+            places,
             news: true,
             reports: 0,
         })
@@ -82,6 +94,19 @@ impl Gateway {
             return;
         }
         loads.news = false;
+        if let Some(fresh) = loads.seen.fresh() {
+            for &(tier, target) in fresh.iter().flat_map(|&replica| &loads.places[replica]) {
+                let at = target.0 as usize;
+                let (stage, behind) = match tier {
+                    Some(index) => (Some(&mut self.stages[index]), &loads.stages[index][at]),
+                    None => (self.global.as_mut(), &loads.global[at]),
+                };
+                stage.into_iter().for_each(|stage| loads.seen.tell_of(stage, target, behind));
+            }
+            loads.seen.told();
+            return;
+        }
+        loads.seen.told();
         let stages = self.stages.iter_mut().zip(&loads.stages);
         for (stage, behind) in stages.chain(self.global.iter_mut().zip([&loads.global])) {
             loads.seen.tell(now, stage, behind);

@@ -16,7 +16,7 @@ pub trait Spread: Copy {
 #[derive(Clone, Debug)]
 pub struct Rows<T> {
     numbers: FxHashMap<(u64, u32), u32>,
-    rows: Vec<Row<T>>,
+    table: Vec<Row<T>>,
     free: Vec<u32>,
 }
 
@@ -28,7 +28,7 @@ struct Row<T> {
 
 impl<T> Default for Rows<T> {
     fn default() -> Self {
-        Rows { numbers: FxHashMap::default(), rows: Vec::new(), free: Vec::new() }
+        Rows { numbers: FxHashMap::default(), table: Vec::new(), free: Vec::new() }
     }
 }
 
@@ -50,22 +50,22 @@ impl<T: Spread> Rows<T> {
     pub fn row_or_new(&mut self, key: (u64, u32)) -> u32 {
         *self.numbers.entry(key).or_insert_with(|| {
             if let Some(row) = self.free.pop() {
-                self.rows[row as usize].key = key;
+                self.table[row as usize].key = key;
                 return row;
             }
-            self.rows.push(Row { key, entries: Vec::with_capacity(1) });
-            (self.rows.len() - 1) as u32
+            self.table.push(Row { key, entries: Vec::with_capacity(1) });
+            (self.table.len() - 1) as u32
         })
     }
     /// The entries of a row, in no order that means anything.
     #[inline]
     pub fn at(&self, row: u32) -> &[T] {
-        &self.rows[row as usize].entries
+        &self.table[row as usize].entries
     }
     /// The entries of a row.
     #[inline]
     pub fn at_mut(&mut self, row: u32) -> &mut [T] {
-        &mut self.rows[row as usize].entries
+        &mut self.table[row as usize].entries
     }
     /// Where in its row the first entry of `target` stands.
     #[inline]
@@ -75,12 +75,12 @@ impl<T: Spread> Rows<T> {
     /// The entries of a row, to be added to and taken from; then [`Rows::settle`].
     #[inline]
     pub fn entries(&mut self, row: u32) -> &mut Vec<T> {
-        &mut self.rows[row as usize].entries
+        &mut self.table[row as usize].entries
     }
     /// Forgets a row that has been left without entries.
     #[inline]
     pub fn settle(&mut self, row: u32) {
-        let Row { key, entries } = &self.rows[row as usize];
+        let Row { key, entries } = &self.table[row as usize];
         if entries.is_empty() {
             self.numbers.remove(key);
             self.free.push(row);
@@ -88,13 +88,13 @@ impl<T: Spread> Rows<T> {
     }
     /// Adds an entry and says where it stands.
     pub fn push(&mut self, row: u32, entry: T) -> usize {
-        let entries = &mut self.rows[row as usize].entries;
+        let entries = &mut self.table[row as usize].entries;
         entries.push(entry);
         entries.len() - 1
     }
     /// Takes an entry out; the last one takes its place. A row without entries is forgotten.
     pub fn remove(&mut self, row: u32, place: usize) {
-        self.rows[row as usize].entries.swap_remove(place);
+        self.table[row as usize].entries.swap_remove(place);
         self.settle(row);
     }
 }
