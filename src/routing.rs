@@ -29,7 +29,7 @@ pub mod tally;
 pub mod view;
 
 pub use eligible::Eligible;
-pub use freshness::{CacheView, Feed, LoadView, LoadsSeen, OnStale, Poll, Views};
+pub use freshness::{CacheView, Feed, LoadView, LoadsSeen, OnStale, Poll, Probe, RttView, Store, Views};
 pub use index::{IndexOptions, PrefixIndex};
 pub use params::{ParamInfo, ParamProblem};
 pub use policy::{Decision, IndexSource, Needs, Policy, Refusal};
@@ -37,4 +37,4 @@ pub use registry::{PolicyEntry, REGISTRY, Tier};
 pub use spec::{BuildContext, PolicySpec};
 pub use stage::{EligibleId, Stage, Ticket};
 pub use tally::Tally;
-pub use view::{FleetView, Own, PromptBlocks, RequestView, Target, TargetId};
+pub use view::{Columns, FleetView, Own, PromptBlocks, RequestView, Target, TargetId};

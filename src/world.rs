@@ -11,7 +11,9 @@ mod outage;
 mod outcome;
 pub mod params;
 mod retry;
+mod rtt;
 mod slots;
+mod store;
 mod views;
 
 pub use event::Event;
@@ -50,8 +52,8 @@ struct Site {
     timing: Option<Arc<dyn StepTime>>,
     past: Work,
     past_cache: u64,
-    /// The blocks in its cache, where stages follow it and it may be lost.
-    present: Option<BTreeSet<u64>>,
+    /// The blocks in its cache, by run and number, where stages follow it and it may be lost.
+    present: Option<BTreeSet<(u64, u32)>>,
     ingress: IngressParams,
     /// Which wake is valid: an earlier one is ignored.
     wake: u32,
@@ -81,6 +83,8 @@ pub struct World<'p, O> {
     gateways: IdVec<GatewayId, Gateway>,
     /// The gateway of each origin's requests of each data class, by `origin × classes + class`.
     entry: Vec<Option<GatewayId>>,
+    /// Loads that gateways share, where they read those.
+    store: Option<store::Shared>,
     inflows: IdVec<SourceId, Inflow>,
     slots: Slots,
     /// What is delivered next, in memory used again.
@@ -205,6 +209,7 @@ impl<'p, O: Observer> World<'p, O> {
         };
         Ok(World {
             inflows: params.workloads.iter().map(inflow).collect(),
+            store: store::Shared::new(&policy.views.load, &sites, params.regions.len()),
             params,
             policy,
             key,
@@ -268,6 +273,7 @@ impl<'p, O: Observer> World<'p, O> {
             self.announce(source, SimTime::ZERO, schedule);
         }
         self.start_polls(schedule);
+        self.start_store(schedule);
         self.schedule_incidents(schedule);
         if self.params.sample_every > Span::ZERO {
             self.background += 1;

@@ -7,7 +7,7 @@ use serde_json::Value;
 use std::fmt::Write as _;
 
 /// Heading and definition of each table, in reading order.
-const TABLES: [(&str, &str); 41] = [
+const TABLES: [(&str, &str); 45] = [
     ("The file", ""),
     ("`[slo.CLASS]`", "Slo"),
     ("`[models.NAME]`", "Model"),
@@ -47,8 +47,12 @@ const TABLES: [(&str, &str); 41] = [
     ("`views = { … }` of a policy", "Views"),
     ("`views.load`", "LoadView"),
     ("`views.load.poll`", "Poll"),
+    ("`views.load.event`", "Feed"),
+    ("`views.load.store`", "Store"),
     ("`views.cache`", "CacheView"),
-    ("`views.load.event` and `views.cache.event`", "Feed"),
+    ("`views.cache.event`", "CacheFeed"),
+    ("`views.rtt`", "RttView"),
+    ("`views.rtt.probe`", "Probe"),
 ];
 
 /// The tables as Markdown.

@@ -40,6 +40,7 @@ impl<O: Observer> World<'_, O> {
     fn bring_up_to_date(&mut self, now: SimTime, slot: u32) {
         let gateway = &mut self.gateways[self.slots.get(slot).gateway];
         gateway.tell_loads(now);
+        gateway.measure_rtts(now, &self.network);
         let follows = gateway.reads_caches;
         if !follows && !gateway.reads_loads {
             return;

@@ -4,7 +4,7 @@
 
 use super::slots::Awaited;
 use crate::engine::{self, Rank};
-use crate::id::{GatewayId, ReplicaId, RequestId, SourceId};
+use crate::id::{GatewayId, RegionId, ReplicaId, RequestId, SourceId};
 use crate::rng::mix2;
 
 /// A fact or a deadline.
@@ -110,6 +110,20 @@ pub enum Event {
         /// Which of its readings this is, from 1.
         number: u32,
     },
+    /// A region writes its replicas' loads to the store that gateways share.
+    Write {
+        /// The region.
+        region: RegionId,
+        /// Which of its writes this is, from 1.
+        number: u32,
+    },
+    /// A gateway's question reaches that store.
+    Read {
+        /// The gateway.
+        gateway: GatewayId,
+        /// Which of its readings this is, from 1.
+        number: u32,
+    },
     /// Loads are sampled.
     Sample {
         /// Which sample this is.
@@ -143,8 +157,10 @@ impl engine::Event for Event {
             Event::Decide { id, .. } => rank(11, id.0, 0),
             Event::Deliver { id, .. } => rank(12, id.0, 0),
             Event::Poll { gateway, number } => rank(13, gateway.0, number),
-            Event::Sample { number } => rank(14, 0, number),
-            Event::Wake { replica, wake } => rank(15, replica.0, wake),
+            Event::Write { region, number } => rank(14, region.0, number),
+            Event::Read { gateway, number } => rank(15, gateway.0, number),
+            Event::Sample { number } => rank(16, 0, number),
+            Event::Wake { replica, wake } => rank(17, replica.0, wake),
         }
     }
     fn word(&self) -> u64 {

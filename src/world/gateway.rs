@@ -28,6 +28,8 @@ pub(super) struct Gateway {
     pub(super) reads_loads: bool,
     /// The loads that have reached it, where a stage reads those.
     pub(super) loads: Option<super::views::Loads>,
+    /// The round-trip times it has measured, where it does.
+    pub(super) rtts: Option<super::rtt::Rtts>,
     /// The root of its own randomness.
     pub(super) key: Key,
     /// Whether a stage's index follows the replicas' caches.
@@ -201,13 +203,17 @@ fn gateway(
     } else {
         vec![Stage::new(&policy.replica, sites.enumerate().map(target).collect(), key.named("replica"))]
     };
-    global.iter_mut().chain(&mut stages).for_each(|stage| stage.set_release(policy.views.own));
+    global.iter_mut().chain(&mut stages).for_each(|stage| {
+        stage.set_release(policy.views.own);
+        policy.views.speculative_ttl.into_iter().for_each(|ttl| stage.set_speculation(ttl));
+    });
     let loads = super::views::Loads::new(&policy.views.load, sites, global.as_ref(), &stages);
     let needs = || stages.iter().chain(&global).map(Stage::needs);
     let mut gateway = Gateway {
         indexes: needs().any(|needs| needs.index.is_some() || needs.active),
         reads_loads: loads.is_none() && needs().any(|needs| needs.load),
         loads,
+        rtts: super::rtt::Rtts::new(&policy.views.rtt, params.regions.len()),
         key,
         reads_caches: needs().any(|needs| needs.source() == Some(IndexSource::Oracle)),
         region,

@@ -49,6 +49,8 @@ impl<O: Observer> Model for World<'_, O> {
             Event::Decide { slot, .. } => self.decide(now, slot, schedule),
             Event::Deliver { slot, .. } => self.deliver(now, slot, schedule),
             Event::Poll { gateway, number } => self.poll(now, gateway, number, schedule),
+            Event::Write { region, number } => self.write(now, region, number, schedule),
+            Event::Read { gateway, number } => self.read(now, gateway, number, schedule),
             Event::Sample { number } => self.take_samples(now, number, schedule),
             Event::Wake { replica, .. } => self.wake(now, replica, schedule),
         }
@@ -63,6 +65,8 @@ impl<O: Observer> World<'_, O> {
         match *event {
             Event::Sample { .. }
             | Event::Poll { .. }
+            | Event::Write { .. }
+            | Event::Read { .. }
             | Event::Heard { .. }
             | Event::Due { .. }
             | Event::Incident { .. }

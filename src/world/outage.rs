@@ -14,6 +14,7 @@ use crate::observe::{Observer, Outcome, Work};
 use crate::replica::{JobId, Replica, Tokens};
 use crate::routing::TargetId;
 use crate::time::SimTime;
+use crate::workload::Run;
 
 /// The health of all replicas.
 #[derive(Debug)]
@@ -215,11 +216,12 @@ impl<O: Observer> World<'_, O> {
         site.wake = site.wake.wrapping_add(1);
         if let Some(present) = &mut site.present {
             site.replica.cache_log().expect("it had one").subscribe();
-            for id in std::mem::take(present) {
+            for (key, start) in std::mem::take(present) {
+                let block = Run { key, start, len: 1 };
                 for follower in &mut site.followers {
                     if let Some(feed) = follower.feed {
                         // News as late as any other; what is on its way comes first.
-                        follower.coming.push_back((now + feed.delay, id, false));
+                        follower.coming.push_back((now + feed.delay, block, false));
                         continue;
                     }
                     let gateway = &mut self.gateways[follower.gateway];
@@ -227,7 +229,9 @@ impl<O: Observer> World<'_, O> {
                         Some(index) => Some(&mut gateway.stages[index]),
                         None => gateway.global.as_mut(),
                     };
-                    stage.expect("a follower of the first tier has one").cache_removed(follower.target, id);
+                    stage
+                        .expect("a follower of the first tier has one")
+                        .cache_removed(follower.target, block);
                 }
             }
         }

@@ -137,7 +137,7 @@ impl Resolver<'_> {
             None => GatewayPlacement::PerRegion,
         };
         let specs: Vec<&PolicySpec> = raw.global.iter().chain([&spec]).collect();
-        let views = self.views(name, raw.views, &specs);
+        let views = self.views(name, raw.views, &specs, regions);
         Some(PolicyParams {
             name: name.to_owned(),
             gateways,
