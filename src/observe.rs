@@ -30,11 +30,17 @@ pub enum Outcome {
     /// Still under way when the simulation ended.
     #[default]
     InFlight,
+    /// Its gateway was saturated and had no place in its line.
+    Rejected,
+    /// Its client held it back, because others had been refused.
+    Throttled,
+    /// It waited too long in its gateway's line.
+    QueueTimeout,
 }
 
 impl Outcome {
     /// All outcomes, in the order of reports.
-    pub const ALL: [Outcome; 8] = [
+    pub const ALL: [Outcome; 11] = [
         Outcome::Completed,
         Outcome::TooLarge,
         Outcome::QueueFull,
@@ -43,6 +49,9 @@ impl Outcome {
         Outcome::TimedOut,
         Outcome::Failed,
         Outcome::InFlight,
+        Outcome::Rejected,
+        Outcome::Throttled,
+        Outcome::QueueTimeout,
     ];
     /// The name in files and reports.
     pub const fn name(self) -> &'static str {
@@ -55,6 +64,9 @@ impl Outcome {
             Outcome::TimedOut => "timed_out",
             Outcome::Failed => "failed",
             Outcome::InFlight => "in_flight",
+            Outcome::Rejected => "rejected",
+            Outcome::Throttled => "throttled",
+            Outcome::QueueTimeout => "queue_timeout",
         }
     }
 }

@@ -134,6 +134,7 @@ fn build(recipe: &Recipe) -> (WorldParams, PolicyParams) {
             burst,
             most_added_rtt: added.map(Span::from_ms),
         }),
+        dns: None,
     };
     let (replica, global, central) = &recipe.policy;
     let name = |index: &Index| REGISTRY[index.index(REGISTRY.len())].name;

@@ -7,7 +7,7 @@ use serde_json::Value;
 use std::fmt::Write as _;
 
 /// Heading and definition of each table, in reading order.
-const TABLES: [(&str, &str); 41] = [
+const TABLES: [(&str, &str); 48] = [
     ("The file", ""),
     ("`[slo.CLASS]`", "Slo"),
     ("`[models.NAME]`", "Model"),
@@ -30,6 +30,13 @@ const TABLES: [(&str, &str); 41] = [
     ("`[health]`", "Health"),
     ("`[retry]`", "Retry"),
     ("`[spill]`", "Spill"),
+    ("`[dns]`", "Dns"),
+    ("`[admission]`, and `admission = { … }` in a policy", "Admission"),
+    ("`saturation` of admission", "Saturation"),
+    ("`gate` of admission", "Gate"),
+    ("`shed` of admission", "Shed"),
+    ("`queue` of admission", "QueueBounds"),
+    ("`throttle` of admission", "Throttle"),
     ("`[network]`", "Network"),
     ("`jitter = { … }`", "Spikes"),
     ("`[workloads.NAME]`", "Workload"),

@@ -1,6 +1,7 @@
 //! From what is written to what it means. Knows names, catalogues and defaults; gathers every mistake instead of
 //! stopping at the first. Where something is broken, a stand-in keeps the ids in step and the plan is thrown away.
 
+mod admission;
 mod client_pool;
 mod demand;
 mod geography;

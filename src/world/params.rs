@@ -1,6 +1,6 @@
 //! What a world is built from: ids, nanoseconds and tokens, every default explicit.
 
-use crate::fleet::OperationsParams;
+use crate::fleet::{AdmissionParams, OperationsParams};
 use crate::id::{ClassId, DataClassId, IdVec, OriginId, PoolId, RegionId, SourceId};
 use crate::network::{Connection, LastMileParams, NetworkParams, RegionSet};
 use crate::replica::ServerParams;
@@ -173,6 +173,9 @@ pub struct PolicyParams {
     /// What its gateways see, and how late.
     #[serde(skip_serializing_if = "Views::is_default")]
     pub views: Views,
+    /// Whom its gateways let in, and how clients hold back; `None` lets everybody in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub admission: Option<AdmissionParams>,
 }
 
 /// Left out where it says nothing, so that plans without it are written as ever.
