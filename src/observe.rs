@@ -3,7 +3,8 @@
 //! change what happens.
 
 use crate::id::{
-    ClassId, DataClassId, GatewayId, OriginId, PoolId, RegionId, ReplicaId, RequestId, SourceId, TenantId,
+    ClassId, DataClassId, GatewayId, OriginId, PoolId, RegionId, RegionSet, ReplicaId, RequestId, SourceId,
+    TenantId,
 };
 use crate::time::{SimTime, Span};
 use serde::{Deserialize, Serialize};
@@ -312,6 +313,13 @@ pub enum Observation<'a> {
         tenant: TenantId,
         /// Its prompt.
         prompt_tokens: u32,
+    },
+    /// The request that has just arrived brought a rule of its own.
+    Restricted {
+        /// Which request.
+        id: RequestId,
+        /// Regions whose replicas may serve it, within what its data class allows.
+        allowed: RegionSet,
     },
     /// A gateway chose a replica and the request was sent to it.
     Sent {

@@ -66,9 +66,9 @@ fn exponential() -> Dist {
 fn a_gate_of_one_and_a_line_of_four_lose_as_mm1_5() {
     // One at the replica, four in the gateway's line: M/M/1/5. At ρ 0.8: (1 − ρ) ρ⁵ / (1 − ρ⁶) = 0.2 · 0.32768 / 0.737856 =
     // 0.088820.
-    let world = single(0.8, 30_000, exponential());
+    let world = single(0.8, 15_000, exponential());
     let line = QueueParams { capacity: Some(4), ..QueueParams::default() };
-    agrees(0.088_820, 0.09, "M/M/1/5", |seed| {
+    agrees(0.088_820, 0.13, "M/M/1/5", |seed| {
         share(&run(&world, &gated(1, Some(line)), seed).1.rows, Outcome::Rejected)
     });
     // Nothing waits at the replica: the wait is the gateway's.
@@ -80,9 +80,9 @@ fn a_gate_of_one_and_a_line_of_four_lose_as_mm1_5() {
 #[test]
 fn a_gate_without_a_line_loses_as_erlang_b() {
     // Four at once and no line: M/M/4/4 at 3.2 Erlang loses 0.228145.
-    let mut world = single(3.2, 30_000, exponential());
+    let mut world = single(3.2, 15_000, exponential());
     world.pools[PoolId(0)].server = ServerParams::Fifo(queue(4, None));
-    agrees(0.228_145, 0.05, "Erlang B", |seed| {
+    agrees(0.228_145, 0.07, "Erlang B", |seed| {
         share(&run(&world, &gated(4, None), seed).1.rows, Outcome::Rejected)
     });
     // The same by what the replica tells: none waits, so the gate is never closed, and nobody is lost.
@@ -97,10 +97,10 @@ fn who_has_waited_too_long_leaves_the_line_as_often_as_barrer_says() {
     // M/M/1 with a deterministic longest wait τ (D. Y. Barrer, Operations Research 5, 1957): the share that gives up is
     // (1 − ρ) ρ e / (1 − ρ² e), e = exp(−μ (1 − ρ) τ). At ρ 0.9, τ = 3 services: e = 0.740818; 0.1 · 0.9 · 0.740818 /
     // (1 − 0.81 · 0.740818) = 0.0666736 / 0.399937 = 0.166710.
-    let world = single(0.9, 30_000, exponential());
+    let world = single(0.9, 15_000, exponential());
     let timeout = Span::from_secs(3);
     let line = QueueParams { timeout: Some(timeout), ..QueueParams::default() };
-    agrees(0.166_710, 0.06, "M/M/1+D", |seed| {
+    agrees(0.166_710, 0.09, "M/M/1+D", |seed| {
         share(&run(&world, &gated(1, Some(line)), seed).1.rows, Outcome::QueueTimeout)
     });
     for row in run(&world, &gated(1, Some(line)), 1).1.rows {

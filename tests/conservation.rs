@@ -54,6 +54,7 @@ impl Observer for Diary {
             Observation::Arrived { id, origin, class, tenant, prompt_tokens } => {
                 self.arrived.push((now, id.0, origin, class, tenant.0, prompt_tokens));
             }
+            Observation::Restricted { .. } => {}
             Observation::Sent { id, gateway, replica, region } => {
                 self.sent.entry(id.0).or_default().push((gateway.0, replica, region));
             }
@@ -102,12 +103,13 @@ struct Admit {
 
 fn admit() -> impl Strategy<Value = Admit> {
     use proptest::option::of;
-    let queue = (of(0u32..20), of(1u64..3_000), 0u32..3);
+    use proptest::option::weighted;
+    let queue = (of(0u32..20), of(1u64..1_000), 0u32..3);
     (
         (any::<bool>(), 1u32..6, any::<bool>()),
-        of((0.1f64..2.0, 0u8..2)),
+        weighted(0.8, (0.1f64..2.0, 0u8..2)),
         of(0.0f64..5.0),
-        of(queue),
+        weighted(0.8, queue),
         of((1.0f64..3.0, any::<bool>())),
     )
         .prop_map(|(signal, gate, shed, queue, throttle)| Admit { signal, gate, shed, queue, throttle })

@@ -349,7 +349,7 @@ impl Observer for Conservation {
             }
             Observation::Sent { id, region, .. } => self.sent(*id, *region),
             Observation::Ended(row) => self.ended(row),
-            Observation::Sampled(_) | Observation::Stepped { .. } => {}
+            Observation::Restricted { .. } | Observation::Sampled(_) | Observation::Stepped { .. } => {}
         }
     }
 }

@@ -454,8 +454,21 @@ pub struct RawNetwork {
     pub rtt: Named<Duration>,
     /// A CSV file of round trips with the columns from, to and rtt_ms; relative to the scenario.
     pub rtt_csv: Option<String>,
+    /// What lies between regions, by the keys of `rtt`: data that may not pass there is not sent that way, nor into such a gateway. Default: nothing but the two regions themselves.
+    pub paths: Named<RawPath>,
     /// Where your own round trips come from, and which statistic they are; shown in reports.
     pub rtt_source: Option<String>,
+}
+
+/// What lies between two regions.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(rename = "Path")]
+pub struct RawPath {
+    /// Legal areas that it passes through, such as `["us"]`: a data class must allow each of them in `transit_via`, itself or an area around it. Default: none.
+    pub through: Vec<String>,
+    /// Legal areas whose law binds its operator: closed to classes that are `not_under` one of them. Default: none.
+    pub under: Vec<String>,
 }
 
 /// How round trips vary.

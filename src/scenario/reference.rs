@@ -7,7 +7,7 @@ use serde_json::Value;
 use std::fmt::Write as _;
 
 /// Heading and definition of each table, in reading order.
-const TABLES: [(&str, &str); 48] = [
+const TABLES: [(&str, &str); 49] = [
     ("The file", ""),
     ("`[slo.CLASS]`", "Slo"),
     ("`[models.NAME]`", "Model"),
@@ -39,6 +39,7 @@ const TABLES: [(&str, &str); 48] = [
     ("`throttle` of admission", "Throttle"),
     ("`[network]`", "Network"),
     ("`jitter = { … }`", "Spikes"),
+    ("`paths.\"A->B\" = { … }`", "Path"),
     ("`[workloads.NAME]`", "Workload"),
     ("`[workloads.NAME.trace]`", "Trace"),
     ("`window = { … }` of a trace", "Window"),

@@ -6,6 +6,7 @@ mod client_pool;
 mod demand;
 mod geography;
 mod operations;
+mod paths;
 mod policies;
 mod pools;
 mod regions;

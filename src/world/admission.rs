@@ -121,7 +121,10 @@ impl<O: Observer> World<'_, O> {
     pub(super) fn dispatch(&mut self, now: SimTime, slot: u32, schedule: &mut Schedule<Event>) {
         let state = self.slots.get(slot);
         let (gateway, class) = (state.gateway, state.row.data_class);
-        let waits = !self.gateways[gateway].held[class].is_empty();
+        // Whom the gate does not stop does not wait behind those it has stopped.
+        let gate = self.policy.admission.as_ref().and_then(|admission| admission.gate);
+        let passes = gate.is_some_and(|gate| state.request.priority < gate.from_priority);
+        let waits = !passes && !self.gateways[gateway].held[class].is_empty();
         let open = match self.answer(now, slot) {
             Answer::Open => true,
             Answer::Closed => false,

@@ -79,7 +79,7 @@ fn allowed(rule: &ResidencyParams, gateway: RegionId, indexes: bool) -> RegionSe
         return RegionSet::NONE;
     }
     if rule.transit_via.contains(gateway) {
-        return rule.serve_in();
+        return rule.serve_in().and(rule.open_from(gateway));
     }
     // What may not pass through here may still be served here.
     std::iter::once(gateway).collect::<RegionSet>().and(rule.serve_in())
@@ -271,7 +271,10 @@ pub(super) fn doors(
     let first_of_region = |id: GatewayId| id.0.is_multiple_of(policy.gateways_per_region);
     for (origin, origin_params) in params.origins.enumerate() {
         for (class, rule) in params.data_classes.enumerate() {
-            let may = |gateway: &Gateway| rule.read_in(gateway.indexes).contains(gateway.region);
+            let open = rule.open_from(origin_params.near);
+            let may = |gateway: &Gateway| {
+                rule.read_in(gateway.indexes).contains(gateway.region) && open.contains(gateway.region)
+            };
             let any = rule.preferred && !gateways.iter().any(may);
             let mut doors: Vec<_> = (gateways.enumerate())
                 .filter(|(id, gateway)| first_of_region(*id) && (any || may(gateway)))

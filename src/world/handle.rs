@@ -121,6 +121,9 @@ impl<O: Observer> World<'_, O> {
         let (id, class, tenant, prompt_tokens) = (row.id, row.class, row.tenant, row.prompt_tokens);
         self.observer
             .observe(now, &Observation::Arrived { id, origin: request.origin, class, tenant, prompt_tokens });
+        if let Some(allowed) = request.allowed {
+            self.observer.observe(now, &Observation::Restricted { id, allowed });
+        }
 
         let key = self.key.branch(REQUEST).at(request.key);
         let access = last_mile(&origin.last_mile, key.branch(LAST_MILE));

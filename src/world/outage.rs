@@ -130,6 +130,8 @@ impl<O: Observer> World<'_, O> {
         if incident.effect == Effect::Drain {
             self.refresh(now, schedule);
         }
+        // What was lost waits no more.
+        self.loads_changed(now, schedule);
     }
 
     fn go_down(&mut self, now: SimTime, replica: ReplicaId, over: bool, schedule: &mut Schedule<Event>) {

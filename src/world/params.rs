@@ -99,6 +99,9 @@ pub struct ResidencyParams {
     /// processed data.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub index_in: Option<RegionSet>,
+    /// By region, where that closes any: regions that it may not be sent on to from there, because of what lies between.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub closed: Vec<(RegionId, RegionSet)>,
     /// The rule holds while it can; what goes outside is counted.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub preferred: bool,
@@ -116,6 +119,7 @@ impl ResidencyParams {
             cache_in: None,
             store_in: None,
             index_in: None,
+            closed: Vec::new(),
             preferred: false,
         }
     }
@@ -123,6 +127,11 @@ impl ResidencyParams {
     pub fn serve_in(&self) -> RegionSet {
         let set = |set: Option<RegionSet>| set.unwrap_or(self.process_in);
         self.process_in.and(set(self.cache_in)).and(set(self.store_in))
+    }
+    /// Regions that it may be sent on to from `region`, as far as what lies between is concerned.
+    pub fn open_from(&self, region: RegionId) -> RegionSet {
+        let closed = self.closed.iter().filter(|(from, _)| *from == region);
+        closed.fold(RegionSet::ALL, |open, (_, closed)| open.without(*closed))
     }
     /// Regions whose gateways may read it; with `indexes`, of gateways that keep an index of prompts.
     pub fn read_in(&self, indexes: bool) -> RegionSet {
