@@ -220,6 +220,15 @@ pub(super) fn resolve(
         this.workloads(&names, &with_pools, &origins, &classes, &data_classes, block_tokens);
     let policies = this.policies(&names, &origins, &data_classes, &workloads);
     let operations = this.operations(&names, &pools);
+    if !this.errors() {
+        let fleet = paths::Fleet {
+            regions: &names,
+            with_pools: &with_pools,
+            rtt: &network.rtt,
+            data_classes: &data_classes,
+        };
+        this.check_served(&fleet, &origins, &workloads, &policies);
+    }
     let warmup = raw.warmup.unwrap_or_default().0;
     let horizon = this.horizon(warmup);
     if raw.horizon.is_none()

@@ -133,6 +133,7 @@ impl<O: Observer> World<'_, O> {
         if open && !waits && self.try_dispatch(now, slot, schedule) {
             return;
         }
+        self.slots.get_mut(slot).gated = !open;
         self.join_line(now, slot, schedule);
         if waits {
             self.retry_held(now, gateway, schedule);
@@ -197,9 +198,14 @@ impl<O: Observer> World<'_, O> {
         if !oracle || admission.gate.is_none() || admission.queue.is_none() || !admission.reads_loads() {
             return;
         }
-        let ids: Vec<GatewayId> = self.gateways.ids().collect();
-        for id in ids {
-            if self.gateways[id].waiting() > 0 {
+        for id in self.gateways.ids() {
+            // Only those that the gate has stopped, and only when it opens: how often a replica is looked at depends on how
+            // engines compute, and whom a policy holds may go by the time.
+            let opens = self.params.data_classes.ids().any(|class| {
+                let head = self.gateways[id].held[class].front().map(|&(_, slot)| slot);
+                head.is_some_and(|slot| self.slots.get(slot).gated && self.gate_opens(now, slot))
+            });
+            if opens {
                 self.retry_held(now, id, schedule);
             }
         }

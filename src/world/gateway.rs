@@ -73,23 +73,11 @@ pub(super) struct Reach {
     pub(super) stages: Vec<Option<EligibleId>>,
 }
 
-/// Regions to which a gateway in region `gateway` may send requests under this rule.
-fn allowed(rule: &ResidencyParams, gateway: RegionId, indexes: bool) -> RegionSet {
-    if !rule.read_in(indexes).contains(gateway) {
-        return RegionSet::NONE;
-    }
-    if rule.transit_via.contains(gateway) {
-        return rule.serve_in().and(rule.open_from(gateway));
-    }
-    // What may not pass through here may still be served here.
-    std::iter::once(gateway).collect::<RegionSet>().and(rule.serve_in())
-}
-
 impl Gateway {
     /// Regions to which it may send requests under this rule, out of `own`; `up` has somebody to serve them. A rule that
     /// is only preferred gives way where it leaves nobody.
     pub(super) fn allowed(&self, rule: &ResidencyParams, own: RegionSet, up: RegionSet) -> RegionSet {
-        let inside = allowed(rule, self.region, self.indexes).and(own);
+        let inside = rule.sent_from(self.region, self.indexes).and(own);
         if rule.preferred && inside.and(up).is_empty() { own } else { inside }
     }
     /// It is `now` for all stages: their indexes forget by it.

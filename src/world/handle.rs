@@ -374,7 +374,9 @@ impl<O: Observer> World<'_, O> {
                 return;
             };
             asked = Some(number);
-            if self.gate_opens(now, slot) && self.try_dispatch(now, slot, schedule) {
+            let open = self.gate_opens(now, slot);
+            self.slots.get_mut(slot).gated = !open;
+            if open && self.try_dispatch(now, slot, schedule) {
                 self.gateways[gateway].held[class].pop_front();
             }
         }

@@ -133,6 +133,17 @@ impl ResidencyParams {
         let closed = self.closed.iter().filter(|(from, _)| *from == region);
         closed.fold(RegionSet::ALL, |open, (_, closed)| open.without(*closed))
     }
+    /// Regions to which a gateway in region `gateway` may send it; with `indexes`, one that keeps an index of prompts.
+    pub fn sent_from(&self, gateway: RegionId, indexes: bool) -> RegionSet {
+        if !self.read_in(indexes).contains(gateway) {
+            return RegionSet::NONE;
+        }
+        if self.transit_via.contains(gateway) {
+            return self.serve_in().and(self.open_from(gateway));
+        }
+        // What may not pass through here may still be served here.
+        std::iter::once(gateway).collect::<RegionSet>().and(self.serve_in())
+    }
     /// Regions whose gateways may read it; with `indexes`, of gateways that keep an index of prompts.
     pub fn read_in(&self, indexes: bool) -> RegionSet {
         let index_in = self.index_in.unwrap_or(self.process_in);

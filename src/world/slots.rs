@@ -83,8 +83,9 @@ pub(super) struct State {
     pub(super) client_out: Span,
     /// Where it is.
     pub(super) place: Place,
-    /// As which it was last held.
+    /// As which it was last held, and whether it was the gate that stopped it when it was last asked for.
     pub(super) held_as: u64,
+    pub(super) gated: bool,
     /// When its client left, if it did, and how that is counted.
     pub(super) left_at: Option<SimTime>,
     pub(super) left_as: Outcome,

@@ -1,11 +1,14 @@
 //! What lies between regions: paths that a data class may not take. Knows areas, and from the catalogue which of them lies
-//! within another; must not know round trips.
+//! within another; must not know how a run goes.
 
 use super::Resolver;
 use crate::catalog;
-use crate::id::{Id, RegionId, RegionSet};
+use crate::id::{DataClassId, Id, IdVec, OriginId, RegionId, RegionSet, SourceId};
 use crate::scenario::nearest::suggest;
 use crate::scenario::raw::RawResidency;
+use crate::time::Span;
+use crate::workload::WorkloadParams;
+use crate::world::{GatewayPlacement, OriginParams, PolicyParams, ResidencyParams, keeps_index};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Whether area `tag` is one of `allowed` or lies within one: all regions of the catalogue in the one are in the other.
@@ -82,6 +85,73 @@ impl Resolver<'_> {
             }
         }
         closed.into_iter().collect()
+    }
+}
+
+/// What there is to be served by.
+pub(super) struct Fleet<'p> {
+    pub regions: &'p [String],
+    pub with_pools: &'p [bool],
+    pub rtt: &'p [Vec<Span>],
+    pub data_classes: &'p IdVec<DataClassId, ResidencyParams>,
+}
+
+impl Resolver<'_> {
+    /// Tells of data classes that arrive and that the gateway they come in through can send nowhere.
+    pub(super) fn check_served(
+        &mut self,
+        fleet: &Fleet<'_>,
+        origins: &IdVec<OriginId, OriginParams>,
+        workloads: &IdVec<SourceId, WorkloadParams>,
+        policies: &[PolicyParams],
+    ) {
+        let mut told = BTreeSet::new();
+        for policy in policies {
+            let indexes = keeps_index(policy);
+            for origin in origins.iter().filter(|origin| origin.weight > 0.0) {
+                let own = [origin.data_class].into_iter();
+                let classes = own.chain(workloads.iter().filter_map(|workload| workload.data_class));
+                for class in classes {
+                    let Some(rule) = fleet.data_classes.get(class).filter(|rule| !rule.preferred) else { continue };
+                    let open = rule.open_from(origin.near);
+                    let may = |&region: &RegionId| rule.read_in(indexes).contains(region) && open.contains(region);
+                    let rtt = |region: RegionId| fleet.rtt.get(origin.near.index())?.get(region.index());
+                    let door = match policy.gateways {
+                        GatewayPlacement::Central(at) => Some(at).filter(may),
+                        GatewayPlacement::PerRegion => (0..fleet.regions.len())
+                            .map(RegionId::new)
+                            .filter(may)
+                            .min_by_key(|&region| (region != origin.near, rtt(region), region)),
+                    };
+                    let served = door.is_some_and(|door| {
+                        let reach = rule.sent_from(door, indexes);
+                        (0..fleet.regions.len())
+                            .any(|index| fleet.with_pools[index] && reach.contains(RegionId::new(index)))
+                    });
+                    if served || !told.insert((class, origin.name.clone())) {
+                        continue;
+                    }
+                    let place = ["residency", rule.name.as_str(), "process_in"];
+                    let item = self
+                        .error(&place, format!("`{}` data must have a way to a region with a pool that may process it", rule.name))
+                        .label(match door {
+                            Some(door) => format!(
+                                "from origin `{}` it comes in through `{}`, and may be sent on to no such region under policy `{}`",
+                                origin.name, fleet.regions[door.index()], policy.name
+                            ),
+                            None => format!(
+                                "from origin `{}` it can come to no gateway that may read it under policy `{}`",
+                                origin.name, policy.name
+                            ),
+                        })
+                        .help(format!(
+                            "allow the regions on the way in `transit_via`, or the areas of `[network.paths]`, or put origin `{}` near an allowed region",
+                            origin.name
+                        ));
+                    self.push(item);
+                }
+            }
+        }
     }
 }
 
