@@ -24,6 +24,7 @@ pub use params::{
 };
 
 use crate::engine::{self, Ended, Schedule};
+use crate::fleet::Names;
 use crate::id::{GatewayId, IdVec, OriginId, PoolId, RegionId, ReplicaId, SourceId};
 use crate::network::{Network, NetworkError};
 use crate::observe::{Load, Observation, Observer, Outcome, ReplicaSample, Work};
@@ -33,7 +34,6 @@ use crate::routing::IndexSource;
 use crate::time::{SimTime, Span};
 use crate::timing::{IngressParams, StepTime, TimingError};
 use crate::workload::{Source, WorkloadParams, open, workload_key};
-use crate::fleet::Names;
 use admission::Throttles;
 use gateway::Gateway;
 use leave::Deadlines;

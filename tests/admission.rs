@@ -166,7 +166,9 @@ fn a_full_line_turns_away_who_comes_and_keeps_who_is_in_it() {
     assert_eq!(done[..4], [0, 1, 2, 3]);
     assert_eq!(done.len(), 5, "one more in the second after the first end");
     assert_eq!(rows.iter().filter(|row| row.outcome == Outcome::Rejected).count(), 15);
-    assert!(rows.iter().filter(|row| row.outcome == Outcome::Rejected).all(|row| row.ended_at == row.sent_at));
+    assert!(
+        rows.iter().filter(|row| row.outcome == Outcome::Rejected).all(|row| row.ended_at == row.sent_at)
+    );
 }
 
 #[test]
@@ -282,7 +284,8 @@ fn clients_send_k_requests_for_each_that_is_accepted() {
         let world = single(20.0, 20_000, exponential());
         let mut policy = gated(1, None);
         let window = Span::from_secs(60);
-        policy.admission.as_mut().unwrap().throttle = Some(ThrottleParams { k, window, ..ThrottleParams::default() });
+        policy.admission.as_mut().unwrap().throttle =
+            Some(ThrottleParams { k, window, ..ThrottleParams::default() });
         let rows = run(&world, &policy, 1).1.rows;
         let settled: Vec<_> = rows.iter().filter(|row| row.sent_at > SimTime(120_000_000_000)).collect();
         let count = |outcome| settled.iter().filter(|row| row.outcome == outcome).count() as f64;

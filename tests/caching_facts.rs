@@ -37,7 +37,12 @@ fn equal_prompts(prompts: u32, per_s: f64, requests: u64) -> SyntheticParams {
         arrivals: Arrivals::Gamma { cv: 0.01 },
         sessions_per_s: per_s,
         until: Until::Requests(requests),
-        system: Some(SharedPrefix { count: prompts, tokens: Tokens::fixed(TOKENS), zipf: 0.0, shared_as: None }),
+        system: Some(SharedPrefix {
+            count: prompts,
+            tokens: Tokens::fixed(TOKENS),
+            zipf: 0.0,
+            shared_as: None,
+        }),
         message: Tokens::fixed(5),
         output: Tokens::fixed(2),
         turns: Dist::Constant { value: 1.0 },
@@ -87,7 +92,10 @@ fn blind_routing_finds_c_of_p_and_affinity_n_times_as_much() {
         if prompts != 32 {
             let sticky = found("chwbl = { load_factor = 1000, prefix_tokens = 640, vnodes = 4096 }");
             let share = (4.0 * share).min(1.0);
-            assert!((sticky - share).abs() < tolerance, "sticky over {prompts}: {sticky}, theory says {share}");
+            assert!(
+                (sticky - share).abs() < tolerance,
+                "sticky over {prompts}: {sticky}, theory says {share}"
+            );
         }
     }
 }
@@ -169,7 +177,8 @@ fn a_small_region_finds_as_much_of_private_prompts_and_less_of_shared_ones() {
     let rows = run(&world, &with(Some("nearest = {}"), "session = {}"), 3).1.rows;
     let rate = |origin: u32| {
         let of: Vec<_> = settled(&rows).filter(|row| row.origin == OriginId(origin)).collect();
-        let sum = |of_row: fn(&RequestRow) -> u32| of.iter().map(|row| u64::from(of_row(row))).sum::<u64>() as f64;
+        let sum =
+            |of_row: fn(&RequestRow) -> u32| of.iter().map(|row| u64::from(of_row(row))).sum::<u64>() as f64;
         sum(|row| row.cached_tokens) / sum(|row| row.prompt_tokens)
     };
     assert!((rate(0) - rate(1)).abs() < 0.02, "{} against {}", rate(0), rate(1));
@@ -183,12 +192,20 @@ fn a_region_that_never_saw_a_prompt_finds_nothing_of_it() {
     world.origins = vec![world.origins[OriginId(0)].clone()].into();
     world.workloads.push(workload("one", equal_prompts(1, 2.0, 120)));
     let place = Place::Region(RegionId(0));
-    world.operations.incidents.push(Incident { at: SimTime(30_000_000_000), until: None, place, effect: Effect::Drain });
+    world.operations.incidents.push(Incident {
+        at: SimTime(30_000_000_000),
+        until: None,
+        place,
+        effect: Effect::Drain,
+    });
     world.operations.spill = Some(SpillParams { every: Span(1), burst: 1_000, most_added_rtt: None });
     let rows = run(&world, &with(Some("nearest = {}"), "least_request = {}"), 3).1.rows;
     for region in [0, 1] {
-        let cached: Vec<u32> =
-            rows.iter().filter(|row| row.region == Some(RegionId(region))).map(|row| row.cached_tokens).collect();
+        let cached: Vec<u32> = rows
+            .iter()
+            .filter(|row| row.region == Some(RegionId(region)))
+            .map(|row| row.cached_tokens)
+            .collect();
         assert!(cached.len() > 40, "{cached:?}");
         assert_eq!(cached[0], 0, "never seen in region {region}");
         assert!(cached[1..].iter().all(|&cached| cached == TOKENS), "{cached:?}");
@@ -241,14 +258,17 @@ fn affinity_over_all_regions_adds_little_to_affinity_in_each() {
     }
     let mut talk = equal_prompts(1, 3.0, 6_000);
     talk.system = None;
-    (talk.message, talk.later_message, talk.output) = (Tokens::fixed(400), Tokens::fixed(60), Tokens::fixed(200));
+    (talk.message, talk.later_message, talk.output) =
+        (Tokens::fixed(400), Tokens::fixed(60), Tokens::fixed(200));
     (talk.turns, talk.think_s) = (Dist::Constant { value: 6.0 }, Dist::Constant { value: 30.0 });
     world.workloads.push(workload("talk", talk));
     let measure = |global: Option<&str>| {
         let rows = run(&world, &with(global, "session = {}"), 3).1.rows;
         let rows: Vec<_> = settled(&rows).collect();
         let e2e = rows.iter().map(|row| row.e2e().unwrap().as_secs_f64()).sum::<f64>() / rows.len() as f64;
-        let sum = |of_row: fn(&RequestRow) -> u32| rows.iter().map(|row| u64::from(of_row(row))).sum::<u64>() as f64;
+        let sum = |of_row: fn(&RequestRow) -> u32| {
+            rows.iter().map(|row| u64::from(of_row(row))).sum::<u64>() as f64
+        };
         (e2e, sum(|row| row.cached_tokens) / sum(|row| row.prompt_tokens))
     };
     let (everywhere, at_home) = (measure(None), measure(Some("nearest = {}")));

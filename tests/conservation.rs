@@ -162,7 +162,13 @@ fn trouble() -> impl Strategy<Value = Trouble> {
         proptest::option::weighted(0.3, spill),
         proptest::option::of((0u64..2_000, 0.0f64..0.5)),
     )
-        .prop_map(|(incidents, health, retry, spill, dns)| Trouble { incidents, health, retry, spill, dns })
+        .prop_map(|(incidents, health, retry, spill, dns)| Trouble {
+            incidents,
+            health,
+            retry,
+            spill,
+            dns,
+        })
 }
 
 fn build_trouble(trouble: &Trouble, world: &WorldParams) -> OperationsParams {
@@ -312,7 +318,16 @@ fn recipe() -> impl Strategy<Value = Recipe> {
     );
     (places, rest).prop_map(|(places, rest)| {
         let (regions, pools, origins, classes, class_of_workload, rtt_ms, jitter) = places;
-        let (policy, (oracle, workers), decision_us, isolation, load, (horizon_ms, trouble, admission), sample_ms, seed) = rest;
+        let (
+            policy,
+            (oracle, workers),
+            decision_us,
+            isolation,
+            load,
+            (horizon_ms, trouble, admission),
+            sample_ms,
+            seed,
+        ) = rest;
         Recipe {
             regions,
             pools,
@@ -527,7 +542,9 @@ fn check_row(
             let declared = match row.outcome {
                 Outcome::Throttled => admission.throttle.is_some() && row.ended_at == row.sent_at,
                 Outcome::QueueTimeout => admission.queue.is_some_and(|queue| queue.timeout.is_some()),
-                _ => admission.gate.is_some() || admission.queue.is_some_and(|queue| queue.capacity.is_some()),
+                _ => {
+                    admission.gate.is_some() || admission.queue.is_some_and(|queue| queue.capacity.is_some())
+                }
             };
             prop_assert!(declared, "{:?}", row);
             prop_assert_eq!(row.cached_tokens + row.computed_tokens + row.output_tokens, 0);

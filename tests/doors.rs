@@ -27,7 +27,8 @@ const NEAR: RegionId = RegionId(1);
 /// are 80 ms apart. A service takes `service_us`; 100 requests a second in even steps, each a client of its own.
 fn edge(requests: u64, service_us: f64) -> WorldParams {
     let mut world = one_region(0, ServerParams::Fifo(queue(100_000, None)));
-    world.regions = ["edge", "near", "far"].map(|name| RegionParams { name: name.into() }).into_iter().collect();
+    world.regions =
+        ["edge", "near", "far"].map(|name| RegionParams { name: name.into() }).into_iter().collect();
     let pool = world.pools[PoolId(0)].clone();
     world.pools = [1u32, 2]
         .map(|region| {
@@ -42,7 +43,9 @@ fn edge(requests: u64, service_us: f64) -> WorldParams {
         vec![vec![ms(0), ms(20), ms(90)], vec![ms(20), ms(0), ms(80)], vec![ms(90), ms(80), ms(0)]];
     world.origins[OriginId(0)].last_mile = LastMileParams { median_rtt: ms(10), sigma: 0.0 };
     let load = poisson(100.0, requests, Dist::Constant { value: service_us });
-    world.workloads.push(workload("even", SyntheticParams { arrivals: Arrivals::Gamma { cv: 0.01 }, ..load }));
+    world
+        .workloads
+        .push(workload("even", SyntheticParams { arrivals: Arrivals::Gamma { cv: 0.01 }, ..load }));
     world
 }
 
@@ -115,17 +118,25 @@ fn misplaced_clients_are_a_share_and_pay_for_the_way() {
 #[test]
 fn a_session_comes_in_through_one_door_until_its_answer_expires() {
     let mut world = edge(3_000, 1_000.0);
-    let mut sessions = SyntheticParams { turns: Dist::Constant { value: 20.0 }, ..poisson(5.0, 3_000, Dist::Constant { value: 1.0 }) };
+    let mut sessions = SyntheticParams {
+        turns: Dist::Constant { value: 20.0 },
+        ..poisson(5.0, 3_000, Dist::Constant { value: 1.0 })
+    };
     sessions.think_s = Dist::Constant { value: 7.0 };
     world.workloads = vec![workload("talk", sessions)].into();
     world.operations.dns = dns(60, 0.3);
     let (_, keep) = run(&world, &nearest(), 1);
     let mut doors = std::collections::BTreeMap::new();
     for row in &keep.rows {
-        assert_eq!(*doors.entry(row.session).or_insert(row.gateway), row.gateway, "nothing has happened to it");
+        assert_eq!(
+            *doors.entry(row.session).or_insert(row.gateway),
+            row.gateway,
+            "nothing has happened to it"
+        );
     }
     // Each is one client: 0.3 of the sessions are misplaced, not of the requests alone.
-    let elsewhere = doors.values().filter(|gateway| gateway.unwrap().0 != 0).count() as f64 / doors.len() as f64;
+    let elsewhere =
+        doors.values().filter(|gateway| gateway.unwrap().0 != 0).count() as f64 / doors.len() as f64;
     let error = 4.0 * (0.3_f64 * 0.7 / doors.len() as f64).sqrt();
     assert!((elsewhere - 0.3).abs() < error, "{elsewhere} of {}", doors.len());
 }
@@ -135,7 +146,11 @@ fn after_a_loss_the_share_that_fails_falls_to_nothing_over_the_time_to_live() {
     // The edge is lost at 21 s; probes at 30, 40 and 50 s fail: from 50 s on the next site is named. Answers are kept for 40 s
     // from moments spread evenly, so at 50 + x s the share that still goes to the edge is 1 − x/40, and none at 90 s.
     let mut world = edge(12_000, 1_000.0);
-    world.operations = OperationsParams { incidents: vec![lost(EDGE, s(21), None)], dns: dns(40, 0.0), ..Default::default() };
+    world.operations = OperationsParams {
+        incidents: vec![lost(EDGE, s(21), None)],
+        dns: dns(40, 0.0),
+        ..Default::default()
+    };
     let rows = run(&world, &nearest(), 1).1.rows;
     let share = |from: u64, to: u64| {
         let of: Vec<_> = rows.iter().filter(|row| (s(from)..s(to)).contains(&row.sent_at)).collect();

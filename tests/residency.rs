@@ -54,10 +54,13 @@ fn admit((requests, queue, shed, throttle): Admit) -> AdmissionParams {
         gate: Some(GateParams::default()),
         shed: shed.map(|scale| ShedParams { scale, power: 1.0, from_priority: 0 }),
         queue: queue.map(bounds),
-        throttle: throttle.map(|k| ThrottleParams { k, window: Span::from_secs(1), ..ThrottleParams::default() }),
+        throttle: throttle.map(|k| ThrottleParams {
+            k,
+            window: Span::from_secs(1),
+            ..ThrottleParams::default()
+        }),
     }
 }
-
 
 #[derive(Clone, Debug)]
 struct Recipe {
@@ -152,7 +155,9 @@ fn build(recipe: &Recipe) -> (WorldParams, PolicyParams) {
             store_in: store.map(mask),
             index_in: index.map(mask),
             closed: path
-                .map(|path| (RegionId(u32::from(path / 3)), [RegionId(u32::from(path % 3))].into_iter().collect()))
+                .map(|path| {
+                    (RegionId(u32::from(path / 3)), [RegionId(u32::from(path % 3))].into_iter().collect())
+                })
                 .into_iter()
                 .collect(),
             preferred,
@@ -299,7 +304,9 @@ fn the_random_worlds_are_bad_enough() {
         let sent = paths().filter(|path| path.served_in.is_some());
         away += sent.filter(|path| path.served_in != path.home).map(|path| path.count).sum::<u64>();
         let (_, policy) = build(&recipe);
-        used.extend([Some(&policy.replica), policy.global.as_ref()].into_iter().flatten().map(PolicySpec::name));
+        used.extend(
+            [Some(&policy.replica), policy.global.as_ref()].into_iter().flatten().map(PolicySpec::name),
+        );
         outside += report.classes.iter().map(|class| class.outside).sum::<u64>();
         // What is planted is seen, wherever a rule forbids anything.
         let (world, policy) = build(&recipe);
@@ -314,7 +321,13 @@ fn the_random_worlds_are_bad_enough() {
     assert!(all.retried > 100 && all.failed > 100 && all.no_region > 100, "{} {}", all.retried, all.failed);
     assert!(all.shed > 20 && all.completed > 1_000, "{} {}", all.shed, all.completed);
     assert!(outside > 20 && seen > 100, "{outside} {seen}");
-    assert!(all.held > 100 && all.turned_away > 100 && all.cut > 100, "{} {} {}", all.held, all.turned_away, all.cut);
+    assert!(
+        all.held > 100 && all.turned_away > 100 && all.cut > 100,
+        "{} {} {}",
+        all.held,
+        all.turned_away,
+        all.cut
+    );
     assert!(own > 1_000 && away > 1_000, "{own} {away}");
     assert_eq!(used.len(), REGISTRY.len(), "every policy");
 }

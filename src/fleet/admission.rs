@@ -247,12 +247,8 @@ mod tests {
 
     #[test]
     fn a_replica_is_as_saturated_as_its_scarcest_part() {
-        let load = |waiting, used| Load {
-            waiting,
-            kv_used_blocks: used,
-            kv_total_blocks: 100,
-            ..Load::default()
-        };
+        let load =
+            |waiting, used| Load { waiting, kv_used_blocks: used, kv_total_blocks: 100, ..Load::default() };
         // max(w/5, kv/0.8).
         assert_eq!(utilization(&load(5, 40), 5.0, 0.8), 1.0);
         assert_eq!(utilization(&load(0, 80), 5.0, 0.8), 1.0);

@@ -89,7 +89,8 @@ impl Names {
 
 /// When the server comes to believe what of a region's gateways.
 fn beliefs(health: &HealthParams, incidents: &[Incident], region: RegionId) -> Vec<(SimTime, bool)> {
-    let hits = |incident: &&Incident| incident.place == Place::Gateways(region) && incident.effect == Effect::Down;
+    let hits =
+        |incident: &&Incident| incident.place == Place::Gateways(region) && incident.effect == Effect::Down;
     let mut steps: Vec<(SimTime, i32)> = Vec::new();
     for incident in incidents.iter().filter(hits) {
         steps.push((incident.at, 1));
@@ -198,7 +199,11 @@ mod tests {
         let mut counts = [0.0_f64; 3];
         for client in (0..6_000).map(|client| Key::root(5).at(client)) {
             let answer = names.answer(s(500), client, 3, RegionId::new).unwrap();
-            assert_eq!(names.answer(s(5_000), client, 3, RegionId::new), Some(answer), "it stays where it is");
+            assert_eq!(
+                names.answer(s(5_000), client, 3, RegionId::new),
+                Some(answer),
+                "it stays where it is"
+            );
             counts[answer] += 1.0 / 6_000.0;
         }
         assert!((counts[1] - 0.15).abs() < 0.0184 && (counts[2] - 0.15).abs() < 0.0184, "{counts:?}");

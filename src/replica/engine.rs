@@ -297,7 +297,8 @@ impl<C: KvCache> Engine<C> {
     ///
     /// # Panics
     /// When one does not hold.
-    pub fn check(&self) {
+    pub fn check(&mut self) {
+        self.settle_tables();
         let mut tables = self.running.iter().map(|&slot| &self.sequences[slot as usize].table);
         self.cache.check(&mut tables);
         let waiting = |slot: &u32| u64::from(self.sequences[*slot as usize].prompt);

@@ -233,7 +233,9 @@ fn judge(
             need("transit_via", Some(rule.transit_via), gateway);
         }
     }
-    let closed = |from: RegionId, to: RegionId| from != to && rule.closed.iter().any(|(at, to_any)| *at == from && to_any.contains(to));
+    let closed = |from: RegionId, to: RegionId| {
+        from != to && rule.closed.iter().any(|(at, to_any)| *at == from && to_any.contains(to))
+    };
     if closed(near, gateway) || served.is_some_and(|region| closed(gateway, region)) {
         forbidden.push("paths");
     }

@@ -2,11 +2,11 @@
 //! Knows what the policy's admission says and what has reached the gateway; must not know how a policy chooses. Where a
 //! scenario declares none of it, nothing here is computed.
 
+use super::World;
 use super::dispatch::REQUEST;
 use super::event::Event;
 use super::gateway::Gateway;
 use super::slots::Place;
-use super::World;
 use crate::engine::Schedule;
 use crate::fleet::AdmissionParams;
 use crate::fleet::admission::{Over, Signal, Throttle, ThrottleBy, utilization};
@@ -89,7 +89,8 @@ impl<O: Observer> World<'_, O> {
         let priority = state.request.priority;
         if let Some(shed) = admission.shed.filter(|shed| priority >= shed.from_priority) {
             // Each try has a draw of its own.
-            let key = self.key.branch(REQUEST).at(state.request.key).branch(SHED).at(u64::from(state.row.attempts));
+            let key =
+                self.key.branch(REQUEST).at(state.request.key).branch(SHED).at(u64::from(state.row.attempts));
             if key.unit() < shed.probability(saturation) {
                 return Answer::Refused(Outcome::Shed);
             }

@@ -162,7 +162,10 @@ impl<O: Observer> World<'_, O> {
         state.attempt.delivered_at = now + hop + ingress;
         state.attempt.first_token_seen = false;
         (state.attempt.first_token_at, state.attempt.end_at) = (None, None);
-        state.attempt.legs_before = state.row.legs;
+        if !self.params.operations.incidents.is_empty() {
+            self.slots.keep_legs(slot);
+        }
+        let state = self.slots.get_mut(slot);
         let row = &mut state.row;
         row.legs.add(Leg::Hold, now - state.decided_at);
         row.legs.add(Leg::Hop, hop);

@@ -38,7 +38,8 @@ impl<O: Observer> World<'_, O> {
         over: bool,
         schedule: &mut Schedule<Event>,
     ) {
-        let ids: Vec<GatewayId> = self.gateways.ids().filter(|&id| self.gateways[id].region == region).collect();
+        let ids: Vec<GatewayId> =
+            self.gateways.ids().filter(|&id| self.gateways[id].region == region).collect();
         for id in ids {
             let down = &mut self.gateways[id].down;
             *down = if over { *down - 1 } else { *down + 1 };

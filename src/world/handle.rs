@@ -1,11 +1,11 @@
 //! What each event does.
 
+use super::World;
 use super::dispatch::{REQUEST, request_view};
 use super::event::Event;
 use super::outage::end_seen;
 use super::params::Isolation;
-use super::slots::Place;
-use super::World;
+use super::slots::{Attempt, Place};
 use crate::engine::{Model, Schedule};
 use crate::id::{GatewayId, ReplicaId, SourceId};
 use crate::network::{last_mile, set_up, split};
@@ -328,7 +328,7 @@ impl<O: Observer> World<'_, O> {
 
     fn end_seen(&mut self, now: SimTime, slot: u32, schedule: &mut Schedule<Event>) {
         let state = self.slots.get_mut(slot);
-        let attempt = state.attempt;
+        let Attempt { global, replica, first_token_seen, .. } = state.attempt;
         let gateway_id = state.gateway;
         let left = state.left_at.is_some();
         state.place = Place::ToClient;
@@ -343,11 +343,11 @@ impl<O: Observer> World<'_, O> {
         let gateway = &mut self.gateways[gateway_id];
         gateway.set_now(now);
         let view = request_view(self.slots.get(slot), self.params.block_tokens);
-        if let Some((stage, ticket)) = attempt.replica {
-            gateway.stages[stage].finished(&ticket, attempt.first_token_seen, Some(&view));
+        if let Some((stage, ticket)) = replica {
+            gateway.stages[stage].finished(&ticket, first_token_seen, Some(&view));
         }
-        if let (Some(stage), Some(ticket)) = (&mut gateway.global, attempt.global) {
-            stage.finished(&ticket, attempt.first_token_seen, Some(&view));
+        if let (Some(stage), Some(ticket)) = (&mut gateway.global, global) {
+            stage.finished(&ticket, first_token_seen, Some(&view));
         }
         self.attempt_over(slot);
         if left {

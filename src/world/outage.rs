@@ -255,9 +255,10 @@ impl<O: Observer> World<'_, O> {
         state.row.outcome = Outcome::Failed;
         if state.attempt.first_token_at.is_none_or(|at| at > now) {
             (state.row.first_token_at, state.row.server_ttft) = (None, None);
-            state.row.legs = state.attempt.legs_before;
             state.attempt.first_token_at = None;
+            self.slots.undo_legs(slot);
         }
+        let state = self.slots.get_mut(slot);
         state.failed_by = state.row.replica;
         if let Some(region) = state.row.region {
             state.failed_in.insert(region);

@@ -26,8 +26,6 @@ pub(super) struct Attempt {
     /// When its first token and its end leave the replica, as far as that is known.
     pub(super) first_token_at: Option<SimTime>,
     pub(super) end_at: Option<SimTime>,
-    /// The legs of TTFT before it.
-    pub(super) legs_before: Legs,
 }
 
 /// What a client waits for.
@@ -65,8 +63,9 @@ pub(super) enum Place {
     ToClient,
 }
 
-/// A request under way.
+/// A request under way. From line to line of the processor's cache, because there are thousands.
 #[derive(Debug, Default)]
+#[repr(align(64))]
 pub(super) struct State {
     pub(super) request: Request,
     pub(super) row: RequestRow,
@@ -125,6 +124,8 @@ impl State {
 #[derive(Debug, Default)]
 pub(super) struct Slots {
     states: Vec<State>,
+    /// By slot: the legs of TTFT before the attempt under way. Written only where attempts can be lost.
+    legs_before: Vec<Legs>,
     vacant: Vec<u32>,
     next: u32,
 }
@@ -152,6 +153,14 @@ impl Slots {
     pub(super) fn free(&mut self, slot: u32) {
         self.states[slot as usize].live = false;
         self.vacant.push(slot);
+    }
+    /// Writes down the legs of TTFT so far: [`Slots::undo_legs`] goes back to them.
+    pub(super) fn keep_legs(&mut self, slot: u32) {
+        self.legs_before.resize(self.states.len(), Legs::default());
+        self.legs_before[slot as usize] = self.states[slot as usize].row.legs;
+    }
+    pub(super) fn undo_legs(&mut self, slot: u32) {
+        self.states[slot as usize].row.legs = self.legs_before[slot as usize];
     }
     #[inline]
     pub(super) fn get(&self, slot: u32) -> &State {

@@ -45,9 +45,14 @@ impl Resolver<'_> {
         let queue = raw.queue.as_ref().map(|queue| {
             if queue.timeout.is_some_and(|timeout| timeout.0 == Span::ZERO) {
                 let item = self
-                    .error(&below(path, &["queue", "timeout"]), "a line is for waiting: its `timeout` is above 0")
+                    .error(
+                        &below(path, &["queue", "timeout"]),
+                        "a line is for waiting: its `timeout` is above 0",
+                    )
                     .label("nobody could wait")
-                    .help("leave `queue` out, so that the gate refuses at once, or give a time such as \"30s\"");
+                    .help(
+                        "leave `queue` out, so that the gate refuses at once, or give a time such as \"30s\"",
+                    );
                 self.push(item);
             }
             QueueParams {
@@ -61,7 +66,10 @@ impl Resolver<'_> {
             let window = throttle.window.map_or(usual.window, |window| window.0);
             if window < Span::from_ms(1) {
                 let item = self
-                    .error(&below(path, &["throttle", "window"]), "a client remembers for at least a millisecond")
+                    .error(
+                        &below(path, &["throttle", "window"]),
+                        "a client remembers for at least a millisecond",
+                    )
                     .label("this is less")
                     .help("write a time such as \"2m\"");
                 self.push(item);
@@ -71,7 +79,10 @@ impl Resolver<'_> {
         });
         let usual = GateParams::default();
         AdmissionParams {
-            saturation: raw.saturation.as_ref().map_or_else(SaturationParams::default, |raw| self.saturation(path, raw)),
+            saturation: raw
+                .saturation
+                .as_ref()
+                .map_or_else(SaturationParams::default, |raw| self.saturation(path, raw)),
             gate: raw.gate.as_ref().map(|gate| GateParams {
                 closes_at: gate.closes_at.unwrap_or(usual.closes_at),
                 from_priority: gate.from_priority.unwrap_or(usual.from_priority),
@@ -102,7 +113,10 @@ impl Resolver<'_> {
                 let kv_usage = raw.kv_usage.map_or(0.8, |usage| usage.0);
                 if !(kv_usage > 0.0 && kv_usage <= 1.0) {
                     let item = self
-                        .error(&below(path, &["saturation", "kv_usage"]), "`kv_usage` is a share above 0 and at most 1")
+                        .error(
+                            &below(path, &["saturation", "kv_usage"]),
+                            "`kv_usage` is a share above 0 and at most 1",
+                        )
                         .label(format!("{kv_usage} is not"))
                         .help("write a share such as 0.8 or \"80%\"");
                     self.push(item);
@@ -113,7 +127,12 @@ impl Resolver<'_> {
         SaturationParams { signal, over: raw.over.unwrap_or_default() }
     }
 
-    fn shed(&mut self, path: At<'_>, raw: &RawShed, workloads: &IdVec<SourceId, WorkloadParams>) -> ShedParams {
+    fn shed(
+        &mut self,
+        path: At<'_>,
+        raw: &RawShed,
+        workloads: &IdVec<SourceId, WorkloadParams>,
+    ) -> ShedParams {
         let usual = ShedParams::default();
         let params = ShedParams {
             scale: raw.scale.unwrap_or(usual.scale),

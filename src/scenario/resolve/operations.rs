@@ -34,7 +34,11 @@ impl Resolver<'_> {
             if raw.gateways.is_some() && (raw.pool.is_some() || raw.kind == RawEventKind::BrownOut) {
                 let item = self
                     .error(&["events", &number, "gateways"], "gateways go down with their region")
-                    .label(if raw.pool.is_some() { "this event is a pool's" } else { "this one slows, and takes nothing down" })
+                    .label(if raw.pool.is_some() {
+                        "this event is a pool's"
+                    } else {
+                        "this one slows, and takes nothing down"
+                    })
                     .help("leave `gateways` out, or write `kind = \"down\"` and `region = \"…\"`");
                 self.push(item);
             }
@@ -52,7 +56,12 @@ impl Resolver<'_> {
                 for place in places {
                     incidents.push(Incident { at, until, place, effect });
                     if let (Place::Region(region), true) = (place, lost) {
-                        incidents.push(Incident { at, until, place: Place::Gateways(region), effect: Effect::Down });
+                        incidents.push(Incident {
+                            at,
+                            until,
+                            place: Place::Gateways(region),
+                            effect: Effect::Down,
+                        });
                     }
                 }
             }

@@ -16,7 +16,8 @@ fn within(tag: &str, allowed: &[&str]) -> bool {
     if allowed.contains(&tag) {
         return true;
     }
-    let mut inside = catalog::regions().iter().filter(|region| region.jurisdictions.contains(&tag)).peekable();
+    let mut inside =
+        catalog::regions().iter().filter(|region| region.jurisdictions.contains(&tag)).peekable();
     inside.peek().is_some()
         && inside.all(|region| region.jurisdictions.iter().any(|other| allowed.contains(other)))
 }
@@ -36,7 +37,9 @@ impl Resolver<'_> {
                 let item = self
                     .error_at_key(&place, "a path lies between two regions")
                     .label("this key does not name two")
-                    .help("write \"us->eu\" for what is sent from `us` to `eu`, or \"us<->eu\" for both ways");
+                    .help(
+                        "write \"us->eu\" for what is sent from `us` to `eu`, or \"us<->eu\" for both ways",
+                    );
                 self.push(item);
                 continue;
             };
@@ -45,7 +48,11 @@ impl Resolver<'_> {
                     let item = self
                         .error_at_key(&place, "a path lies between regions of this scenario")
                         .label(format!("there is no region `{end}`"))
-                        .help(suggest(end, "the names in `[regions]` are", regions.iter().map(String::as_str)));
+                        .help(suggest(
+                            end,
+                            "the names in `[regions]` are",
+                            regions.iter().map(String::as_str),
+                        ));
                     self.push(item);
                 }
             }
@@ -112,9 +119,12 @@ impl Resolver<'_> {
                 let own = [origin.data_class].into_iter();
                 let classes = own.chain(workloads.iter().filter_map(|workload| workload.data_class));
                 for class in classes {
-                    let Some(rule) = fleet.data_classes.get(class).filter(|rule| !rule.preferred) else { continue };
+                    let Some(rule) = fleet.data_classes.get(class).filter(|rule| !rule.preferred) else {
+                        continue;
+                    };
                     let open = rule.open_from(origin.near);
-                    let may = |&region: &RegionId| rule.read_in(indexes).contains(region) && open.contains(region);
+                    let may =
+                        |&region: &RegionId| rule.read_in(indexes).contains(region) && open.contains(region);
                     let rtt = |region: RegionId| fleet.rtt.get(origin.near.index())?.get(region.index());
                     let door = match policy.gateways {
                         GatewayPlacement::Central(at) => Some(at).filter(may),

@@ -34,8 +34,7 @@ impl Resolver<'_> {
     ) -> Vec<PolicyParams> {
         self.check_names(&["policies"]);
         let names = self.names(&["policies"]);
-        let admission =
-            self.raw.admission.clone().map(|raw| self.admission(&["admission"], &raw, workloads));
+        let admission = self.raw.admission.clone().map(|raw| self.admission(&["admission"], &raw, workloads));
         if names.is_empty() {
             let spec = |name: &str| match PolicySpec::from_name(name)? {
                 // Without its load guard, the longest match would end on one replica.

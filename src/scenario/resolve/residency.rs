@@ -23,7 +23,8 @@ impl Resolver<'_> {
     ) -> IdVec<DataClassId, ResidencyParams> {
         self.check_names(&["residency"]);
         if !self.raw.network.paths.is_empty() {
-            let own = facts.iter().flat_map(|facts| facts.jurisdiction.iter().chain(&facts.provider_jurisdiction));
+            let own =
+                facts.iter().flat_map(|facts| facts.jurisdiction.iter().chain(&facts.provider_jurisdiction));
             let known = catalog::regions().iter().flat_map(|region| region.jurisdictions.iter());
             let areas = own.cloned().chain(known.map(ToString::to_string)).collect();
             self.check_paths(regions, &areas);
