@@ -170,8 +170,7 @@ impl<O: Observer> World<'_, O> {
     /// Those in a gateway's line that have waited long enough are told.
     pub(super) fn held_due(&mut self, now: SimTime, gateway: GatewayId, schedule: &mut Schedule<Event>) {
         let mut told = false;
-        loop {
-            let Some(&(at, slot, id, number)) = self.gateways[gateway].held_due.front() else { break };
+        while let Some(&(at, slot, id, number)) = self.gateways[gateway].held_due.front() {
             let state = self.slots.get(slot);
             let waits = self.slots.is(slot, id) && state.place == Place::Held && state.held_as == number;
             if waits && at > now {

@@ -94,35 +94,32 @@ impl Resolver<'_> {
     }
 
     fn saturation(&mut self, path: At<'_>, raw: &RawSaturation) -> SaturationParams {
-        let signal = match raw.in_flight {
-            Some(requests) => {
-                for (key, given) in
-                    [("queue_depth", raw.queue_depth.is_some()), ("kv_usage", raw.kv_usage.is_some())]
-                {
-                    if given {
-                        let item = self
-                            .error_at_key(&below(path, &["saturation", key]), "saturation is of one kind")
-                            .label("beside `in_flight`")
-                            .help("keep `in_flight`, the gateway's own requests, or `queue_depth` and `kv_usage`, the replicas' loads");
-                        self.push(item);
-                    }
-                }
-                Signal::Concurrency { requests }
-            }
-            None => {
-                let kv_usage = raw.kv_usage.map_or(0.8, |usage| usage.0);
-                if !(kv_usage > 0.0 && kv_usage <= 1.0) {
+        let signal = if let Some(requests) = raw.in_flight {
+            for (key, given) in
+                [("queue_depth", raw.queue_depth.is_some()), ("kv_usage", raw.kv_usage.is_some())]
+            {
+                if given {
                     let item = self
-                        .error(
-                            &below(path, &["saturation", "kv_usage"]),
-                            "`kv_usage` is a share above 0 and at most 1",
-                        )
-                        .label(format!("{kv_usage} is not"))
-                        .help("write a share such as 0.8 or \"80%\"");
+                        .error_at_key(&below(path, &["saturation", key]), "saturation is of one kind")
+                        .label("beside `in_flight`")
+                        .help("keep `in_flight`, the gateway's own requests, or `queue_depth` and `kv_usage`, the replicas' loads");
                     self.push(item);
                 }
-                Signal::Utilization { queue_depth: raw.queue_depth.unwrap_or(5.0), kv_usage }
             }
+            Signal::Concurrency { requests }
+        } else {
+            let kv_usage = raw.kv_usage.map_or(0.8, |usage| usage.0);
+            if !(kv_usage > 0.0 && kv_usage <= 1.0) {
+                let item = self
+                    .error(
+                        &below(path, &["saturation", "kv_usage"]),
+                        "`kv_usage` is a share above 0 and at most 1",
+                    )
+                    .label(format!("{kv_usage} is not"))
+                    .help("write a share such as 0.8 or \"80%\"");
+                self.push(item);
+            }
+            Signal::Utilization { queue_depth: raw.queue_depth.unwrap_or(5.0), kv_usage }
         };
         SaturationParams { signal, over: raw.over.unwrap_or_default() }
     }
