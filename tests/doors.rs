@@ -57,8 +57,8 @@ fn probes(interval_s: u64) -> HealthParams {
     HealthParams { interval: Span::from_secs(interval_s), failures: 3, successes: 3 }
 }
 
-fn dns(ttl_s: u64, misplaced: f64) -> Option<DnsParams> {
-    Some(DnsParams { ttl: Span::from_secs(ttl_s), misplaced, health: probes(10) })
+fn dns(ttl_s: u64, misplaced: f64) -> DnsParams {
+    DnsParams { ttl: Span::from_secs(ttl_s), misplaced, health: probes(10) }
 }
 
 fn lost(region: RegionId, at: SimTime, until: Option<SimTime>) -> Incident {
@@ -96,7 +96,7 @@ fn an_edge_site_takes_requests_and_serves_none() {
 fn misplaced_clients_are_a_share_and_pay_for_the_way() {
     // 20 % of 10,000 clients, half of these at each other site, ± 4·sqrt(0.1·0.9/10000) = 0.012.
     let mut world = edge(10_000, 1_000.0);
-    world.operations.dns = dns(60, 0.2);
+    world.operations.dns = Some(dns(60, 0.2));
     let rows = run(&world, &nearest(), 1).1.rows;
     let mut shares = [0.0_f64; 3];
     for row in &rows {
@@ -108,7 +108,7 @@ fn misplaced_clients_are_a_share_and_pay_for_the_way() {
     assert!((shares[1] - 0.1).abs() < 0.012 && (shares[2] - 0.1).abs() < 0.012, "{shares:?}");
     // The server of names knows no loads: the shares are the same when `near` is all but stopped.
     let mut world = edge(10_000, 1_000.0);
-    world.operations.dns = dns(60, 0.2);
+    world.operations.dns = Some(dns(60, 0.2));
     let place = Place::Region(NEAR);
     world.operations.incidents.push(Incident { at: s(0), until: None, place, effect: Effect::Slow(100_000) });
     let slow = run(&world, &nearest(), 1).1.rows;
@@ -124,7 +124,7 @@ fn a_session_comes_in_through_one_door_until_its_answer_expires() {
     };
     sessions.think_s = Dist::Constant { value: 7.0 };
     world.workloads = vec![workload("talk", sessions)].into();
-    world.operations.dns = dns(60, 0.3);
+    world.operations.dns = Some(dns(60, 0.3));
     let (_, keep) = run(&world, &nearest(), 1);
     let mut doors = std::collections::BTreeMap::new();
     for row in &keep.rows {
@@ -148,7 +148,7 @@ fn after_a_loss_the_share_that_fails_falls_to_nothing_over_the_time_to_live() {
     let mut world = edge(12_000, 1_000.0);
     world.operations = OperationsParams {
         incidents: vec![lost(EDGE, s(21), None)],
-        dns: dns(40, 0.0),
+        dns: Some(dns(40, 0.0)),
         ..Default::default()
     };
     let rows = run(&world, &nearest(), 1).1.rows;
@@ -185,7 +185,7 @@ fn without_names_clients_wait_for_their_gateway_to_come_back() {
         assert_eq!(row.outcome, if hit { Outcome::Failed } else { Outcome::Completed }, "{row:?}");
     }
     // One gateway for all is one point of failure: names have nowhere else to send them.
-    world.operations.dns = dns(5, 0.0);
+    world.operations.dns = Some(dns(5, 0.0));
     let central = PolicyParams { gateways: GatewayPlacement::Central(EDGE), ..nearest() };
     let rows = run(&world, &central, 1).1.rows;
     let failed = rows.iter().filter(|row| row.outcome == Outcome::Failed).count() as i64;
