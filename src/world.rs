@@ -2,7 +2,9 @@
 //! event means; must not know files, scenarios or reports. `params` is what it is built from, `event` what can
 //! happen, `handle` what then does; `dispatch` is the one place from which a request is sent to a replica.
 
+mod admission;
 mod dispatch;
+mod entrance;
 pub mod event;
 mod gateway;
 mod handle;
@@ -24,6 +26,7 @@ pub use params::{
 };
 
 use crate::engine::{self, Ended, Schedule};
+use crate::fleet::Names;
 use crate::id::{GatewayId, IdVec, OriginId, PoolId, RegionId, ReplicaId, SourceId};
 use crate::network::{Network, NetworkError};
 use crate::observe::{Load, Observation, Observer, Outcome, ReplicaSample, Work};
@@ -33,6 +36,7 @@ use crate::routing::IndexSource;
 use crate::time::{SimTime, Span};
 use crate::timing::{IngressParams, StepTime, TimingError};
 use crate::workload::{Source, WorkloadParams, open, workload_key};
+use admission::Throttles;
 use gateway::Gateway;
 use leave::Deadlines;
 use outage::Health;
@@ -81,10 +85,13 @@ pub struct World<'p, O> {
     health: Health,
     method: Method,
     gateways: IdVec<GatewayId, Gateway>,
-    /// The gateway of each origin's requests of each data class, by `origin × classes + class`.
-    entry: Vec<Option<GatewayId>>,
     /// Loads that gateways share, where they read those.
     store: Option<store::Shared>,
+    /// The gateways of each origin's requests of each data class, by `origin × classes + class`, the
+    /// nearest first.
+    doors: Vec<Vec<GatewayId>>,
+    names: Option<Names>,
+    throttles: Throttles,
     inflows: IdVec<SourceId, Inflow>,
     slots: Slots,
     /// What is delivered next, in memory used again.
@@ -197,7 +204,10 @@ impl<'p, O: Observer> World<'p, O> {
             }
         }
         let health = Health::new(sites.iter().map(|site| site.region), params.regions.len());
-        let entry = gateway::entries(params, policy, &network, &gateways);
+        let doors = gateway::doors(params, policy, &network, &gateways);
+        let operations = &params.operations;
+        let names =
+            operations.dns.as_ref().map(|dns| Names::new(dns, &operations.incidents, params.regions.len()));
         let table = params.origin_table();
         let inflow = |workload: &WorkloadParams| Inflow {
             source: open(workload, &table, params.block_tokens, workload_key(seed, &workload.name)),
@@ -218,7 +228,9 @@ impl<'p, O: Observer> World<'p, O> {
             health,
             method,
             gateways,
-            entry,
+            doors,
+            names,
+            throttles: Throttles::default(),
             slots: Slots::default(),
             job: Job::default(),
             outputs: Vec::new(),

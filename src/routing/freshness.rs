@@ -223,6 +223,10 @@ impl LoadsSeen {
             context_tokens: context_tokens as u64,
         }
     }
+    /// What is known at `now` of one replica, and whether that is stale.
+    pub fn of(&self, now: SimTime, replica: ReplicaId) -> (Load, bool) {
+        self.known(now, &[replica])
+    }
     /// Whether a reading counts by its age.
     pub fn ages(&self) -> bool {
         self.stale_after.is_some()

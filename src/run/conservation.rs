@@ -81,7 +81,7 @@ pub struct Counts {
     /// Arrivals; for a region, requests whose last try was sent there.
     pub arrived: u64,
     /// Ends by outcome, in the order of `Outcome::ALL`.
-    pub outcomes: [u64; 8],
+    pub outcomes: [u64; Outcome::ALL.len()],
 }
 
 impl Counts {
@@ -349,7 +349,7 @@ impl Observer for Conservation {
             }
             Observation::Sent { id, region, .. } => self.sent(*id, *region),
             Observation::Ended(row) => self.ended(row),
-            Observation::Sampled(_) | Observation::Stepped { .. } => {}
+            Observation::Restricted { .. } | Observation::Sampled(_) | Observation::Stepped { .. } => {}
         }
     }
 }

@@ -57,6 +57,10 @@ impl Health {
     pub(super) fn is_down(&self, replica: ReplicaId) -> bool {
         self.status[replica].down > 0
     }
+    /// Whether gateways believe that it is up.
+    pub(super) fn believed_up(&self, replica: ReplicaId) -> bool {
+        self.status[replica].known_up
+    }
     /// Replicas of a region that gateways believe to be up.
     pub(super) fn known_up(&self, region: RegionId) -> u32 {
         self.known_up[region.index()]
@@ -110,9 +114,13 @@ impl<O: Observer> World<'_, O> {
             .filter(|(id, site)| match incident.place {
                 fleet::Place::Region(region) => site.region == region,
                 fleet::Place::Replica(replica) => *id == replica,
+                fleet::Place::Gateways(_) => false,
             })
             .map(|(id, _)| id)
             .collect();
+        if let fleet::Place::Gateways(region) = incident.place {
+            return self.gateways_down(now, region, over, schedule);
+        }
         for &replica in &hit {
             match incident.effect {
                 Effect::Down => self.go_down(now, replica, over, schedule),
@@ -123,6 +131,8 @@ impl<O: Observer> World<'_, O> {
         if incident.effect == Effect::Drain {
             self.refresh(now, schedule);
         }
+        // What was lost waits no more.
+        self.loads_changed(now, schedule);
     }
 
     fn go_down(&mut self, now: SimTime, replica: ReplicaId, over: bool, schedule: &mut Schedule<Event>) {

@@ -39,15 +39,16 @@ pub(super) struct Loads {
 }
 
 impl Loads {
-    /// `None` where no stage reads loads, or where they are read as they are.
+    /// `None` where neither a stage nor, as `admits` says, the admission reads loads, or where they are read as they are.
     pub(super) fn new(
         view: &LoadView,
         sites: &IdVec<ReplicaId, Site>,
         global: Option<&Stage>,
         stages: &[Stage],
+        admits: bool,
     ) -> Option<Loads> {
         let reads = |stage: &Stage| stage.needs().load;
-        if *view == LoadView::Oracle || !stages.iter().chain(global).any(reads) {
+        if *view == LoadView::Oracle || !(admits || stages.iter().chain(global).any(reads)) {
             return None;
         }
         let behind = |stage: &Stage| {
@@ -71,6 +72,13 @@ impl Loads {
             news: true,
             reports: 0,
         })
+    }
+}
+
+impl Loads {
+    /// What is known at `now` of one replica, and whether that is stale.
+    pub(super) fn of(&self, now: SimTime, replica: ReplicaId) -> (crate::observe::Load, bool) {
+        self.seen.of(now, replica)
     }
 }
 
@@ -158,14 +166,18 @@ pub(super) fn follow(
     }
 }
 
+/// The client of a request: the same for all of a session, one of its own for a request without.
+pub(super) fn client(row: &RequestRow) -> u64 {
+    if row.session == 0 { row.key } else { mix2(u64::from(row.source.0), row.session) }
+}
+
 /// The gateway of a client: one of the `count` from `first` on. A session's requests come through one, as over one
 /// connection; a request without a session has a client of its own.
 pub(super) fn one_of(first: GatewayId, count: u32, key: Key, row: &RequestRow) -> GatewayId {
     if count == 1 {
         return first;
     }
-    let client = if row.session == 0 { row.key } else { mix2(u64::from(row.source.0), row.session) };
-    let number = (key.branch(SPREAD).at(client).unit() * f64::from(count)) as u32;
+    let number = (key.branch(SPREAD).at(client(row)).unit() * f64::from(count)) as u32;
     GatewayId(first.0 + number)
 }
 

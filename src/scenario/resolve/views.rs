@@ -30,19 +30,20 @@ const BLIND_TO_DISTANCE: [&str; 13] = [
 ];
 
 impl Resolver<'_> {
-    /// The views of policy `name`, whose stages are `specs`.
+    /// The views of policy `name`, whose stages are `specs` and whose admission reads loads if `admits`.
     pub(super) fn views(
         &mut self,
         name: &str,
         raw: Option<RawViews>,
         specs: &[&PolicySpec],
         regions: &[String],
+        admits: bool,
     ) -> Views {
         let raw = raw.unwrap_or_default();
         let needs: Vec<Needs> =
             specs.iter().filter(|spec| spec.validate().is_empty()).map(|spec| needs(spec)).collect();
         let all_known = needs.len() == specs.len();
-        if all_known && raw.load.is_some() && !needs.iter().any(|needs| needs.load) {
+        if all_known && raw.load.is_some() && !admits && !needs.iter().any(|needs| needs.load) {
             self.unread(name, "load", "the replicas' loads", "least_load");
         }
         let follows = needs.iter().any(|needs| needs.source() == Some(IndexSource::Oracle));
