@@ -3,6 +3,7 @@
 //! give equal bytes.
 
 pub mod atomic;
+pub mod calibration_plot;
 mod followed;
 pub mod grid;
 mod groups;

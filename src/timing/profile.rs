@@ -66,6 +66,23 @@ pub struct Range {
     pub concurrency: Option<[u32; 2]>,
 }
 
+impl Range {
+    /// What of a pool lies outside, in words: its model, its GPU, its tensor parallelism.
+    pub fn beyond(&self, model: &str, gpu: &str, tp: u32) -> Vec<String> {
+        let mut beyond = Vec::new();
+        if !self.models.iter().any(|name| name == model) {
+            beyond.push(model.to_owned());
+        }
+        if !self.gpus.iter().any(|name| name == gpu) {
+            beyond.push(gpu.to_owned());
+        }
+        if !self.tp.contains(&tp) {
+            beyond.push(format!("tensor parallelism {tp}"));
+        }
+        beyond
+    }
+}
+
 /// A profile: constants, and what is known about them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -380,8 +380,21 @@ impl Resolver<'_> {
         });
         self.check_timing(&params, path, &["tensor_parallel"]);
         let name = format!("{} v{}", profile.name, profile.version);
+        let beyond =
+            profile.range.as_ref().map(|range| range.beyond(&model.name, gpu.name, tp)).unwrap_or_default();
+        let trust = if beyond.is_empty() {
+            profile.trust()
+        } else {
+            let beyond = beyond.join(", ");
+            let place = self.place(&at(path, &["timing", "profile"]), super::At::Value);
+            self.push(
+                Diagnostic::notice(place, format!("profile `{}` is extrapolated here", profile.name))
+                    .label(format!("it was not fitted on {beyond}")),
+            );
+            format!("extrapolated to {beyond}; {}", profile.trust())
+        };
         let error = profile.known_error.clone();
-        (Some(params), Some(name), Some((format!("{}; {error}", profile.trust()), error)))
+        (Some(params), Some(name), Some((format!("{trust}; {error}"), error)))
     }
 
     fn check_timing(&mut self, params: &TimingParams, path: &[String], inner: &[&str]) {
