@@ -366,7 +366,10 @@ impl Observer for Conservation {
             }
             Observation::Sent { id, region, .. } => self.sent(*id, *region),
             Observation::Ended(row) => self.ended(row),
-            Observation::Restricted { .. } | Observation::Decided(_) | Observation::Sampled(_) | Observation::Stepped { .. } => {}
+            Observation::Restricted { .. }
+            | Observation::Decided(_)
+            | Observation::Sampled(_)
+            | Observation::Stepped { .. } => {}
         }
     }
 }
