@@ -2,6 +2,7 @@
 //! or ends the process. Stdout carries the result, stderr progress and warnings. One file a command.
 
 mod bench;
+mod calibrate;
 mod catalog;
 mod completions;
 mod exit;
@@ -63,6 +64,7 @@ enum Command {
     Policies(policies::Args),
     Catalog(catalog::Args),
     Trace(Box<trace::Args>),
+    Calibrate(Box<calibrate::Args>),
     Bench(bench::Args),
     Completions(completions::Args),
     Man(completions::ManArgs),
@@ -90,6 +92,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Policies(args) => policies::run(&args),
         Command::Catalog(args) => catalog::run(&args),
         Command::Trace(args) => trace::run(&args),
+        Command::Calibrate(args) => calibrate::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Completions(args) => completions::run(&args, Cli::command()),
         Command::Man(args) => completions::man(&args, Cli::command()),

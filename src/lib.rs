@@ -29,6 +29,7 @@ pub mod world;
 // Floor 5: what users write.
 pub mod scenario;
 // Floor 6: one cell.
+pub mod calibrate;
 pub mod run;
 // Floor 7: what people and files see.
 pub mod report;

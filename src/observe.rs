@@ -9,7 +9,8 @@ pub use decision::{DecisionRecord, Filter, Sight, StageRecord, Truth};
 pub use misses::{Miss, Misses};
 
 use crate::id::{
-    ClassId, DataClassId, GatewayId, OriginId, PoolId, RegionId, ReplicaId, RequestId, SourceId, TenantId,
+    ClassId, DataClassId, GatewayId, OriginId, PoolId, RegionId, RegionSet, ReplicaId, RequestId, SourceId,
+    TenantId,
 };
 use crate::time::{SimTime, Span};
 use serde::{Deserialize, Serialize};
@@ -36,11 +37,17 @@ pub enum Outcome {
     /// Still under way when the simulation ended.
     #[default]
     InFlight,
+    /// Its gateway was saturated and had no place in its line.
+    Rejected,
+    /// Its client held it back, because others had been refused.
+    Throttled,
+    /// It waited too long in its gateway's line.
+    QueueTimeout,
 }
 
 impl Outcome {
     /// All outcomes, in the order of reports.
-    pub const ALL: [Outcome; 8] = [
+    pub const ALL: [Outcome; 11] = [
         Outcome::Completed,
         Outcome::TooLarge,
         Outcome::QueueFull,
@@ -49,6 +56,9 @@ impl Outcome {
         Outcome::TimedOut,
         Outcome::Failed,
         Outcome::InFlight,
+        Outcome::Rejected,
+        Outcome::Throttled,
+        Outcome::QueueTimeout,
     ];
     /// The name in files and reports.
     pub const fn name(self) -> &'static str {
@@ -61,6 +71,9 @@ impl Outcome {
             Outcome::TimedOut => "timed_out",
             Outcome::Failed => "failed",
             Outcome::InFlight => "in_flight",
+            Outcome::Rejected => "rejected",
+            Outcome::Throttled => "throttled",
+            Outcome::QueueTimeout => "queue_timeout",
         }
     }
 }
@@ -309,6 +322,13 @@ pub enum Observation<'a> {
         tenant: TenantId,
         /// Its prompt.
         prompt_tokens: u32,
+    },
+    /// The request that has just arrived brought a rule of its own.
+    Restricted {
+        /// Which request.
+        id: RequestId,
+        /// Regions whose replicas may serve it, within what its data class allows.
+        allowed: RegionSet,
     },
     /// A gateway chose a replica and the request was sent to it.
     Sent {

@@ -228,17 +228,8 @@ impl Replica {
             Replica::Fifo(_) | Replica::Ps(_) => Tokens::default(),
         }
     }
-    /// Makes the replica ready to be looked into by [`Replica::holds`], [`Replica::estimate`] and [`Replica::cached`],
-    /// after [`Replica::advance_to`] this instant.
-    pub fn settle(&mut self) {
-        match self {
-            Replica::Engine(engine) => engine.settle_tables(),
-            Replica::PlainEngine(engine) => engine.settle_tables(),
-            Replica::Fifo(_) | Replica::Ps(_) => {}
-        }
-    }
     /// How many of the chain's first `limit` blocks it would find if the request were scheduled now, after
-    /// [`Replica::settle`]; 0 without a cache.
+    /// [`Replica::advance_to`] this instant; 0 without a cache.
     pub fn holds(&self, chain: &Chain, limit: u32) -> u32 {
         match self {
             Replica::Engine(engine) => engine.holds(chain, limit),
@@ -246,8 +237,8 @@ impl Replica {
             Replica::Fifo(_) | Replica::Ps(_) => 0,
         }
     }
-    /// All blocks that its cache would find, as runs in no particular order, after [`Replica::settle`].
-    pub fn cached(&self) -> Vec<Run> {
+    /// All blocks that its cache would find, as runs in no particular order.
+    pub fn cached(&mut self) -> Vec<Run> {
         match self {
             Replica::Engine(engine) => engine.cached(),
             Replica::PlainEngine(engine) => engine.cached(),

@@ -3,6 +3,7 @@
 //! give equal bytes.
 
 pub mod atomic;
+pub mod calibration_plot;
 pub mod decisions;
 pub mod explain;
 mod followed;

@@ -14,7 +14,7 @@ pub use params::{
     GpuRates, IngressParams, LinearParams, ProfileParams, RooflineParams, TableParams, TableRow, TimingError,
     TimingParams,
 };
-pub use profile::{Profile, profile, profiles};
+pub use profile::{Constants, ErrorLine, Profile, Range, Status, profile, profiles};
 pub use slowed::Slowed;
 
 use crate::time::Picos;

@@ -28,6 +28,7 @@ const HOUSE: &[(&str, u32, u32)] = &[
     ("fleet", 3, 0),
     ("world", 4, 0),
     ("scenario", 5, 0),
+    ("calibrate", 6, 0),
     ("run", 6, 0),
     ("report", 7, 0),
     ("gate", 7, 0),

@@ -37,7 +37,7 @@ fn fleet() -> Option<WorldParams> {
     };
     let mut params = one_region(REPLICAS, ServerParams::Engine(engine));
     let (model, gpu) = (catalog::model("llama-3.1-8b").unwrap(), catalog::gpu("h100-sxm").unwrap());
-    let p0 = profile("p0").unwrap().params;
+    let p0 = profile("p0").unwrap().params();
     let roofline = RooflineParams::resolve(model, gpu, 1, Dtype::Bf16, Dtype::Bf16, p0).unwrap();
     for pool in params.pools.iter_mut() {
         pool.timing = Some(TimingParams::Roofline(roofline.clone()));

@@ -191,15 +191,19 @@ fn rtt() -> Listing {
 fn profiles() -> Listing {
     let profiles = timing::profiles();
     let row = |profile: &timing::Profile| {
-        vec![profile.name.to_string(), format!("v{}", profile.version), profile.status.to_string()]
+        vec![profile.name.clone(), format!("v{}", profile.version), profile.trust()]
     };
     let json = profiles.iter().map(|profile| {
         json!({
             "name": profile.name,
             "version": profile.version,
             "status": profile.status,
+            "provenance": profile.provenance,
             "known_error": profile.known_error,
-            "params": profile.params,
+            "range": profile.range,
+            "not_identified": profile.not_identified,
+            "constants": profile.constants,
+            "errors": profile.errors,
         })
     });
     Listing {

@@ -131,8 +131,9 @@ impl<E: Eviction + std::fmt::Debug + Send> KvCache for BlockCache<E> {
         Ok((found, idle))
     }
 
-    fn holds(&self, chain: &Chain, limit: u32) -> u32 {
-        self.matched(chain, limit).map_or(0, |found| found.0)
+    fn found(&self, chain: &Chain, limit: u32, _: &dyn Fn(u64) -> u32) -> u32 {
+        let here = |id: &u64| self.sharing && self.find(*id).is_some();
+        chain.ids(limit).take_while(here).count() as u32
     }
 
     fn attach(&mut self, table: &mut BlockTable, chain: &Chain, matched: u32) {

@@ -155,35 +155,6 @@ impl ExtentCache {
         }
     }
 
-    /// Blocks at the head of the chain that are here, and of those the idle ones; an open run is an error unless it is
-    /// settled.
-    #[inline]
-    fn find(&self, chain: &Chain, limit: u32, settled: bool) -> Result<(u32, u32), Open> {
-        let (mut found, mut idle) = (0, 0);
-        if !self.sharing {
-            return Ok((found, idle));
-        }
-        for run in chain.runs_range(0, limit) {
-            let Some(entry) = self.segments.find(run.key) else { break };
-            if !settled && self.segments.is_open(entry) {
-                return Err(Open(run.key));
-            }
-            let (mut at, end) = (run.start, run.start + run.len);
-            let mut segment = self.segments.primary_from(entry, at);
-            while at < end {
-                if segment == NONE || self.segments.get(segment).start > at {
-                    return Ok((found, idle));
-                }
-                let node = self.segments.get(segment);
-                let upto = node.end().min(end);
-                found += upto - at;
-                idle += if node.refs() == 0 { upto - at } else { 0 };
-                (at, segment) = (upto, node.after);
-            }
-        }
-        Ok((found, idle))
-    }
-
     /// Publishes a run of the table's next blocks.
     fn publish_run(&mut self, now: SimTime, table: &mut ExtentTable, run: Run) -> Result<(), Open> {
         let entry = self.segments.find_or_add(run.key);
@@ -299,11 +270,56 @@ impl KvCache for ExtentCache {
     }
 
     fn matched(&self, chain: &Chain, limit: u32) -> Result<(u32, u32), Open> {
-        self.find(chain, limit, false)
+        let (mut found, mut idle) = (0, 0);
+        if !self.sharing {
+            return Ok((found, idle));
+        }
+        for run in chain.runs_range(0, limit) {
+            let Some(entry) = self.segments.find(run.key) else { break };
+            if self.segments.is_open(entry) {
+                return Err(Open(run.key));
+            }
+            let (mut at, end) = (run.start, run.start + run.len);
+            let mut segment = self.segments.primary_from(entry, at);
+            while at < end {
+                if segment == NONE || self.segments.get(segment).start > at {
+                    return Ok((found, idle));
+                }
+                let node = self.segments.get(segment);
+                let upto = node.end().min(end);
+                found += upto - at;
+                idle += if node.refs() == 0 { upto - at } else { 0 };
+                (at, segment) = (upto, node.after);
+            }
+        }
+        Ok((found, idle))
     }
 
-    fn holds(&self, chain: &Chain, limit: u32) -> u32 {
-        self.find(chain, limit, true).map_or(0, |found| found.0)
+    fn found(&self, chain: &Chain, limit: u32, open_end: &dyn Fn(u64) -> u32) -> u32 {
+        let mut found = 0;
+        for run in chain.runs_range(0, if self.sharing { limit } else { 0 }) {
+            let Some(entry) = self.segments.find(run.key) else { break };
+            let end_of = |segment: u32| {
+                let node = self.segments.get(segment);
+                if node.open() { open_end(run.key) } else { node.end() }
+            };
+            let (mut at, end) = (run.start, run.start + run.len);
+            let mut segment = self.segments.entries[entry as usize].primaries.first;
+            while at < end && segment != NONE {
+                let node = self.segments.get(segment);
+                if node.start <= at && at < end_of(segment) {
+                    let upto = end_of(segment).min(end);
+                    (found, at) = (found + upto - at, upto);
+                } else if node.start > at {
+                    break;
+                }
+                segment = node.after;
+            }
+            if at < end {
+                break;
+            }
+        }
+        found
     }
 
     fn attach(&mut self, table: &mut ExtentTable, chain: &Chain, matched: u32) {

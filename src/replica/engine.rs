@@ -290,13 +290,15 @@ impl<C: KvCache> Engine<C> {
         let waiting = self.waiting.iter().copied().find(|slot| is_it(slot));
         waiting.map_or_else(Tokens::default, |slot| self.sequences[slot as usize].tokens)
     }
-    /// How many of the chain's first `limit` blocks it would find if the request were scheduled now, after
-    /// [`Engine::settle_tables`].
+    /// How many of the chain's first `limit` blocks it would find if the request were scheduled now.
     pub fn holds(&self, chain: &Chain, limit: u32) -> u32 {
-        self.cache.holds(chain, limit)
+        let open = &self.lockstep.buckets;
+        let open_end = |key| open.open_under(key).map_or(0, |place| open.get(place).next);
+        self.cache.found(chain, limit, &open_end)
     }
-    /// All blocks that its cache would find, after [`Engine::settle_tables`].
-    pub fn cached(&self) -> Vec<Run> {
+    /// All blocks that its cache would find.
+    pub fn cached(&mut self) -> Vec<Run> {
+        self.settle_tables();
         self.cache.runs()
     }
     /// The change log of its cache.

@@ -5,7 +5,7 @@ use super::{Job, Replica};
 use crate::time::{SimTime, Span};
 
 impl Replica {
-    /// The time before the request's own prefill, and that prefill, if it came at `now`, after [`Replica::settle`] at
+    /// The time before the request's own prefill, and that prefill, if it came at `now`, after [`Replica::advance_to`]
     /// this instant. `cached` of its prompt tokens are here.
     pub fn estimate(&self, now: SimTime, job: &Job, cached: u32) -> (Span, Span) {
         match self {

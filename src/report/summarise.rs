@@ -32,6 +32,9 @@ fn outcome_counts(name: &str, counts: &Counts) -> OutcomeCounts {
         timed_out: counts.of(Outcome::TimedOut),
         failed: counts.of(Outcome::Failed),
         in_flight: counts.of(Outcome::InFlight),
+        rejected: counts.of(Outcome::Rejected),
+        throttled: counts.of(Outcome::Throttled),
+        queue_timeout: counts.of(Outcome::QueueTimeout),
     }
 }
 

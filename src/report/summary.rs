@@ -460,6 +460,21 @@ pub struct OutcomeCounts {
     pub failed: u64,
     /// Still under way at the end.
     pub in_flight: u64,
+    /// Refused by a saturated gateway whose line had no place.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub rejected: u64,
+    /// Held back by the client.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub throttled: u64,
+    /// Waited too long in a gateway's line.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub queue_timeout: u64,
+}
+
+/// Left out where it says nothing, so that summaries without it are written as ever.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// What one replica did over the whole run.

@@ -92,7 +92,7 @@ pub struct Counts {
     /// Arrivals; for a region, requests whose last try was sent there.
     pub arrived: u64,
     /// Ends by outcome, in the order of `Outcome::ALL`.
-    pub outcomes: [u64; 8],
+    pub outcomes: [u64; Outcome::ALL.len()],
 }
 
 impl Counts {
@@ -366,7 +366,10 @@ impl Observer for Conservation {
             }
             Observation::Sent { id, region, .. } => self.sent(*id, *region),
             Observation::Ended(row) => self.ended(row),
-            Observation::Decided(_) | Observation::Sampled(_) | Observation::Stepped { .. } => {}
+            Observation::Restricted { .. }
+            | Observation::Decided(_)
+            | Observation::Sampled(_)
+            | Observation::Stepped { .. } => {}
         }
     }
 }

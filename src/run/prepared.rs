@@ -8,11 +8,10 @@ use crate::network::matrix::PairSource;
 use crate::replica::{Method, ServerParams};
 use crate::scenario::{Plan, PoolFacts};
 use crate::time::Span;
-use crate::timing;
 use crate::workload::geography::origin_label;
 use crate::workload::{WorkloadKind, WorkloadParams};
 use crate::world::{Look, PolicyParams, PoolParams};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// The year this version's data was last looked at: what "old" is measured from, since results know no clock.
@@ -130,16 +129,14 @@ fn origin_labels(plan: &Plan) -> Vec<(String, String)> {
 
 /// Each kind of timing once, with how far to trust it.
 fn profiles(plan: &Plan) -> Vec<(String, String)> {
-    let used: BTreeSet<&String> = plan.facts.pools.iter().filter_map(|pool| pool.timing.as_ref()).collect();
-    let status = |name: &str| {
-        let known =
-            timing::profiles().iter().find(|profile| name.split_whitespace().next() == Some(profile.name));
-        known.map_or_else(
-            || "given in the scenario".to_string(),
-            |profile| format!("{}; {}", profile.status, profile.known_error),
-        )
-    };
-    used.into_iter().map(|name| (name.clone(), status(name))).collect()
+    let used: BTreeMap<&String, &Option<String>> = plan
+        .facts
+        .pools
+        .iter()
+        .filter_map(|pool| Some((pool.timing.as_ref()?, &pool.timing_trust)))
+        .collect();
+    let given = || "given in the scenario".to_string();
+    used.into_iter().map(|(name, trust)| (name.clone(), trust.clone().unwrap_or_else(given))).collect()
 }
 
 fn tables(plan: &Plan) -> Vec<DataTable> {

@@ -70,6 +70,8 @@ pub struct PoolFacts {
     pub kv_dtype: Option<Dtype>,
     /// The timing profile and its version, `p0 v1`, or the kind of timing.
     pub timing: Option<String>,
+    /// The profile's status, provenance and known error, in words.
+    pub timing_trust: Option<String>,
     /// The profile's known error, in words.
     pub timing_error: Option<String>,
     /// How the KV cache's size came about; `None` where it was stated.

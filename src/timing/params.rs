@@ -114,8 +114,44 @@ pub struct ProfileParams {
     pub t_prefill_layer_us: f64,
     /// Overhead of a sequence in a step, µs.
     pub t_sequence_us: f64,
+    /// Share of the catalogue's all-reduce rate that the engine's kernels reach; above one they beat the table.
+    pub all_reduce_share: f64,
+    /// How often a layer reads or writes a token's hidden state on every GPU alike (residual, norms): work that tensor
+    /// parallelism does not divide. Two fused norms, each reading and writing both, make eight.
+    pub hidden_passes: f64,
     /// What a request costs before the scheduler.
     pub ingress: IngressParams,
+}
+
+impl ProfileParams {
+    /// Whether every constant is one an engine can have: the first that is not.
+    pub fn check(&self) -> Result<(), TimingError> {
+        let shares = [
+            ("e_c_bf16", self.e_c_bf16, 1.0),
+            ("e_c_fp8", self.e_c_fp8, 1.0),
+            ("e_m_bf16", self.e_m_bf16, 1.0),
+            ("e_m_fp8", self.e_m_fp8, 1.0),
+            ("e_kv", self.e_kv, 1.0),
+            ("e_a", self.e_a, 1.0),
+            ("all_reduce_share", self.all_reduce_share, 100.0),
+        ];
+        for (field, value, most) in shares {
+            if !(0.001..=most).contains(&value) {
+                let rule = format!("0.001 to {most}");
+                return Err(TimingError::OutOfRange { field, value: value.to_string(), rule });
+            }
+        }
+        if !(0.0..=1_000.0).contains(&self.hidden_passes) {
+            let (field, value) = ("hidden_passes", self.hidden_passes.to_string());
+            return Err(TimingError::OutOfRange { field, value, rule: "0 to 1000".to_owned() });
+        }
+        check_overheads(&[
+            ("t0_us", self.t0_us),
+            ("t_layer_us", self.t_layer_us),
+            ("t_prefill_layer_us", self.t_prefill_layer_us),
+            ("t_sequence_us", self.t_sequence_us),
+        ])
+    }
 }
 
 /// Coefficients: `base + prefill tokens × a + prefilling sequences × b + decoding sequences × c + context × d`.

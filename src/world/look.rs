@@ -79,7 +79,6 @@ impl<O: Observer> World<'_, O> {
     ) {
         for replica in self.sites.ids() {
             self.sites[replica].replica.advance_to(now);
-            self.sites[replica].replica.settle();
             self.follow_cache(now, replica);
         }
         let candidates = self.candidates(now, slot);

@@ -95,7 +95,7 @@ impl MissBook {
             }
         }
         if let Some(twin) = &mut self.twin {
-            twin.changed(replica, log.changes());
+            twin.changed(replica, &log.changes());
         }
     }
     /// A replica has lost its cache.

@@ -3,7 +3,7 @@
 
 use crate::id::{GatewayId, ReplicaId, RequestId};
 use crate::network::RegionSet;
-use crate::observe::{Legs, RequestRow};
+use crate::observe::{Legs, Outcome, RequestRow};
 use crate::replica::Tokens;
 use crate::routing::Ticket;
 use crate::time::{SimTime, Span};
@@ -82,8 +82,14 @@ pub(super) struct State {
     pub(super) client_out: Span,
     /// Where it is.
     pub(super) place: Place,
-    /// When its client left, if it did.
+    /// As which it was last held, and whether it was the gate that stopped it when it was last asked for.
+    pub(super) held_as: u64,
+    pub(super) gated: bool,
+    /// When its client left, if it did, and how that is counted.
     pub(super) left_at: Option<SimTime>,
+    pub(super) left_as: Outcome,
+    /// When its gateway was lost while it was on the other side, if it was.
+    pub(super) cut_at: Option<SimTime>,
     /// The news that its client left has come to where it is to go next.
     pub(super) dropped: bool,
     /// What was promised about its attempts before the last loss is void.
@@ -100,7 +106,7 @@ impl State {
     pub(super) fn mark_left(&mut self) {
         let Some(left_at) = self.left_at else { return };
         let row = &mut self.row;
-        (row.outcome, row.ended_at) = (crate::observe::Outcome::TimedOut, left_at);
+        (row.outcome, row.ended_at) = (self.left_as, left_at);
         if row.first_token_at.is_some_and(|at| at > left_at) {
             (row.first_token_at, row.server_ttft) = (None, None);
         }
@@ -137,7 +143,7 @@ impl Slots {
         state.row = RequestRow { id, legs: Legs::default(), ..RequestRow::default() };
         state.attempt = Attempt::default();
         state.place = Place::ToGateway;
-        state.left_at = None;
+        (state.left_at, state.left_as, state.cut_at) = (None, Outcome::TimedOut, None);
         state.dropped = false;
         (state.epoch, state.retrying) = (0, false);
         (state.failed_in, state.failed_by) = (RegionSet::NONE, None);

@@ -170,6 +170,12 @@ impl Segments {
             self.vacant_entries.push(entry);
         }
     }
+    /// Whether the end of what is known under this key is open.
+    #[inline]
+    pub fn is_open(&self, entry: u32) -> bool {
+        let last = self.entries[entry as usize].primaries.last;
+        last != NONE && self.get(last).open()
+    }
     /// All primaries as runs.
     pub fn primaries(&self) -> Vec<Run> {
         let mut runs = Vec::new();
@@ -183,12 +189,6 @@ impl Segments {
             }
         }
         runs
-    }
-    /// Whether the end of what is known under this key is open.
-    #[inline]
-    pub fn is_open(&self, entry: u32) -> bool {
-        let last = self.entries[entry as usize].primaries.last;
-        last != NONE && self.get(last).open()
     }
     pub fn keys(&self) -> usize {
         self.index.len()

@@ -9,7 +9,7 @@ use crate::time::{PS_PER_NS, SimTime, Span};
 use crate::timing::BatchShape;
 
 impl<C: KvCache> Engine<C> {
-    /// The time before the prompt's own prefill, and that prefill; after [`Engine::settle_tables`].
+    /// The time before the prompt's own prefill, and that prefill.
     pub fn estimate(&self, now: SimTime, prompt: u32, cached: u32) -> (Span, Span) {
         let step_under_way = self.step_end_ps.map_or(Span::ZERO, |end| visible(end).since(now));
         let block_tokens = self.params.block_tokens;
@@ -24,7 +24,7 @@ impl<C: KvCache> Engine<C> {
         for &slot in &self.waiting {
             let sequence = &self.sequences[slot as usize];
             let limit = (sequence.known() - 1) / block_tokens;
-            let held = self.cache.holds(&sequence.chain, limit) * block_tokens;
+            let held = self.holds(&sequence.chain, limit) * block_tokens;
             owed += u64::from(sequence.known() - held);
         }
         let room = u64::from(self.params.max_num_batched_tokens.saturating_sub(decoding).max(1));

@@ -175,8 +175,8 @@ impl<C: KvCache> Engine<C> {
         seat.held = 0;
     }
 
-    /// Tells all tables that are open what they hold: to be said before the cache is looked into from outside.
-    pub fn settle_tables(&mut self) {
+    /// Tells all tables that are open what they hold.
+    pub(super) fn settle_tables(&mut self) {
         for seat in self.lockstep.buckets.seats().iter().filter(|seat| seat.open()) {
             self.cache.settle(&mut self.sequences[seat.slot as usize].table, seat.held, seat.next);
         }

@@ -223,8 +223,7 @@ impl Resolver<'_> {
             }
             known
         });
-        let (timing, timing_name, timing_error) =
-            self.timing(raw, model.as_ref(), gpu, pool.gpus_per_replica, path);
+        let (timing, timing_name, trust) = self.timing(raw, model.as_ref(), gpu, pool.gpus_per_replica, path);
         let ingress = timing.as_ref().map(TimingParams::ingress);
         pool.ingress = stated.or(ingress).unwrap_or(IngressParams::NONE);
         pool.timing = timing;
@@ -238,7 +237,8 @@ impl Resolver<'_> {
             weights: model.as_ref().map(|model| model.weights),
             kv_dtype: model.as_ref().map(|model| model.kv),
             timing: timing_name,
-            timing_error,
+            timing_trust: trust.as_ref().map(|(whole, _)| whole.clone()),
+            timing_error: trust.map(|(_, error)| error),
             kv,
         };
         (pool, facts)
@@ -276,7 +276,7 @@ impl Resolver<'_> {
         gpu: Option<&'static Gpu>,
         tp: u32,
         path: &[String],
-    ) -> (Option<TimingParams>, Option<String>, Option<String>) {
+    ) -> (Option<TimingParams>, Option<String>, Option<(String, String)>) {
         let given: Vec<&str> = ["profile", "linear", "table"]
             .into_iter()
             .filter(|key| self.document.has(&at(path, &["timing", key])))
@@ -334,14 +334,34 @@ impl Resolver<'_> {
             return (None, None, None);
         }
         let wanted = raw.timing.profile.as_deref().unwrap_or(timing::profile::DEFAULT);
-        let Some(profile) = timing::profile(wanted) else {
+        let is_file = std::path::Path::new(wanted).extension().is_some_and(|end| end == "toml");
+        let own = is_file.then(|| {
+            std::fs::read_to_string(self.file(wanted))
+                .map_err(|error| format!("cannot read it: {error}"))
+                .and_then(|text| timing::Profile::parse(&text))
+        });
+        let own = match own.transpose() {
+            Ok(own) => own,
+            Err(problem) => {
+                let item = self
+                    .error(
+                        &at(path, &["timing", "profile"]),
+                        "a profile of your own is a file of `regionsim calibrate`",
+                    )
+                    .label(problem)
+                    .help("paths start from the scenario's folder; docs/CALIBRATE.md describes the file");
+                self.push(item);
+                return (None, None, None);
+            }
+        };
+        let Some(profile) = own.as_ref().or_else(|| timing::profile(wanted)) else {
             let item = self
                 .error(&at(path, &["timing", "profile"]), "`profile` must be a timing profile")
                 .label(format!("there is no profile `{wanted}`"))
                 .help(suggest(
                     wanted,
                     "the profiles are",
-                    timing::profiles().iter().map(|profile| profile.name),
+                    timing::profiles().iter().map(|profile| profile.name.as_str()),
                 ));
             self.push(item);
             return (None, None, None);
@@ -356,11 +376,25 @@ impl Resolver<'_> {
             tp,
             weight_dtype: model.weights,
             kv_dtype: model.kv,
-            profile: profile.params,
+            profile: profile.params(),
         });
         self.check_timing(&params, path, &["tensor_parallel"]);
         let name = format!("{} v{}", profile.name, profile.version);
-        (Some(params), Some(name), Some(profile.known_error.to_owned()))
+        let beyond =
+            profile.range.as_ref().map(|range| range.beyond(&model.name, gpu.name, tp)).unwrap_or_default();
+        let trust = if beyond.is_empty() {
+            profile.trust()
+        } else {
+            let beyond = beyond.join(", ");
+            let place = self.place(&at(path, &["timing", "profile"]), super::At::Value);
+            self.push(
+                Diagnostic::notice(place, format!("profile `{}` is extrapolated here", profile.name))
+                    .label(format!("it was not fitted on {beyond}")),
+            );
+            format!("extrapolated to {beyond}; {}", profile.trust())
+        };
+        let error = profile.known_error.clone();
+        (Some(params), Some(name), Some((format!("{trust}; {error}"), error)))
     }
 
     fn check_timing(&mut self, params: &TimingParams, path: &[String], inner: &[&str]) {

@@ -39,7 +39,7 @@ fn errors(run: &str, gpu_name: &str) -> Option<Vec<f64>> {
         })
         .collect();
     let (model, gpu) = (model("llama-3.1-8b").unwrap(), gpu(gpu_name).unwrap());
-    let p0 = profile("p0").unwrap().params;
+    let p0 = profile("p0").unwrap().params();
     let params = RooflineParams::resolve(model, gpu, 1, Dtype::Bf16, Dtype::Bf16, p0).unwrap();
     let roofline = Roofline::new(&params).unwrap();
 

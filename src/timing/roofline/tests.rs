@@ -7,7 +7,7 @@ use crate::timing::profile;
 use proptest::prelude::*;
 
 fn p0() -> ProfileParams {
-    profile("p0").unwrap().params
+    profile("p0").unwrap().params()
 }
 fn build(model_name: &str, gpu_name: &str, tp: u32, weights: Dtype, kv: Dtype) -> Roofline {
     let (model, gpu) = (model(model_name).unwrap(), gpu(gpu_name).unwrap());
@@ -155,7 +155,7 @@ fn every_profile_runs_every_model_that_divides() {
                 4,
                 Dtype::Fp8,
                 Dtype::Bf16,
-                profile.params,
+                profile.params(),
             );
             let step = Roofline::new(&params.unwrap()).unwrap().step(&decode(16, 500));
             // No model here decodes sixteen sequences in under a millisecond or over a second on four H100.

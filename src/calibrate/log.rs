@@ -1,0 +1,162 @@
+//! A request log of a real engine, replayed against the modelled one: same arrivals, same lengths. Knows the log's lines
+//! and percentiles; must not know files.
+
+use super::closed_loop::{engine, replica};
+use super::sample::{Measured, Quantity};
+use super::table::Findings;
+use crate::replica::{Job, JobId, Output};
+use crate::stats::sorted_quantile;
+use crate::time::SimTime;
+use crate::timing::StepTime;
+use crate::workload::Chain;
+use std::sync::Arc;
+
+/// The percentiles that are compared.
+pub const PERCENTILES: [f64; 5] = [0.5, 0.75, 0.9, 0.95, 0.99];
+
+/// One request.
+#[derive(Clone, Copy, Debug)]
+struct Request {
+    at: SimTime,
+    input: u32,
+    output: u32,
+    ttft_ms: f64,
+    e2e_ms: f64,
+}
+
+/// A log and the engine it came from.
+#[derive(Clone, Debug)]
+pub struct Log {
+    requests: Vec<Request>,
+    /// KV blocks of the engine.
+    pub kv_blocks: u32,
+    /// Token budget of a step.
+    pub max_num_batched_tokens: u32,
+    /// The most sequences at once.
+    pub max_num_seqs: u32,
+}
+
+impl Log {
+    /// Reads JSON lines with `input_toks`, `output_toks`, `queued_ts`, `first_token_ts`, `last_token_ts` (seconds of one
+    /// clock). Requests enter the engine when they were queued, so what the front end took before is not part of it.
+    pub fn parse(text: &str, kv_blocks: u32, budget: u32, max_num_seqs: u32) -> Result<Log, Findings> {
+        let (mut rows, mut findings) = (Vec::new(), Vec::new());
+        for (line, text) in (1..).zip(text.lines()).filter(|(_, text)| !text.trim().is_empty()) {
+            let Ok(value) = serde_json::from_str::<serde_json::Value>(text) else {
+                findings.push(format!("line {line}: this is no JSON object"));
+                continue;
+            };
+            let mut number = |field: &str| {
+                let number = value[field].as_f64().filter(|number| number.is_finite() && *number >= 0.0);
+                if number.is_none() {
+                    findings.push(format!("line {line}: {field} must be a number from 0"));
+                }
+                number
+            };
+            let fields = ["input_toks", "output_toks", "queued_ts", "first_token_ts", "last_token_ts"]
+                .map(&mut number);
+            if let [Some(input), Some(output), Some(queued), Some(first), Some(last)] = fields {
+                if input < 1.0 || output < 1.0 || first < queued || last < first {
+                    findings.push(format!("line {line}: lengths are at least 1 and times in order"));
+                    continue;
+                }
+                rows.push([queued, input, output, first, last]);
+            }
+        }
+        if !findings.is_empty() {
+            return Err(findings);
+        }
+        rows.sort_by(|a, b| a[0].total_cmp(&b[0]));
+        let start = rows.first().map_or(0.0, |row| row[0]);
+        let request = |row: &[f64; 5]| Request {
+            at: SimTime(((row[0] - start) * 1e9).round() as u64),
+            input: row[1] as u32,
+            output: row[2] as u32,
+            ttft_ms: (row[3] - row[0]) * 1e3,
+            e2e_ms: (row[4] - row[0]) * 1e3,
+        };
+        let requests = rows.iter().map(request).collect();
+        Ok(Log { requests, kv_blocks, max_num_batched_tokens: budget, max_num_seqs })
+    }
+    /// How many requests it has.
+    pub fn len(&self) -> usize {
+        self.requests.len()
+    }
+    /// Whether it has none.
+    pub fn is_empty(&self) -> bool {
+        self.requests.is_empty()
+    }
+    /// Percentiles of TTFT, TPOT and E2E as measured, the means first.
+    pub fn measured(&self) -> Vec<Measured> {
+        let times = self.requests.iter().map(|request| (request.ttft_ms, request.e2e_ms, request.output));
+        let names = [Quantity::Ttft, Quantity::Tpot, Quantity::E2e];
+        let each = 1 + PERCENTILES.len();
+        let numbers = numbers(times.collect());
+        numbers
+            .into_iter()
+            .enumerate()
+            .map(|(at, ms)| Measured { quantity: names[at / each], ms: ms.max(1e-3), weight: 1.0 })
+            .collect()
+    }
+    /// The same numbers with steps that take `timing`.
+    pub fn play(&self, timing: Arc<dyn StepTime>) -> Vec<f64> {
+        let params = engine(self.kv_blocks, self.max_num_batched_tokens, self.max_num_seqs);
+        let mut replica = replica(params, timing);
+        let mut times = vec![(f64::NAN, f64::NAN, 2); self.requests.len()];
+        let (mut next, mut out) = (0, Vec::new());
+        loop {
+            let arrival = self.requests.get(next).map(|request| request.at);
+            match (arrival, replica.wake_at()) {
+                (None, None) => break,
+                (Some(at), wake) if wake.is_none_or(|wake| at <= wake) => {
+                    let request = &self.requests[next];
+                    let job = Job {
+                        id: JobId(next as u32),
+                        prompt_tokens: request.input,
+                        output_tokens: request.output,
+                        priority: 0,
+                        chain: Chain::new(),
+                    };
+                    replica.advance_to(at);
+                    replica.deliver(at, &job, &mut out);
+                    next += 1;
+                }
+                (_, wake) => {
+                    replica.wake(wake.expect("one of the two is there"), &mut out);
+                }
+            }
+            for output in out.drain(..) {
+                match output {
+                    Output::FirstToken { job, at, .. } => {
+                        let place = job.0 as usize;
+                        times[place].0 = at.since(self.requests[place].at).as_ms_f64();
+                    }
+                    Output::Ended { job, at, tokens, .. } => {
+                        let place = job.0 as usize;
+                        times[place].1 = at.since(self.requests[place].at).as_ms_f64();
+                        times[place].2 = tokens.output;
+                    }
+                }
+            }
+        }
+        numbers(times)
+    }
+}
+
+/// Mean and percentiles of TTFT, of TPOT over requests with two tokens at least, of E2E.
+fn numbers(times: Vec<(f64, f64, u32)>) -> Vec<f64> {
+    let tpot =
+        |(ttft, e2e, output): &(f64, f64, u32)| (*output > 1).then(|| (e2e - ttft) / f64::from(output - 1));
+    let columns: [Vec<f64>; 3] = [
+        times.iter().map(|time| time.0).collect(),
+        times.iter().filter_map(tpot).collect(),
+        times.iter().map(|time| time.1).collect(),
+    ];
+    let mut numbers = Vec::new();
+    for mut column in columns {
+        column.sort_by(f64::total_cmp);
+        numbers.push(column.iter().sum::<f64>() / column.len().max(1) as f64);
+        numbers.extend(PERCENTILES.iter().map(|&p| sorted_quantile(&column, p).unwrap_or(f64::NAN)));
+    }
+    numbers
+}

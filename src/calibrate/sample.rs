@@ -1,0 +1,134 @@
+//! One measurement and what the model says of it. Knows hardware, shapes and the engine; must not know files.
+
+use super::closed_loop::{self, Point};
+use super::log::Log;
+use crate::catalog::{Dtype, Gpu, Model};
+use crate::timing::roofline::Roofline;
+use crate::timing::{BatchShape, Constants, RooflineParams, StepTime, TimingError};
+use std::sync::Arc;
+
+/// What was measured on.
+#[derive(Clone, Copy, Debug)]
+pub struct Hardware {
+    /// The model.
+    pub model: &'static Model,
+    /// The GPU.
+    pub gpu: &'static Gpu,
+    /// Tensor parallelism.
+    pub tp: u32,
+    /// Type of the weights.
+    pub weights: Dtype,
+    /// Type of KV entries.
+    pub kv: Dtype,
+}
+
+impl Hardware {
+    /// The step time there under `constants`.
+    pub fn step_time(&self, constants: &Constants) -> Result<Arc<dyn StepTime>, TimingError> {
+        let profile = (*constants).into();
+        let params = RooflineParams::resolve(self.model, self.gpu, self.tp, self.weights, self.kv, profile)?;
+        Ok(Arc::new(Roofline::new(&params)?))
+    }
+    /// Model, GPU and weights in words.
+    pub fn name(&self) -> String {
+        let weights = match self.weights {
+            Dtype::Bf16 => "bf16",
+            Dtype::Fp8 => "fp8",
+        };
+        format!("{} {weights} on {}", self.model.name, self.gpu.name)
+    }
+}
+
+/// What a number is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Quantity {
+    /// One engine step.
+    Step,
+    /// Time to first token.
+    Ttft,
+    /// Time per output token after the first.
+    Tpot,
+    /// From request to last token.
+    E2e,
+}
+
+impl Quantity {
+    /// Its name in tables and files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Quantity::Step => "step",
+            Quantity::Ttft => "ttft",
+            Quantity::Tpot => "tpot",
+            Quantity::E2e => "e2e",
+        }
+    }
+}
+
+/// A measured number.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Measured {
+    /// What it is of.
+    pub quantity: Quantity,
+    /// Milliseconds.
+    pub ms: f64,
+    /// How much its relative error counts in a fit.
+    pub weight: f64,
+}
+
+/// How a measurement is modelled.
+#[derive(Clone, Debug)]
+pub enum What {
+    /// A step of this shape.
+    Step(BatchShape),
+    /// A closed-loop benchmark.
+    Point(Point),
+    /// A served log, replayed.
+    Log(Arc<Log>),
+}
+
+/// A measurement.
+#[derive(Clone, Debug)]
+pub struct Sample {
+    /// What it was measured on.
+    pub hardware: Hardware,
+    /// Engine and version or file, for groups of errors.
+    pub source: String,
+    /// Prompt tokens, for strata; of a step, those of the mean chunk.
+    pub input_tokens: u32,
+    /// Requests at once.
+    pub concurrency: u32,
+    /// What to model.
+    pub what: What,
+    /// What was measured.
+    pub measured: Vec<Measured>,
+}
+
+impl Sample {
+    /// What the model says, in the order of `measured`, milliseconds.
+    pub fn predict(&self, constants: &Constants) -> Result<Vec<f64>, TimingError> {
+        let timing = self.hardware.step_time(constants)?;
+        Ok(match &self.what {
+            What::Step(shape) => vec![timing.step(shape).0 as f64 / 1e9],
+            What::Point(point) => {
+                let played = closed_loop::play(point, &self.hardware, timing, constants);
+                self.measured
+                    .iter()
+                    .map(|measured| match measured.quantity {
+                        Quantity::Ttft => played.ttft_ms,
+                        Quantity::Tpot => played.tpot_ms,
+                        Quantity::E2e | Quantity::Step => played.e2e_ms,
+                    })
+                    .collect()
+            }
+            What::Log(log) => log.play(timing),
+        })
+    }
+    /// The group whose errors it belongs to.
+    pub fn group(&self) -> String {
+        format!("{}, {}", self.hardware.name(), self.source)
+    }
+    /// The stratum that is left out together: tensor parallelism and input length, within the group.
+    pub fn stratum(&self) -> String {
+        format!("{}, tp {}, input {}", self.hardware.name(), self.hardware.tp, self.input_tokens)
+    }
+}
