@@ -2,6 +2,12 @@
 //! looks. Row sinks, time lines, histograms and the checkers of conservation laws are all observers, and none can
 //! change what happens.
 
+mod decision;
+mod misses;
+
+pub use decision::{DecisionRecord, Filter, Sight, StageRecord, Truth};
+pub use misses::{Miss, Misses};
+
 use crate::id::{
     ClassId, DataClassId, GatewayId, OriginId, PoolId, RegionId, RegionSet, ReplicaId, RequestId, SourceId,
     TenantId,
@@ -183,6 +189,9 @@ pub struct RequestRow {
     pub computed_tokens: u32,
     /// Tokens computed again after preemption, net of what survived in the cache.
     pub recomputed_tokens: u32,
+    /// Of a completed request, why the prompt tokens that were neither cached nor fetched were not, where that was asked
+    /// for.
+    pub misses: Option<Misses>,
     /// How often it was preempted.
     pub preemptions: u32,
     /// The parts of TTFT.
@@ -332,6 +341,8 @@ pub enum Observation<'a> {
         /// The chosen replica's region.
         region: RegionId,
     },
+    /// A gateway decided about a request of which that was asked to be told.
+    Decided(&'a DecisionRecord),
     /// A request reached its end; its last appearance.
     Ended(&'a RequestRow),
     /// A sampling instant passed in this replica.

@@ -3,6 +3,8 @@
 //! give equal bytes.
 
 pub mod atomic;
+pub mod decisions;
+pub mod explain;
 mod followed;
 pub mod grid;
 mod groups;
@@ -12,6 +14,7 @@ mod numbers;
 pub mod parquet;
 pub mod plots;
 pub mod requests_csv;
+mod routing;
 pub mod series_csv;
 pub mod summarise;
 pub mod summary;

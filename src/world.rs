@@ -9,9 +9,12 @@ pub mod event;
 mod gateway;
 mod handle;
 mod leave;
+mod look;
+mod misses;
 mod outage;
 mod outcome;
 pub mod params;
+mod record;
 mod retry;
 mod rtt;
 mod slots;
@@ -19,7 +22,8 @@ mod store;
 mod views;
 
 pub use event::Event;
-pub use gateway::keeps_index;
+pub use gateway::{gateway_regions, keeps_index, oracles};
+pub use look::{Decisions, Look};
 pub use params::{
     ClassParams, GatewayPlacement, Isolation, OriginParams, PolicyParams, PoolParams, RegionParams,
     ResidencyParams, SloParams, WorldParams,
@@ -108,6 +112,9 @@ pub struct World<'p, O> {
     clock: SimTime,
     /// Wakes to come that are superseded.
     stale: usize,
+    /// What is looked at beside what happens, where anything is.
+    misses: Option<Box<misses::MissBook>>,
+    decisions: Decisions,
     observer: O,
 }
 
@@ -240,6 +247,8 @@ impl<'p, O: Observer> World<'p, O> {
             last: SimTime::ZERO,
             clock: SimTime::ZERO,
             stale: 0,
+            misses: None,
+            decisions: Decisions::None,
             observer,
         })
     }

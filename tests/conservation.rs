@@ -20,19 +20,19 @@ use regionsim::fleet::{
 };
 use regionsim::id::{ClassId, DataClassId, Id, OriginId, PoolId, RegionId, ReplicaId, SourceId};
 use regionsim::network::{Connection, JitterParams, LastMileParams, RegionSet};
-use regionsim::observe::{Leg, Observation, Observer, Outcome, ReplicaSample, RequestRow};
+use regionsim::observe::{Leg, Miss, Observation, Observer, Outcome, ReplicaSample, RequestRow};
 use regionsim::replica::{
     Admission, CacheMethod, EngineParams, Method, QueueParams, Scheduler, ServerParams, Stepping,
 };
 use regionsim::routing::{IndexSource, PolicySpec, REGISTRY};
 use regionsim::run::{Audit, Conservation};
 use regionsim::time::{SimTime, Span};
-use regionsim::workload::params::{Arrivals, SharedPrefix, SyntheticParams, Tokens, Until};
+use regionsim::workload::params::{Arrivals, GlobalPrefix, SharedPrefix, SyntheticParams, Tokens, Until};
 use regionsim::world::params::{
     ClassParams, GatewayPlacement, Isolation, PolicyParams, RegionParams, ResidencyParams, SloParams,
     WorldParams,
 };
-use regionsim::world::{Summary, World};
+use regionsim::world::{Decisions, Look, Summary, World};
 use std::collections::{BTreeMap, BTreeSet};
 use world::{one_region, queue, workload};
 
@@ -63,6 +63,7 @@ impl Observer for Diary {
             Observation::Stepped { replica, tokens, sequences, free_blocks, used_blocks } => {
                 self.steps.push((replica, [tokens, sequences, free_blocks, used_blocks]));
             }
+            Observation::Decided(_) => {}
         }
     }
 }
@@ -438,6 +439,8 @@ fn build(recipe: &Recipe) -> (WorldParams, PolicyParams) {
             zipf: 1.0,
             shared_as: None,
         }),
+        // The same for everybody, whoever they may share it with.
+        global: load.shared.then(|| GlobalPrefix { tokens: 70, shared_as: Some("all".into()) }),
         message: Tokens::new(Dist::Exponential { mean: load.message }, 4_000),
         output: Tokens::new(Dist::Exponential { mean: load.output }, 1_000),
         turns: Dist::Constant { value: f64::from(load.turns) },
@@ -782,6 +785,34 @@ fn check_twins(recipe: &Recipe) -> Result<(), TestCaseError> {
     check_all(&world, &policy, &plain, &other)
 }
 
+/// Whoever looks changes nothing; each uncached token has one reason, the one that plain sets of blocks give.
+fn check_looking(recipe: &Recipe) -> Result<BTreeMap<Miss, u64>, TestCaseError> {
+    let (world, policy) = build(recipe);
+    let look = Look { misses: true, check_misses: true, decisions: Decisions::Share(0.5) };
+    let run = |look: &Look, cache| {
+        let method = Method { cache, ..Method::default() };
+        let world = World::with_method(&world, &policy, recipe.seed, method, Diary::default());
+        world.expect("a sound world").looking(look).run(|_, _| true)
+    };
+    let (blind, unseen) = run(&Look::default(), CacheMethod::Extents);
+    let mut sums: BTreeMap<Miss, u64> = BTreeMap::new();
+    for cache in [CacheMethod::Extents, CacheMethod::Blocks] {
+        let (seen, diary) = run(&look, cache);
+        prop_assert_eq!((seen.outcome_digest, seen.end), (blind.outcome_digest, blind.end));
+        for ((_, row), (_, plain)) in diary.ended.iter().zip(&unseen.ended) {
+            prop_assert_eq!(&RequestRow { misses: None, ..*row }, plain);
+            prop_assert_eq!(row.misses.is_some(), row.outcome == Outcome::Completed);
+            let Some(misses) = row.misses else { continue };
+            let uncached = row.prompt_tokens - row.cached_tokens - row.fetched_tokens;
+            prop_assert_eq!(misses.total(), u64::from(uncached), "{:?}", row);
+            for miss in Miss::ALL {
+                *sums.entry(miss).or_default() += u64::from(misses.get(miss));
+            }
+        }
+    }
+    Ok(sums)
+}
+
 /// So many cases, or as many as `PROPTEST_CASES` says.
 fn cases(usual: u32) -> ProptestConfig {
     let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(usual);
@@ -804,6 +835,14 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(cases(256))]
+    #[test]
+    fn looking_changes_nothing_and_each_miss_has_its_reason(recipe in recipe()) {
+        check_looking(&recipe)?;
+    }
+}
+
 #[test]
 fn random_worlds_reach_every_end_that_there_is() {
     use proptest::strategy::ValueTree;
@@ -812,8 +851,11 @@ fn random_worlds_reach_every_end_that_there_is() {
     let mut runner = TestRunner::new_with_rng(Config::default(), rng);
     let (mut ends, mut preempted, mut cached, mut elsewhere) = (BTreeSet::new(), 0, 0, 0);
     let mut retried = 0;
+    let mut reasons = BTreeSet::new();
     for _ in 0..250 {
         let recipe = recipe().new_tree(&mut runner).unwrap().current();
+        let sums = check_looking(&recipe).unwrap();
+        reasons.extend(sums.into_iter().filter_map(|(miss, tokens)| (tokens > 0).then_some(miss)));
         let (world, policy) = build(&recipe);
         let run = World::new(&world, &policy, recipe.seed, Diary::default()).unwrap();
         for (_, row) in run.run(|_, _| true).1.ended {
@@ -825,6 +867,12 @@ fn random_worlds_reach_every_end_that_there_is() {
         }
     }
     assert_eq!(ends, Outcome::ALL.into());
+    // Residency is one world in a hundred here; `tests/misses.rs` has it by hand.
+    reasons.remove(&Miss::Residency);
+    assert_eq!(
+        reasons,
+        [Miss::Compulsory, Miss::Capacity, Miss::Policy, Miss::Isolation, Miss::Outage].into()
+    );
     assert!(retried > 0, "no retry was ever completed");
     assert!(preempted > 0 && cached > 0 && elsewhere > 0, "{preempted} {cached} {elsewhere}");
 }

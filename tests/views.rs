@@ -15,9 +15,11 @@ use regionsim::replica::{CacheMethod, Method, ServerParams, Stepping};
 use regionsim::routing::{
     CacheView, Feed, LoadView, OnStale, PolicySpec, Poll, Probe, REGISTRY, RttView, Store, Views,
 };
+use regionsim::run::Audit;
+use regionsim::run::routed::RoutedSink;
 use regionsim::time::Span;
 use regionsim::workload::params::WorkloadKind;
-use regionsim::world::{GatewayPlacement, PolicyParams, World, WorldParams};
+use regionsim::world::{GatewayPlacement, PolicyParams, World, WorldParams, gateway_regions};
 use world::{Keep, one_region, poisson, policy, queue, run, workload};
 
 const AT_ONCE: Feed = Feed { delay: Span::ZERO, loss: 0.0 };
@@ -251,6 +253,44 @@ fn belief_bridges_the_time_until_a_cache_tells() {
     let late = CacheView::Event(Feed { delay: Span::from_secs(20), loss: 0.0 });
     let (without, with) = (cached(late.clone(), None), cached(late, Some(Span::from_secs(30))));
     assert!(with as f64 > 1.1 * without as f64, "{with} cached tokens against {without}");
+}
+
+#[test]
+fn herding_is_told_from_a_share_and_every_gateway_from_its_region() {
+    // The runs of 40 of above over ten queues that get the same share in the long run: in random order runs of about
+    // 10/9, which is what N draws at random would give. And as things are now, the runs are those of a random order or less.
+    let world = queues(10, 8.0, 20_000);
+    let herding = |text: &str, views: Views| {
+        let policy = with(text, views);
+        let sink = RoutedSink::new(gateway_regions(&world, &policy), 10, Span::ZERO);
+        let run = World::new(&world, &policy, 3, sink).expect("a sound world").run(|_, _| true);
+        let routed = run.1.finish();
+        let gateway = &routed.gateways[0];
+        let (sends, runs) = (gateway.sends as f64, gateway.runs as f64);
+        assert_eq!((routed.sends, gateway.sends, routed.forwards), (20_000, 20_000, 0));
+        (sends / runs, sends / gateway.shuffled(), gateway.longest)
+    };
+    let shortest = "epp = { queue = 1, running = 0.001, kv = 0, prefix = 0, tie = \"first\" }";
+    let old = Views { load: LoadView::Poll(poll(Span::from_secs(5))), ..Views::default() };
+    let (runs, shuffled, longest) = herding(shortest, old);
+    assert!((runs / 40.0 - 1.0).abs() < 0.1 && longest > 40, "{runs} {longest}");
+    assert!((shuffled / (10.0 / 9.0) - 1.0).abs() < 0.02, "{shuffled}");
+    let (runs, shuffled, _) = herding("random = {}", Views::default());
+    // 20,000 draws: the share of repeats is 0.1 with σ = 0.0021, so the mean run 1.111 with σ = 0.0026.
+    assert!((runs - 10.0 / 9.0).abs() < 0.013 && (shuffled - 10.0 / 9.0).abs() < 0.002, "{runs} {shuffled}");
+    assert_eq!(herding("round_robin = {}", Views::default()).0, 1.0);
+
+    // Gateways of one region stand one after the other; an audit knows where each of them reads.
+    let world = three(200);
+    let policy = PolicyParams { gateways_per_region: 3, ..with("round_robin = {}", Views::default()) };
+    let places: Vec<u32> = gateway_regions(&world, &policy).iter().map(|region| region.0).collect();
+    assert_eq!(places, [0, 0, 0, 1, 1, 1, 2, 2, 2]);
+    let audit = World::new(&world, &policy, 3, Audit::default()).expect("a sound world").run(|_, _| true).1;
+    let report = audit.finish(&world, &policy, 3);
+    assert_eq!(report.violations, 0);
+    let read: std::collections::BTreeSet<&str> =
+        report.classes.iter().flat_map(|class| &class.paths).map(|path| path.gateway.as_str()).collect();
+    assert_eq!(read, ["ap", "eu", "us"].into());
 }
 
 #[test]

@@ -131,6 +131,11 @@ impl<E: Eviction + std::fmt::Debug + Send> KvCache for BlockCache<E> {
         Ok((found, idle))
     }
 
+    fn found(&self, chain: &Chain, limit: u32, _: &dyn Fn(u64) -> u32) -> u32 {
+        let here = |id: &u64| self.sharing && self.find(*id).is_some();
+        chain.ids(limit).take_while(here).count() as u32
+    }
+
     fn attach(&mut self, table: &mut BlockTable, chain: &Chain, matched: u32) {
         debug_assert!(table.blocks.is_empty());
         for id in chain.ids(matched) {
@@ -206,6 +211,10 @@ impl<E: Eviction + std::fmt::Debug + Send> KvCache for BlockCache<E> {
         }
         table.blocks.clear();
         table.published = 0;
+    }
+
+    fn runs(&self) -> Vec<Run> {
+        self.index.iter().map(|&block| self.nodes[block as usize].run).collect()
     }
 
     fn check(&self, tables: &mut dyn Iterator<Item = &BlockTable>) {

@@ -3,7 +3,7 @@
 
 use super::log::ChangeLog;
 use crate::time::SimTime;
-use crate::workload::Chain;
+use crate::workload::{Chain, Run};
 
 /// What a decoding sequence publishes next: block `next` of run `key`, and the `left` blocks from there to the run's end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +41,9 @@ pub trait KvCache: std::fmt::Debug + Send {
     /// # Errors
     /// Where a run in the way is open.
     fn matched(&self, chain: &Chain, limit: u32) -> Result<(u32, u32), Open>;
+    /// The first of the two, asked by somebody who is not to use it: nothing is closed for that. `open_end` tells of the key
+    /// of an open run the number after that of the last block published under it.
+    fn found(&self, chain: &Chain, limit: u32, open_end: &dyn Fn(u64) -> u32) -> u32;
     /// Gives an empty table the chain's first `matched` blocks, which [`KvCache::matched`] just found.
     fn attach(&mut self, table: &mut Self::Table, chain: &Chain, matched: u32);
     /// Makes the table `blocks` long. Takes the free blocks in the order of eviction and drops what they held;
@@ -87,6 +90,8 @@ pub trait KvCache: std::fmt::Debug + Send {
     }
     /// Gives all blocks of the table back, its tail first, so that a chain loses its tail before its head.
     fn release(&mut self, table: &mut Self::Table);
+    /// All blocks that can be found, as runs in no particular order. For what happens rarely: it looks at everything.
+    fn runs(&self) -> Vec<Run>;
     /// What changed.
     fn log(&self) -> &ChangeLog;
     /// What changed, to subscribe to and to clear.

@@ -295,6 +295,33 @@ impl KvCache for ExtentCache {
         Ok((found, idle))
     }
 
+    fn found(&self, chain: &Chain, limit: u32, open_end: &dyn Fn(u64) -> u32) -> u32 {
+        let mut found = 0;
+        for run in chain.runs_range(0, if self.sharing { limit } else { 0 }) {
+            let Some(entry) = self.segments.find(run.key) else { break };
+            let end_of = |segment: u32| {
+                let node = self.segments.get(segment);
+                if node.open() { open_end(run.key) } else { node.end() }
+            };
+            let (mut at, end) = (run.start, run.start + run.len);
+            let mut segment = self.segments.entries[entry as usize].primaries.first;
+            while at < end && segment != NONE {
+                let node = self.segments.get(segment);
+                if node.start <= at && at < end_of(segment) {
+                    let upto = end_of(segment).min(end);
+                    (found, at) = (found + upto - at, upto);
+                } else if node.start > at {
+                    break;
+                }
+                segment = node.after;
+            }
+            if at < end {
+                break;
+            }
+        }
+        found
+    }
+
     fn attach(&mut self, table: &mut ExtentTable, chain: &Chain, matched: u32) {
         debug_assert!(table.held == 0);
         for run in chain.runs_range(0, matched) {
@@ -446,6 +473,10 @@ impl KvCache for ExtentCache {
             }
         }
         table.clear();
+    }
+
+    fn runs(&self) -> Vec<Run> {
+        self.segments.primaries()
     }
 
     fn check(&self, tables: &mut dyn Iterator<Item = &ExtentTable>) {

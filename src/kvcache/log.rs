@@ -61,12 +61,22 @@ pub struct ChangeLog {
     digest: SequenceDigest,
     kept: Vec<Noted>,
     subscribed: bool,
+    computed: Vec<Run>,
+    keeps_computed: bool,
 }
 
 impl ChangeLog {
     /// From now on keeps changes until they are taken.
     pub fn subscribe(&mut self) {
         self.subscribed = true;
+    }
+    /// From now on also keeps the runs that appear, as runs, until they are taken.
+    pub fn keep_computed(&mut self) {
+        self.keeps_computed = true;
+    }
+    /// The runs that appeared since the last call to [`ChangeLog::clear`], where they are kept.
+    pub fn computed(&self) -> &[Run] {
+        &self.computed
     }
     /// Takes note that the blocks of `run` have appeared, head first, or gone, tail first. O(log n).
     #[inline]
@@ -80,6 +90,17 @@ impl ChangeLog {
             let tail = head.wrapping_add(slope.wrapping_mul(last));
             let (first, step) = if added { (head, slope) } else { (tail, slope.wrapping_neg()) };
             self.digest.line(first, step, &Powers::of(run.len));
+        }
+        if self.subscribed || self.keeps_computed {
+            self.keep(at, run, added);
+        }
+    }
+    /// Apart, so that whoever keeps nothing carries nothing of it along.
+    #[cold]
+    #[inline(never)]
+    fn keep(&mut self, at: SimTime, run: Run, added: bool) {
+        if self.keeps_computed && added {
+            self.computed.push(run);
         }
         if self.subscribed {
             self.kept.push(Noted { at, run, added });
@@ -100,6 +121,7 @@ impl ChangeLog {
     /// Forgets the kept changes: everybody has read them.
     pub fn clear(&mut self) {
         self.kept.clear();
+        self.computed.clear();
     }
     /// The digest of all changes ever.
     pub fn digest(&self) -> u64 {

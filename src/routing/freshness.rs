@@ -185,6 +185,10 @@ impl LoadsSeen {
         debug_assert!(self.coming.back().is_none_or(|last| last.0 <= at));
         self.coming.push_back((at, replica, load, read_at));
     }
+    /// When the load that is known of this replica was read.
+    pub fn read_at(&self, replica: ReplicaId) -> SimTime {
+        self.seen[replica].1
+    }
     /// When the next one arrives.
     pub fn next(&self) -> Option<SimTime> {
         self.coming.front().map(|first| first.0)

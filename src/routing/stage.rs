@@ -139,6 +139,10 @@ impl Stage {
     pub fn load(&self, target: TargetId) -> Load {
         self.load.get(target.0 as usize).copied().unwrap_or_default()
     }
+    /// Leading blocks of the prompt looked up last that `target` was believed to hold; nothing without an index.
+    pub fn believed_blocks(&self, target: TargetId) -> Option<u32> {
+        self.matched.get(target.0 as usize).copied()
+    }
     /// It is `now`: an index forgets by it. To be said before each of the calls below; time does not go back.
     pub fn set_now(&mut self, now: SimTime) {
         self.now = now;

@@ -6,7 +6,7 @@ use crate::id::{DataClassId, GatewayId, Id, OriginId, RegionId, RequestId};
 use crate::network::RegionSet;
 use crate::observe::{Observation, Observer, Outcome, RequestRow};
 use crate::time::SimTime;
-use crate::world::{GatewayPlacement, PolicyParams, ResidencyParams, WorldParams, keeps_index};
+use crate::world::{PolicyParams, ResidencyParams, WorldParams, gateway_regions, keeps_index};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -141,10 +141,8 @@ impl Audit {
     pub fn finish(&self, world: &WorldParams, policy: &PolicyParams, seed: u64) -> AuditReport {
         let name = |region: RegionId| world.regions[region].name.clone();
         let indexed = keeps_index(policy);
-        let gateway_region = |gateway: GatewayId| match policy.gateways {
-            GatewayPlacement::Central(region) => region,
-            GatewayPlacement::PerRegion => RegionId(gateway.0 / policy.gateways_per_region),
-        };
+        let gateways = gateway_regions(world, policy);
+        let gateway_region = |gateway: GatewayId| gateways[gateway.index()];
         let mut classes = Vec::new();
         for (class, rule) in world.data_classes.enumerate() {
             let mut paths = Vec::new();
@@ -252,7 +250,10 @@ impl Observer for Audit {
                 self.own.insert(*id, *allowed);
             }
             Observation::Ended(row) => self.ended(row),
-            Observation::Arrived { .. } | Observation::Sampled(_) | Observation::Stepped { .. } => {}
+            Observation::Arrived { .. }
+            | Observation::Decided(_)
+            | Observation::Sampled(_)
+            | Observation::Stepped { .. } => {}
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::time::Span;
 use crate::timing;
 use crate::workload::geography::origin_label;
 use crate::workload::{WorkloadKind, WorkloadParams};
-use crate::world::{PolicyParams, PoolParams};
+use crate::world::{Look, PolicyParams, PoolParams};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -75,6 +75,7 @@ impl Prepared {
             capacity: &self.capacity,
             provenance: self.provenance.clone(),
             method: Method::default(),
+            look: Look::default(),
             notices: &self.notices,
             warnings: &self.warnings,
         }

@@ -199,7 +199,7 @@ impl Observer for SeriesSink {
                 }
             }
             Observation::Sampled(sample) => self.sampled(now, sample),
-            Observation::Arrived { .. } | Observation::Restricted { .. } | Observation::Stepped { .. } => {}
+            Observation::Arrived { .. } | Observation::Restricted { .. } | Observation::Decided(_) | Observation::Stepped { .. } => {}
         }
     }
 }

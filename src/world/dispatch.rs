@@ -15,7 +15,7 @@ use crate::time::SimTime;
 
 /// The branch of random keys under which each request has its own.
 pub(super) const REQUEST: u64 = hash_name("request");
-const HOP: u64 = hash_name("hop");
+pub(super) const HOP: u64 = hash_name("hop");
 
 /// What came of asking for a place.
 enum Choice {
@@ -61,11 +61,17 @@ impl<O: Observer> World<'_, O> {
         self.gateways[gateway].set_now(now);
         match self.choose(now, slot) {
             Choice::Found(global, stage, target) => {
+                if self.looks(slot) {
+                    self.look(now, slot, Ok((global, stage, target)), allowed);
+                }
                 self.send(now, slot, global, stage, target, allowed, schedule);
                 true
             }
             Choice::Later => false,
             Choice::Refused(outcome) => {
+                if self.looks(slot) {
+                    self.look(now, slot, Err(outcome), allowed);
+                }
                 self.refuse(now, slot, outcome, schedule);
                 true
             }

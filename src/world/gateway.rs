@@ -8,7 +8,7 @@ use crate::fleet::{AdmissionParams, Meter};
 use crate::id::{DataClassId, GatewayId, Id, IdVec, OriginId, RegionId, ReplicaId};
 use crate::network::{Network, RegionSet};
 use crate::rng::Key;
-use crate::routing::{EligibleId, IndexSource, Stage, Target, TargetId};
+use crate::routing::{CacheView, EligibleId, IndexSource, LoadView, Needs, Stage, Target, TargetId};
 use crate::time::{SimTime, Span};
 use std::collections::VecDeque;
 
@@ -129,6 +129,16 @@ impl Gateway {
     }
 }
 
+/// The region of each gateway under this policy, by gateway.
+pub fn gateway_regions(params: &WorldParams, policy: &PolicyParams) -> Vec<RegionId> {
+    let places: Vec<RegionId> = match policy.gateways {
+        GatewayPlacement::Central(region) => vec![region],
+        GatewayPlacement::PerRegion => params.regions.ids().collect(),
+    };
+    let several = |&region: &RegionId| (0..policy.gateways_per_region).map(move |_| region);
+    places.iter().flat_map(several).collect()
+}
+
 pub(super) fn build(
     params: &WorldParams,
     policy: &PolicyParams,
@@ -136,17 +146,16 @@ pub(super) fn build(
     sites: &IdVec<ReplicaId, Site>,
     key: Key,
 ) -> IdVec<GatewayId, Gateway> {
-    let regions: Vec<RegionId> = match policy.gateways {
-        GatewayPlacement::Central(region) => vec![region],
-        GatewayPlacement::PerRegion => params.regions.ids().collect(),
-    };
-    let numbers = 0..policy.gateways_per_region;
-    let places = regions.iter().flat_map(|&region| numbers.clone().map(move |number| (region, number)));
+    let mut numbers = vec![0u64; params.regions.len()];
+    let places = gateway_regions(params, policy).into_iter().map(|region| {
+        numbers[region.index()] += 1;
+        (region, numbers[region.index()] - 1)
+    });
     places
         .map(|(region, number)| {
             let key = key.named("gateway").named(&params.regions[region].name);
             // The first one is what it is where it is alone.
-            let key = if number == 0 { key } else { key.at(u64::from(number)) };
+            let key = if number == 0 { key } else { key.at(number) };
             gateway(params, policy, network, sites, key, region)
         })
         .collect()
@@ -238,8 +247,8 @@ fn gateway(
     gateway
 }
 
-/// Whether gateways under this policy keep an index of prompts: who asks need not build a world.
-pub fn keeps_index(policy: &PolicyParams) -> bool {
+/// What the stages of gateways under this policy read: who asks need not build a world.
+fn needs(policy: &PolicyParams) -> impl Iterator<Item = Needs> {
     let target = Target {
         name: String::new(),
         replica: Some(ReplicaId(0)),
@@ -247,10 +256,26 @@ pub fn keeps_index(policy: &PolicyParams) -> bool {
         rtt: Span::ZERO,
         replicas: 1,
     };
-    [Some(&policy.replica), policy.global.as_ref()].into_iter().flatten().any(|spec| {
-        let needs = Stage::new(spec, vec![target.clone()], Key::root(0)).needs();
-        needs.index.is_some() || needs.active
-    })
+    let specs = [Some(&policy.replica), policy.global.as_ref()].into_iter().flatten();
+    specs.map(move |spec| Stage::new(spec, vec![target.clone()], Key::root(0)).needs())
+}
+
+/// Whether gateways under this policy keep an index of prompts.
+pub fn keeps_index(policy: &PolicyParams) -> bool {
+    needs(policy).any(|needs| needs.index.is_some() || needs.active)
+}
+
+/// What this policy reads as it is at the decision, which no system can: `loads`, `caches`.
+pub fn oracles(policy: &PolicyParams) -> Vec<&'static str> {
+    let any = |reads: fn(&Needs) -> bool| needs(policy).any(|needs| reads(&needs));
+    let mut found = Vec::new();
+    if policy.views.load == LoadView::Oracle && any(|needs| needs.load) {
+        found.push("loads");
+    }
+    if policy.views.cache == CacheView::Oracle && any(|needs| needs.source() == Some(IndexSource::Oracle)) {
+        found.push("caches");
+    }
+    found
 }
 
 /// The doors of each origin's requests of each data class, by `origin × classes + class`: the first gateway of each region

@@ -108,7 +108,11 @@ impl<O: Observer> World<'_, O> {
             (request.prompt_tokens + request.output_tokens) / self.params.block_tokens
         );
         if self.params.isolation == Isolation::Tenant {
-            request.chain.salt(mix2(0x7465_6e61_6e74, u64::from(request.tenant.0)));
+            let salt = mix2(0x7465_6e61_6e74, u64::from(request.tenant.0));
+            if let Some(misses) = &mut self.misses {
+                misses.salted(&request.chain, salt);
+            }
+            request.chain.salt(salt);
         }
         let origin = &self.params.origins[request.origin];
         let row = &mut state.row;
@@ -391,9 +395,12 @@ impl<O: Observer> World<'_, O> {
         if state.left_at.is_some() {
             return self.end_of_left(now, slot);
         }
-        let row = state.row;
+        let mut row = state.row;
         debug_assert_eq!(row.ended_at, now);
         self.tell_throttle(now, &row);
+        if let Some(misses) = self.misses.as_ref().filter(|_| row.outcome == Outcome::Completed) {
+            row.misses = Some(misses.of(slot, &row, self.params.block_tokens));
+        }
         let state = self.slots.get(slot);
         self.digest.row(&row);
         self.observer.observe(now, &Observation::Ended(&row));

@@ -217,6 +217,10 @@ impl<O: Observer> World<'_, O> {
         let site = &mut self.sites[replica];
         let fresh = Replica::new(&self.params.pools[site.pool].server, site.timing.clone(), self.method);
         let mut old = std::mem::replace(&mut site.replica, fresh);
+        if let (Some(misses), Some(log)) = (&mut self.misses, site.replica.cache_log()) {
+            misses.lost(replica, site.region, &old.cached());
+            misses.follow(log);
+        }
         site.past = sum(site.past, old.work());
         let mut digest = Digest::new();
         digest.word(site.past_cache);

@@ -80,10 +80,14 @@ impl Loads {
     pub(super) fn of(&self, now: SimTime, replica: ReplicaId) -> (crate::observe::Load, bool) {
         self.seen.of(now, replica)
     }
+    /// The age of the oldest load that is known of these replicas.
+    pub(super) fn age(&self, now: SimTime, replicas: &[ReplicaId]) -> Span {
+        replicas.iter().map(|&replica| now.since(self.seen.read_at(replica))).max().unwrap_or_default()
+    }
 }
 
 /// The replicas that a stage's target stands for.
-fn behind(sites: &IdVec<ReplicaId, Site>, stage: &Stage, target: usize) -> Vec<ReplicaId> {
+pub(super) fn behind(sites: &IdVec<ReplicaId, Site>, stage: &Stage, target: usize) -> Vec<ReplicaId> {
     let target = &stage.targets()[target];
     match target.replica {
         Some(replica) => vec![replica],
@@ -288,6 +292,9 @@ impl<O: Observer> World<'_, O> {
     pub(super) fn follow_cache(&mut self, now: SimTime, replica: ReplicaId) {
         let site = &mut self.sites[replica];
         let Some(log) = site.replica.cache_log() else { return };
+        if let Some(misses) = &mut self.misses {
+            misses.take(replica, site.region, log);
+        }
         if let Some(present) = &mut site.present {
             for noted in log.noted() {
                 let blocks = noted.blocks().map(|block| (block.key, block.start));

@@ -4,6 +4,7 @@
 //! another answers for (*twins*, in the order in which they were published).
 
 use crate::rng::mix64;
+use crate::workload::Run;
 use hashbrown::HashTable;
 
 pub const NONE: u32 = u32::MAX;
@@ -174,6 +175,20 @@ impl Segments {
     pub fn is_open(&self, entry: u32) -> bool {
         let last = self.entries[entry as usize].primaries.last;
         last != NONE && self.get(last).open()
+    }
+    /// All primaries as runs.
+    pub fn primaries(&self) -> Vec<Run> {
+        let mut runs = Vec::new();
+        for &entry in &self.index {
+            let Entry { key, primaries, .. } = self.entries[entry as usize];
+            let mut segment = primaries.first;
+            while segment != NONE {
+                let Segment { start, len, after, .. } = *self.get(segment);
+                runs.push(Run { key, start, len });
+                segment = after;
+            }
+        }
+        runs
     }
     pub fn keys(&self) -> usize {
         self.index.len()

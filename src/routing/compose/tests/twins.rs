@@ -193,7 +193,7 @@ proptest! {
                     for stage in stages {
                         stage.set_load(some, load);
                         if blocks > 0 {
-                            stage.cache_added(some, chain.id(0));
+                            stage.cache_added(some, Run { len: 1, ..chain.runs()[0] });
                         }
                     }
                 }
