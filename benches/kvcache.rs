@@ -25,10 +25,10 @@ fn turn(chain: &mut Chain, session: u64, blocks: u32) {
 
 fn serve<C: KvCache>(cache: &mut C, table: &mut C::Table, now: &mut u64, chain: &Chain, limit: u32) -> u32 {
     *now += 1;
-    let (found, _) = cache.matched(chain, limit);
+    let (found, _) = cache.matched(chain, limit).expect("nothing is open");
     cache.attach(table, chain, found);
     assert!(cache.grow(SimTime(*now), table, chain.blocks()));
-    cache.publish(SimTime(*now), table, chain, chain.blocks());
+    cache.publish(SimTime(*now), table, chain, chain.blocks()).expect("nothing is open");
     cache.release(table);
     found
 }

@@ -114,7 +114,7 @@ impl Fleet {
         }
         for chain in &chains {
             let target = TargetId(draws.below(replicas));
-            chain.ids(BLOCKS).for_each(|id| stage.cache_added(target, id));
+            chain.runs().iter().for_each(|&run| stage.cache_added(target, run));
         }
         let all = stage.eligible(&ids);
         let mut fleet = Fleet { stage, all, under_way: VecDeque::new(), chains, draws, requests: 0, prompts };

@@ -6,6 +6,7 @@ mod calibrate;
 mod catalog;
 mod completions;
 mod exit;
+mod explain;
 mod load;
 mod policies;
 mod progress;
@@ -37,6 +38,7 @@ use std::io;
     after_long_help = "Examples:
   regionsim run scenarios/three-regions.toml
   regionsim run scenarios/three-regions.toml --policy nearest_chwbl --seeds 10
+  regionsim explain scenarios/three-regions.toml 812 --policy gorgo
   regionsim validate my-scenario.toml
   regionsim policies gorgo
 
@@ -56,6 +58,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(Box<run::Args>),
+    Explain(explain::Args),
     Validate(validate::Args),
     Schema(schema::Args),
     Policies(policies::Args),
@@ -83,6 +86,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
     };
     let outcome = match cli.command {
         Command::Run(args) => run::run(&args),
+        Command::Explain(args) => explain::run(&args),
         Command::Validate(args) => validate::run(&args),
         Command::Schema(args) => schema::run(&args),
         Command::Policies(args) => policies::run(&args),

@@ -2,6 +2,12 @@
 //! names of places, times and limits; must not know requests, gateways or how a replica computes. The numbers are
 //! written defaults of the systems named beside them.
 
+pub mod admission;
+pub mod names;
+
+pub use admission::AdmissionParams;
+pub use names::{DnsParams, Names};
+
 use crate::id::{RegionId, ReplicaId};
 use crate::time::{SimTime, Span};
 use serde::Serialize;
@@ -17,12 +23,15 @@ pub struct OperationsParams {
     pub retry: Option<RetryParams>,
     /// How much a gateway sends away from home; `None` is without limit.
     pub spill: Option<SpillParams>,
+    /// How clients find a gateway; `None` is that they know the nearest and never ask.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dns: Option<DnsParams>,
 }
 
 impl OperationsParams {
     /// Whether this is a fleet to which nothing happens and that limits nothing.
     pub fn is_quiet(&self) -> bool {
-        self.incidents.is_empty() && self.retry.is_none() && self.spill.is_none()
+        self.incidents.is_empty() && self.retry.is_none() && self.spill.is_none() && self.dns.is_none()
     }
 }
 
@@ -47,6 +56,8 @@ pub enum Place {
     Region(RegionId),
     /// One replica.
     Replica(ReplicaId),
+    /// The gateways that stand in a region.
+    Gateways(RegionId),
 }
 
 /// What happens to a replica.

@@ -15,8 +15,8 @@ pub mod instant;
 pub mod log;
 
 pub use block_cache::{BlockCache, BlockTable};
-pub use cache::KvCache;
+pub use cache::{KvCache, Open, Tail};
 pub use eviction::{Eviction, Lru};
 pub use extent_cache::{ExtentCache, ExtentTable};
 pub use instant::{InstantCache, TouchOrder};
-pub use log::{Change, ChangeLog};
+pub use log::{Change, ChangeLog, Noted};

@@ -2,8 +2,15 @@
 //! looks. Row sinks, time lines, histograms and the checkers of conservation laws are all observers, and none can
 //! change what happens.
 
+mod decision;
+mod misses;
+
+pub use decision::{DecisionRecord, Filter, Sight, StageRecord, Truth};
+pub use misses::{Miss, Misses};
+
 use crate::id::{
-    ClassId, DataClassId, GatewayId, OriginId, PoolId, RegionId, ReplicaId, RequestId, SourceId, TenantId,
+    ClassId, DataClassId, GatewayId, OriginId, PoolId, RegionId, RegionSet, ReplicaId, RequestId, SourceId,
+    TenantId,
 };
 use crate::time::{SimTime, Span};
 use serde::{Deserialize, Serialize};
@@ -30,11 +37,17 @@ pub enum Outcome {
     /// Still under way when the simulation ended.
     #[default]
     InFlight,
+    /// Its gateway was saturated and had no place in its line.
+    Rejected,
+    /// Its client held it back, because others had been refused.
+    Throttled,
+    /// It waited too long in its gateway's line.
+    QueueTimeout,
 }
 
 impl Outcome {
     /// All outcomes, in the order of reports.
-    pub const ALL: [Outcome; 8] = [
+    pub const ALL: [Outcome; 11] = [
         Outcome::Completed,
         Outcome::TooLarge,
         Outcome::QueueFull,
@@ -43,6 +56,9 @@ impl Outcome {
         Outcome::TimedOut,
         Outcome::Failed,
         Outcome::InFlight,
+        Outcome::Rejected,
+        Outcome::Throttled,
+        Outcome::QueueTimeout,
     ];
     /// The name in files and reports.
     pub const fn name(self) -> &'static str {
@@ -55,6 +71,9 @@ impl Outcome {
             Outcome::TimedOut => "timed_out",
             Outcome::Failed => "failed",
             Outcome::InFlight => "in_flight",
+            Outcome::Rejected => "rejected",
+            Outcome::Throttled => "throttled",
+            Outcome::QueueTimeout => "queue_timeout",
         }
     }
 }
@@ -170,6 +189,9 @@ pub struct RequestRow {
     pub computed_tokens: u32,
     /// Tokens computed again after preemption, net of what survived in the cache.
     pub recomputed_tokens: u32,
+    /// Of a completed request, why the prompt tokens that were neither cached nor fetched were not, where that was asked
+    /// for.
+    pub misses: Option<Misses>,
     /// How often it was preempted.
     pub preemptions: u32,
     /// The parts of TTFT.
@@ -301,6 +323,13 @@ pub enum Observation<'a> {
         /// Its prompt.
         prompt_tokens: u32,
     },
+    /// The request that has just arrived brought a rule of its own.
+    Restricted {
+        /// Which request.
+        id: RequestId,
+        /// Regions whose replicas may serve it, within what its data class allows.
+        allowed: RegionSet,
+    },
     /// A gateway chose a replica and the request was sent to it.
     Sent {
         /// Which request.
@@ -312,6 +341,8 @@ pub enum Observation<'a> {
         /// The chosen replica's region.
         region: RegionId,
     },
+    /// A gateway decided about a request of which that was asked to be told.
+    Decided(&'a DecisionRecord),
     /// A request reached its end; its last appearance.
     Ended(&'a RequestRow),
     /// A sampling instant passed in this replica.

@@ -6,6 +6,7 @@
 //! calls that first.
 
 pub mod engine;
+mod estimate;
 pub mod fifo;
 pub mod params;
 pub mod ps;
@@ -22,7 +23,7 @@ use crate::kvcache::{BlockCache, ChangeLog, ExtentCache, Lru};
 use crate::observe::{Load, Outcome, Work};
 use crate::time::{SimTime, Span};
 use crate::timing::{Slowed, StepTime};
-use crate::workload::Chain;
+use crate::workload::{Chain, Run};
 use std::sync::Arc;
 
 /// Names a job to whoever delivered it.
@@ -225,6 +226,23 @@ impl Replica {
             Replica::Engine(engine) => engine.tokens(job),
             Replica::PlainEngine(engine) => engine.tokens(job),
             Replica::Fifo(_) | Replica::Ps(_) => Tokens::default(),
+        }
+    }
+    /// How many of the chain's first `limit` blocks it would find if the request were scheduled now, after
+    /// [`Replica::advance_to`] this instant; 0 without a cache.
+    pub fn holds(&self, chain: &Chain, limit: u32) -> u32 {
+        match self {
+            Replica::Engine(engine) => engine.holds(chain, limit),
+            Replica::PlainEngine(engine) => engine.holds(chain, limit),
+            Replica::Fifo(_) | Replica::Ps(_) => 0,
+        }
+    }
+    /// All blocks that its cache would find, as runs in no particular order.
+    pub fn cached(&mut self) -> Vec<Run> {
+        match self {
+            Replica::Engine(engine) => engine.cached(),
+            Replica::PlainEngine(engine) => engine.cached(),
+            Replica::Fifo(_) | Replica::Ps(_) => Vec::new(),
         }
     }
     /// The change log of its cache, if it has one.

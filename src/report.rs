@@ -4,6 +4,8 @@
 
 pub mod atomic;
 pub mod calibration_plot;
+pub mod decisions;
+pub mod explain;
 mod followed;
 pub mod grid;
 mod groups;
@@ -13,6 +15,7 @@ mod numbers;
 pub mod parquet;
 pub mod plots;
 pub mod requests_csv;
+mod routing;
 pub mod series_csv;
 pub mod summarise;
 pub mod summary;

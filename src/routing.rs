@@ -3,10 +3,14 @@
 //! One policy a file; the registry names them. Both tiers are the same stage over different targets.
 
 pub mod affinity;
+pub mod compose;
 pub mod eligible;
 pub mod freshness;
 pub mod index;
 pub mod levels;
+#[cfg(test)]
+#[path = "../docs/policies/adding/most_free_kv.rs"]
+mod most_free_kv;
 pub mod params;
 pub mod pick;
 pub mod places;
@@ -25,7 +29,7 @@ pub mod tally;
 pub mod view;
 
 pub use eligible::Eligible;
-pub use freshness::{CacheView, Feed, LoadView, LoadsSeen, OnStale, Poll, Views};
+pub use freshness::{CacheView, Feed, LoadView, LoadsSeen, OnStale, Poll, Probe, RttView, Store, Views};
 pub use index::{IndexOptions, PrefixIndex};
 pub use params::{ParamInfo, ParamProblem};
 pub use policy::{Decision, IndexSource, Needs, Policy, Refusal};
@@ -33,4 +37,4 @@ pub use registry::{PolicyEntry, REGISTRY, Tier};
 pub use spec::{BuildContext, PolicySpec};
 pub use stage::{EligibleId, Stage, Ticket};
 pub use tally::Tally;
-pub use view::{FleetView, Own, PromptBlocks, RequestView, Target, TargetId};
+pub use view::{Columns, FleetView, Own, PromptBlocks, RequestView, Target, TargetId};

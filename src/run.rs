@@ -6,10 +6,12 @@ pub mod audit;
 pub mod book;
 pub mod cell;
 pub mod conservation;
+pub mod explain;
 pub mod export;
 pub mod followed;
 pub mod prepared;
 pub mod result;
+pub mod routed;
 pub mod rows;
 pub mod series;
 pub mod totals;
@@ -20,12 +22,14 @@ pub use audit::{Audit, AuditReport};
 pub use book::{Book, Entry};
 pub use cell::{CellInput, labels, run_cell, run_cell_twice};
 pub use conservation::{Conservation, ConservationReport, Violation};
+pub use explain::{Explained, explain_cell};
 pub use export::{SentRows, export};
 pub use followed::{Climbed, FollowSink, Followed, Pair};
 pub use prepared::Prepared;
 pub use result::{
     CapacityLine, DataTable, Labels, PoolLabel, Provenance, ReplicaLabel, ReplicaTotals, RunResult, met,
 };
+pub use routed::{Routed, Runs};
 pub use rows::{RowSink, RowWriter};
 pub use series::{SeriesRow, SeriesSink};
 pub use totals::Totals;

@@ -47,6 +47,7 @@ pub mod subset;
 mod synthetic;
 mod table;
 pub mod to_mooncake;
+pub mod tokenizer;
 pub mod trace;
 pub mod write;
 mod writer;

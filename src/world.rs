@@ -2,26 +2,35 @@
 //! event means; must not know files, scenarios or reports. `params` is what it is built from, `event` what can
 //! happen, `handle` what then does; `dispatch` is the one place from which a request is sent to a replica.
 
+mod admission;
 mod dispatch;
+mod entrance;
 pub mod event;
 mod gateway;
 mod handle;
 mod leave;
+mod look;
+mod misses;
 mod outage;
 mod outcome;
 pub mod params;
+mod record;
 mod retry;
+mod rtt;
 mod slots;
+mod store;
 mod views;
 
 pub use event::Event;
-pub use gateway::keeps_index;
+pub use gateway::{gateway_regions, keeps_index, oracles};
+pub use look::{Decisions, Look};
 pub use params::{
     ClassParams, GatewayPlacement, Isolation, OriginParams, PolicyParams, PoolParams, RegionParams,
     ResidencyParams, SloParams, WorldParams,
 };
 
 use crate::engine::{self, Ended, Schedule};
+use crate::fleet::Names;
 use crate::id::{GatewayId, IdVec, OriginId, PoolId, RegionId, ReplicaId, SourceId};
 use crate::network::{Network, NetworkError};
 use crate::observe::{Load, Observation, Observer, Outcome, ReplicaSample, Work};
@@ -31,6 +40,7 @@ use crate::routing::IndexSource;
 use crate::time::{SimTime, Span};
 use crate::timing::{IngressParams, StepTime, TimingError};
 use crate::workload::{Source, WorkloadParams, open, workload_key};
+use admission::Throttles;
 use gateway::Gateway;
 use leave::Deadlines;
 use outage::Health;
@@ -50,8 +60,8 @@ struct Site {
     timing: Option<Arc<dyn StepTime>>,
     past: Work,
     past_cache: u64,
-    /// The blocks in its cache, where stages follow it and it may be lost.
-    present: Option<BTreeSet<u64>>,
+    /// The blocks in its cache, by run and number, where stages follow it and it may be lost.
+    present: Option<BTreeSet<(u64, u32)>>,
     ingress: IngressParams,
     /// Which wake is valid: an earlier one is ignored.
     wake: u32,
@@ -79,8 +89,13 @@ pub struct World<'p, O> {
     health: Health,
     method: Method,
     gateways: IdVec<GatewayId, Gateway>,
-    /// The gateway of each origin's requests of each data class, by `origin × classes + class`.
-    entry: Vec<Option<GatewayId>>,
+    /// Loads that gateways share, where they read those.
+    store: Option<store::Shared>,
+    /// The gateways of each origin's requests of each data class, by `origin × classes + class`, the
+    /// nearest first.
+    doors: Vec<Vec<GatewayId>>,
+    names: Option<Names>,
+    throttles: Throttles,
     inflows: IdVec<SourceId, Inflow>,
     slots: Slots,
     /// What is delivered next, in memory used again.
@@ -97,6 +112,9 @@ pub struct World<'p, O> {
     clock: SimTime,
     /// Wakes to come that are superseded.
     stale: usize,
+    /// What is looked at beside what happens, where anything is.
+    misses: Option<Box<misses::MissBook>>,
+    decisions: Decisions,
     observer: O,
 }
 
@@ -193,7 +211,10 @@ impl<'p, O: Observer> World<'p, O> {
             }
         }
         let health = Health::new(sites.iter().map(|site| site.region), params.regions.len());
-        let entry = gateway::entries(params, policy, &network, &gateways);
+        let doors = gateway::doors(params, policy, &network, &gateways);
+        let operations = &params.operations;
+        let names =
+            operations.dns.as_ref().map(|dns| Names::new(dns, &operations.incidents, params.regions.len()));
         let table = params.origin_table();
         let inflow = |workload: &WorkloadParams| Inflow {
             source: open(workload, &table, params.block_tokens, workload_key(seed, &workload.name)),
@@ -205,6 +226,7 @@ impl<'p, O: Observer> World<'p, O> {
         };
         Ok(World {
             inflows: params.workloads.iter().map(inflow).collect(),
+            store: store::Shared::new(&policy.views.load, &sites, params.regions.len()),
             params,
             policy,
             key,
@@ -213,7 +235,9 @@ impl<'p, O: Observer> World<'p, O> {
             health,
             method,
             gateways,
-            entry,
+            doors,
+            names,
+            throttles: Throttles::default(),
             slots: Slots::default(),
             job: Job::default(),
             outputs: Vec::new(),
@@ -223,6 +247,8 @@ impl<'p, O: Observer> World<'p, O> {
             last: SimTime::ZERO,
             clock: SimTime::ZERO,
             stale: 0,
+            misses: None,
+            decisions: Decisions::None,
             observer,
         })
     }
@@ -268,6 +294,7 @@ impl<'p, O: Observer> World<'p, O> {
             self.announce(source, SimTime::ZERO, schedule);
         }
         self.start_polls(schedule);
+        self.start_store(schedule);
         self.schedule_incidents(schedule);
         if self.params.sample_every > Span::ZERO {
             self.background += 1;

@@ -90,6 +90,7 @@ fn input<'p>(world: &'p WorldParams, policy: &'p PolicyParams, seed: u64) -> Cel
         capacity: &[],
         provenance: std::sync::Arc::default(),
         method: Method::default(),
+        look: Default::default(),
         notices: &[],
         warnings: &[],
     }

@@ -75,11 +75,11 @@ fn round_robin_over_more_caches_finds_less() {
 /// One request alone in an engine's pool. Returns the blocks found.
 fn serve<C: KvCache>(cache: &mut C, table: &mut C::Table, turn: usize, chain: &Chain) -> u32 {
     let now = SimTime(turn as u64);
-    let (found, idle) = cache.matched(chain, chain.blocks());
+    let (found, idle) = cache.matched(chain, chain.blocks()).expect("nothing is open");
     assert_eq!(found, idle, "nothing is ever held");
     cache.attach(table, chain, found);
     assert!(cache.grow(now, table, chain.blocks()));
-    cache.publish(now, table, chain, chain.blocks());
+    cache.publish(now, table, chain, chain.blocks()).expect("nothing is open");
     cache.release(table);
     found
 }

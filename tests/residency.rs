@@ -1,5 +1,5 @@
-//! No policy, retry or spill moves a request where its data class forbids: random small worlds with outages, judged by
-//! the audit, which shares no code with the dispatch. `PROPTEST_CASES` sets how many.
+//! No policy, retry, spill, line or server of names moves a request where its data class or its own rule forbids: random small
+//! worlds with outages of replicas and gateways, judged by the audit, which shares no code with the dispatch.
 
 #[path = "common/world.rs"]
 mod world;
@@ -7,10 +7,15 @@ mod world;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use regionsim::dist::Dist;
-use regionsim::fleet::{Effect, HealthParams, Incident, OperationsParams, Place, RetryParams, SpillParams};
+use regionsim::fleet::admission::{
+    AdmissionParams, GateParams, Over, QueueParams, SaturationParams, ShedParams, Signal, ThrottleParams,
+};
+use regionsim::fleet::{
+    DnsParams, Effect, HealthParams, Incident, OperationsParams, Place, RetryParams, SpillParams,
+};
 use regionsim::id::{DataClassId, IdVec, PoolId, RegionId, ReplicaId};
 use regionsim::network::RegionSet;
-use regionsim::observe::{Observation, Observer, Outcome, RequestRow};
+use regionsim::observe::{Leg, Observation, Observer, Outcome, RequestRow};
 use regionsim::replica::ServerParams;
 use regionsim::routing::{PolicySpec, REGISTRY};
 use regionsim::run::Audit;
@@ -19,6 +24,7 @@ use regionsim::world::World;
 use regionsim::world::params::{
     GatewayPlacement, OriginParams, PolicyParams, RegionParams, ResidencyParams, WorldParams,
 };
+use std::collections::BTreeSet;
 use world::{one_region, poisson, policy, queue, workload};
 
 /// A bit for each of three regions; the fourth stands for all.
@@ -30,8 +36,31 @@ fn mask(bits: u8) -> RegionSet {
     }
 }
 
-type Rule = (u8, u8, u8, [Option<u8>; 3], bool);
+/// Process, decrypt and transit; cache, store and index; a closed path by 3 from + to; preferred.
+type Rule = (u8, u8, u8, [Option<u8>; 3], Option<u8>, bool);
+/// Own requests a replica at which the gate closes; capacity and time of the line, none for no line; a shedding scale; K.
+type Admit = (u32, Option<(Option<u32>, Option<u64>)>, Option<f64>, Option<f64>);
 type Hit = (u64, Option<u64>, u32, bool, bool);
+
+/// A gate, a line, shedding and throttling.
+fn admit((requests, queue, shed, throttle): Admit) -> AdmissionParams {
+    let bounds = |(capacity, timeout): (Option<u32>, Option<u64>)| QueueParams {
+        capacity,
+        timeout: timeout.map(Span::from_ms),
+        ..QueueParams::default()
+    };
+    AdmissionParams {
+        saturation: SaturationParams { signal: Signal::Concurrency { requests }, over: Over::default() },
+        gate: Some(GateParams::default()),
+        shed: shed.map(|scale| ShedParams { scale, power: 1.0, from_priority: 0 }),
+        queue: queue.map(bounds),
+        throttle: throttle.map(|k| ThrottleParams {
+            k,
+            window: Span::from_secs(1),
+            ..ThrottleParams::default()
+        }),
+    }
+}
 
 #[derive(Clone, Debug)]
 struct Recipe {
@@ -43,13 +72,20 @@ struct Recipe {
     incidents: Vec<Hit>,
     retry: Option<(u32, u64)>,
     spill: Option<(u64, u32, Option<u64>)>,
+    /// Time to live, share of misplaced clients.
+    dns: Option<(u64, f64)>,
+    admission: Option<Admit>,
+    /// Regions that the workload's requests allow themselves.
+    own: Option<u8>,
+    gateways: u32,
     service_us: u32,
     seed: u64,
 }
 
 fn recipe() -> impl Strategy<Value = Recipe> {
     let any_set = || proptest::option::weighted(0.3, 0u8..16);
-    let rule = (1u8..16, 1u8..16, 1u8..16, [any_set(), any_set(), any_set()], any::<bool>());
+    let closed = proptest::option::weighted(0.3, 0u8..9);
+    let rule = (1u8..16, 1u8..16, 1u8..16, [any_set(), any_set(), any_set()], closed, any::<bool>());
     let world = (
         [0u32..3, 0u32..3, 1u32..3],
         proptest::collection::vec(0u64..200, 9),
@@ -57,7 +93,7 @@ fn recipe() -> impl Strategy<Value = Recipe> {
         any::<[Index; 3]>(),
         (any::<Index>(), proptest::option::of(any::<Index>()), proptest::option::weighted(0.3, 0u32..3)),
     );
-    let hit = (0u64..1_000, proptest::option::of(1u64..800), 0u32..9, any::<bool>(), any::<bool>());
+    let hit = (0u64..1_000, proptest::option::of(1u64..800), 0u32..12, any::<bool>(), any::<bool>());
     let trouble = (
         proptest::collection::vec(hit, 0..6),
         proptest::option::weighted(0.7, (1u32..5, 0u64..50)),
@@ -65,10 +101,34 @@ fn recipe() -> impl Strategy<Value = Recipe> {
         1u32..200_000,
         any::<u64>(),
     );
-    (world, trouble).prop_map(|(world, trouble)| {
+    use proptest::option::{of, weighted};
+    let line = of((of(0u32..8), of(1u64..500)));
+    let doors = (
+        of((0u64..400, 0.0f64..0.6)),
+        weighted(0.5, (1u32..4, line, of(0.0f64..2.0), of(1.0f64..3.0))),
+        weighted(0.4, 1u8..8),
+        1u32..3,
+    );
+    (world, trouble, doors).prop_map(|(world, trouble, doors)| {
         let (replicas, rtt_ms, rules, classes, policy) = world;
         let (incidents, retry, spill, service_us, seed) = trouble;
-        Recipe { replicas, rtt_ms, rules, classes, policy, incidents, retry, spill, service_us, seed }
+        let (dns, admission, own, gateways) = doors;
+        Recipe {
+            replicas,
+            rtt_ms,
+            rules,
+            classes,
+            policy,
+            incidents,
+            retry,
+            spill,
+            dns,
+            admission,
+            own,
+            gateways,
+            service_us,
+            seed,
+        }
     })
 }
 
@@ -83,7 +143,7 @@ fn build(recipe: &Recipe) -> (WorldParams, PolicyParams) {
             (format!("pool/{region}"), RegionId(region as u32), replicas);
         world.pools.push(pool);
     }
-    for (number, &(process, decrypt, transit, [cache, store, index], preferred)) in
+    for (number, &(process, decrypt, transit, [cache, store, index], path, preferred)) in
         recipe.rules.iter().enumerate()
     {
         world.data_classes.push(ResidencyParams {
@@ -94,6 +154,12 @@ fn build(recipe: &Recipe) -> (WorldParams, PolicyParams) {
             cache_in: cache.map(mask),
             store_in: store.map(mask),
             index_in: index.map(mask),
+            closed: path
+                .map(|path| {
+                    (RegionId(u32::from(path / 3)), [RegionId(u32::from(path % 3))].into_iter().collect())
+                })
+                .into_iter()
+                .collect(),
             preferred,
         });
     }
@@ -109,16 +175,21 @@ fn build(recipe: &Recipe) -> (WorldParams, PolicyParams) {
     world.network.rtt =
         (0..3).map(|from| (0..3).map(|to| Span::from_ms(recipe.rtt_ms[from * 3 + to])).collect()).collect();
     let service = Dist::Constant { value: f64::from(recipe.service_us) };
-    world.workloads = vec![workload("all", poisson(40.0, 40, service))].into();
+    let mut all = workload("all", poisson(40.0, 40, service));
+    all.setting.allowed = recipe.own.map(mask);
+    world.workloads = vec![all].into();
     let replicas: u32 = recipe.replicas.iter().sum();
     let incident = |&(at, length, place, region, lost): &Hit| {
         let at = SimTime(at * 1_000_000);
-        let place = if region {
+        let place = if place >= 9 {
+            Place::Gateways(RegionId(place % 3))
+        } else if region {
             Place::Region(RegionId(place % 3))
         } else {
             Place::Replica(ReplicaId(place % replicas))
         };
-        let effect = if lost { Effect::Down } else { Effect::Drain };
+        let gateways = matches!(place, Place::Gateways(_));
+        let effect = if lost || gateways { Effect::Down } else { Effect::Drain };
         Incident { at, until: length.map(|ms| at + Span::from_ms(ms)), place, effect }
     };
     world.operations = OperationsParams {
@@ -134,12 +205,18 @@ fn build(recipe: &Recipe) -> (WorldParams, PolicyParams) {
             burst,
             most_added_rtt: added.map(Span::from_ms),
         }),
+        dns: recipe.dns.map(|(ttl, misplaced)| DnsParams {
+            ttl: Span::from_ms(ttl),
+            misplaced,
+            health: HealthParams { interval: Span::from_ms(50), failures: 2, successes: 1 },
+        }),
     };
     let (replica, global, central) = &recipe.policy;
     let name = |index: &Index| REGISTRY[index.index(REGISTRY.len())].name;
     let gateways = central.map_or(GatewayPlacement::PerRegion, |at| GatewayPlacement::Central(RegionId(at)));
     let global = global.as_ref().and_then(|index| PolicySpec::from_name(name(index)));
-    (world, PolicyParams { gateways, global, ..policy(name(replica)) })
+    let (gateways_per_region, admission) = (recipe.gateways, recipe.admission.map(admit));
+    (world, PolicyParams { gateways, global, gateways_per_region, admission, ..policy(name(replica)) })
 }
 
 /// Counts what the test must have met to be worth anything.
@@ -150,17 +227,23 @@ struct Met {
     no_region: u64,
     shed: u64,
     completed: u64,
+    held: u64,
+    turned_away: u64,
+    cut: u64,
 }
 
 impl Observer for Met {
     fn observe(&mut self, _: SimTime, observation: &Observation<'_>) {
-        let Observation::Ended(RequestRow { outcome, attempts, .. }) = observation else { return };
+        let Observation::Ended(RequestRow { outcome, attempts, legs, .. }) = observation else { return };
+        self.held += u64::from(legs.get(Leg::Hold) > Span::ZERO);
+        self.cut += u64::from(*outcome == Outcome::Failed && *attempts == 0);
         self.retried += u64::from(*attempts > 1);
         match outcome {
             Outcome::Failed => self.failed += 1,
             Outcome::NoRegion => self.no_region += 1,
             Outcome::Shed => self.shed += 1,
             Outcome::Completed => self.completed += 1,
+            Outcome::Rejected | Outcome::Throttled | Outcome::QueueTimeout => self.turned_away += 1,
             _ => {}
         }
     }
@@ -173,18 +256,27 @@ fn audited(recipe: &Recipe) -> (regionsim::run::AuditReport, Met) {
     (audit.finish(&world, &policy, recipe.seed), met)
 }
 
-fn cases(usual: u32) -> ProptestConfig {
-    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(usual);
-    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+fn holds(recipe: &Recipe) -> Result<(), TestCaseError> {
+    let (report, _) = audited(recipe);
+    prop_assert_eq!(report.violations, 0, "{:?}", report);
+    prop_assert_eq!(report.classes.iter().map(|class| class.requests).sum::<u64>(), 40);
+    Ok(())
 }
 
 proptest! {
-    #![proptest_config(cases(2_000))]
+    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
     fn no_request_goes_where_its_class_forbids(recipe in recipe()) {
-        let (report, _) = audited(&recipe);
-        prop_assert_eq!(report.violations, 0, "{:?}", report);
-        prop_assert_eq!(report.classes.iter().map(|class| class.requests).sum::<u64>(), 40);
+        holds(&recipe)?;
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 100_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #[test]
+    #[ignore = "a hundred thousand worlds: for the nightly run"]
+    fn no_request_ever_goes_where_its_class_forbids(recipe in recipe()) {
+        holds(&recipe)?;
     }
 }
 
@@ -195,6 +287,7 @@ fn the_random_worlds_are_bad_enough() {
     let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
     let mut runner = TestRunner::new_with_rng(Config::default(), rng);
     let (mut all, mut outside, mut seen) = (Met::default(), 0, 0);
+    let (mut own, mut away, mut used) = (0, 0, BTreeSet::new());
     for _ in 0..400 {
         let recipe = recipe().new_tree(&mut runner).unwrap().current();
         let (report, met) = audited(&recipe);
@@ -203,6 +296,17 @@ fn the_random_worlds_are_bad_enough() {
         all.no_region += met.no_region;
         all.shed += met.shed;
         all.completed += met.completed;
+        all.held += met.held;
+        all.turned_away += met.turned_away;
+        all.cut += met.cut;
+        let paths = || report.classes.iter().flat_map(|class| &class.paths);
+        own += paths().filter(|path| path.allowed.is_some()).map(|path| path.count).sum::<u64>();
+        let sent = paths().filter(|path| path.served_in.is_some());
+        away += sent.filter(|path| path.served_in != path.home).map(|path| path.count).sum::<u64>();
+        let (_, policy) = build(&recipe);
+        used.extend(
+            [Some(&policy.replica), policy.global.as_ref()].into_iter().flatten().map(PolicySpec::name),
+        );
         outside += report.classes.iter().map(|class| class.outside).sum::<u64>();
         // What is planted is seen, wherever a rule forbids anything.
         let (world, policy) = build(&recipe);
@@ -217,4 +321,13 @@ fn the_random_worlds_are_bad_enough() {
     assert!(all.retried > 100 && all.failed > 100 && all.no_region > 100, "{} {}", all.retried, all.failed);
     assert!(all.shed > 20 && all.completed > 1_000, "{} {}", all.shed, all.completed);
     assert!(outside > 20 && seen > 100, "{outside} {seen}");
+    assert!(
+        all.held > 100 && all.turned_away > 100 && all.cut > 100,
+        "{} {} {}",
+        all.held,
+        all.turned_away,
+        all.cut
+    );
+    assert!(own > 1_000 && away > 1_000, "{own} {away}");
+    assert_eq!(used.len(), REGISTRY.len(), "every policy");
 }

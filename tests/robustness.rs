@@ -46,6 +46,23 @@ index_in = ["any"]
 jitter = { sigma = 0.1, spike_probability = 0.001, spike_mean = "20ms" }
 rtt = { "us<->eu" = "95ms" }
 bandwidth = "10Gbps"
+paths = { "us->eu" = { through = ["gb"], under = ["us"] } }
+[[events]]
+kind = "down"
+at = "1m"
+for = "2m"
+region = "eu"
+gateways = "lost"
+[dns]
+ttl = "30s"
+misplaced = "5%"
+failures = 2
+[admission]
+saturation = { queue_depth = 4, kv_usage = "70%", over = "home" }
+gate = { closes_at = 1.5, from_priority = 1 }
+shed = { scale = 300, power = 5, from_priority = 2 }
+queue = { capacity = 20, timeout = "10s", discipline = "priority" }
+throttle = { k = 2, window = "1m", by = "tenant" }
 [workloads.main.synthetic]
 sessions_per_s = 2.0
 requests = 50

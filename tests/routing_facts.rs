@@ -68,6 +68,7 @@ fn without_a_weight_for_queues_gorgo_wins_ttft_and_loses_everything_else() {
         assert_eq!(least(&all, |found| found.ttft_ms[quantile]).0, "gorgo_no_queue", "{all:?}");
     }
     let (winner, best) = least(&all, |found| found.e2e_ms[1]);
+    // The replica next door is saturated: TTFT and E2E name different winners.
     assert_ne!(winner, "gorgo_no_queue");
     assert!(greedy.e2e_ms[1] >= 3.0 * best, "{} against {best}", greedy.e2e_ms[1]);
     assert!(all["gorgo"].most < 0.5, "{all:?}");

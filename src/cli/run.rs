@@ -8,6 +8,7 @@ use super::{Outcome, no_such, print, terminal};
 use crate::observe::{Observer, RequestRow};
 use crate::replica::{Method, Stepping};
 use crate::report::atomic::AtomicFile;
+use crate::report::decisions::DecisionsJsonl;
 use crate::report::manifest::Manifest;
 use crate::report::requests_csv::RequestsCsv;
 use crate::report::{CellSummary, Summary, parquet, plots, series_csv, summarise, summarise_cell, table};
@@ -15,9 +16,10 @@ use crate::run::{
     Audit, AuditReport, CapacityLine, CellInput, Prepared, Provenance, RowWriter, SentRows, Warning, export,
     labels, run_cell, run_cell_twice,
 };
+use crate::units::parse_percent;
 use crate::workload::WorkloadParams;
 use crate::workload::write::write_native;
-use crate::world::{PolicyParams, SloParams};
+use crate::world::{Decisions, Look, PolicyParams, SloParams};
 use anyhow::anyhow;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -37,6 +39,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
   regionsim run scenarios/three-regions.toml --set regions.eu.pools.main.replicas=5 --no-files
   regionsim run scenarios/three-regions.toml --json | jq '.policies[].measures[0]'
   regionsim run scenarios/three-regions.toml --policy gorgo --export-trace sent.jsonl.zst
+  regionsim run scenarios/three-regions.toml --misses --decisions sample=1%
   regionsim run scenarios/three-regions.toml --twice")]
 pub struct Args {
     /// The scenario file; `-` reads stdin.
@@ -82,6 +85,17 @@ pub struct Args {
     /// Adds a forbidden try to the audit's record, to see that the audit sees.
     #[arg(long, hide = true, requires = "audit")]
     plant_violation: bool,
+    /// Also tell why prompt tokens were not cached: by reason in the table, summary.json and requests.csv. Takes longer;
+    /// outcomes are the same.
+    #[arg(long)]
+    misses: bool,
+    /// Also write decisions.jsonl for a share of the requests, drawn by their keys, such as `sample=1%`; and tell how
+    /// far decisions lie from the best ones.
+    #[arg(long, value_name = "sample=SHARE", value_parser = sample)]
+    decisions: Option<f64>,
+    /// Also show how requests were routed.
+    #[arg(long, short)]
+    verbose: bool,
     /// Threads; all cores where it is not given. Results do not depend on it.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1024))]
     threads: Option<u32>,
@@ -138,6 +152,18 @@ pub(super) struct How {
     pub engine: Engine,
     pub twice: bool,
     pub parquet: bool,
+    pub look: Look,
+}
+
+/// What `--decisions` is given: a share above 0, up to 1.
+fn sample(text: &str) -> Result<f64, String> {
+    let share = text.strip_prefix("sample=").ok_or("write `sample=` and a share, such as sample=1%")?;
+    let share = share.parse().or_else(|_| parse_percent(share)).map_err(|error| error.to_string())?;
+    if share > 0.0 && share <= 1.0 {
+        Ok(share)
+    } else {
+        Err("the share must be above 0 and at most 100%".into())
+    }
 }
 
 /// Runs `run`.
@@ -179,7 +205,9 @@ pub fn run(args: &Args) -> Outcome {
     if let Some(count) = args.threads {
         threads = threads.num_threads(count as usize);
     }
-    let how = How { engine: args.engine, twice: args.twice, parquet: args.parquet };
+    let decisions = args.decisions.map_or(Decisions::None, Decisions::Share);
+    let look = Look { misses: args.misses, decisions, ..Look::default() };
+    let how = How { engine: args.engine, twice: args.twice, parquet: args.parquet, look };
     let left = AtomicUsize::new(cells.len());
     type Ran = (CellSummary, Option<SentRows>, Option<AuditReport>);
     let results: Vec<Result<Ran, Failure>> = threads.build()?.install(|| {
@@ -231,6 +259,7 @@ pub fn run(args: &Args) -> Outcome {
         let written = cells.iter().filter_map(|cell| cell.folder.as_ref()?.strip_prefix(top).ok());
         let names =
             ["requests.csv", "series.csv"].into_iter().chain(args.parquet.then_some("requests.parquet"));
+        let names = names.chain(args.decisions.map(|_| "decisions.jsonl"));
         let names: Vec<&str> = names.collect();
         let written =
             written.flat_map(|folder| names.iter().map(|name| format!("{}/{name}", folder.display())));
@@ -240,7 +269,7 @@ pub fn run(args: &Args) -> Outcome {
         print(&json(&summary)?)?;
     } else {
         let mut out = head(&loaded, &summary);
-        out.push_str(&table::render(&summary, terminal::stdout_colour()));
+        out.push_str(&table::render_more(&summary, terminal::stdout_colour(), args.verbose));
         if let Some(top) = &top {
             let _ = writeln!(out, "\nsummary, time lines and every request: {}", top.display());
         }
@@ -298,14 +327,20 @@ pub(super) fn one(
     sent: Option<&mut SentRows>,
     watcher: impl Observer,
 ) -> Result<CellSummary, Failure> {
-    let input = CellInput { method: how.engine.method(), ..loaded.cell(cell.policy, cell.seed) };
+    let input =
+        CellInput { method: how.engine.method(), look: how.look, ..loaded.cell(cell.policy, cell.seed) };
     let open =
         |name: &str| cell.folder.as_ref().map(|folder| AtomicFile::create(&folder.join(name))).transpose();
     let (requests, series) = (open("requests.csv")?, open("series.csv")?);
     let frames = if how.parquet { open("requests.parquet")? } else { None };
     let labels = labels(input.world, input.policy, input.gpus);
     let slos: Vec<SloParams> = input.world.classes.iter().map(|class| class.slo.clone()).collect();
-    let requests = requests.map(|file| RequestsCsv::new(file, &labels, slos.clone())).transpose()?;
+    let misses = how.look.misses;
+    let csv = |file| RequestsCsv::with_misses(file, &labels, slos.clone(), misses);
+    let requests = requests.map(csv).transpose()?;
+    let decisions = if how.look.decisions == Decisions::None { None } else { open("decisions.jsonl")? };
+    let mut decisions = decisions.map(|file| DecisionsJsonl::new(file, &labels));
+    let watcher = (watcher, decisions.as_mut());
     // A Parquet file is by columns: only for it every row is kept to the end.
     type Kept<'s> = (Option<Vec<RequestRow>>, Option<&'s mut SentRows>);
     let mut writers: (Option<RequestsCsv<AtomicFile>>, Kept<'_>) =
@@ -327,6 +362,9 @@ pub(super) fn one(
     let (requests, (rows, _)) = writers;
     if let Some(csv) = requests {
         csv.finish()?.commit()?;
+    }
+    if let Some(decisions) = decisions {
+        decisions.finish()?.commit()?;
     }
     if let Some(mut file) = series {
         series_csv::write(&mut file, &result.labels, &result.series)?;

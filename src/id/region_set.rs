@@ -4,7 +4,7 @@ use super::{Id, RegionId};
 use serde::{Serialize, Serializer};
 
 /// A set of up to 128 regions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default, Hash)]
 pub struct RegionSet(u128);
 
 impl Serialize for RegionSet {

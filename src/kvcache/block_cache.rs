@@ -1,7 +1,7 @@
 //! The cache of single blocks: each block a node with an id, a reference count and a place in the order of
 //! eviction. Costs one operation a block, and is simple enough to be believed.
 
-use super::cache::KvCache;
+use super::cache::{KvCache, Open};
 use super::eviction::{Eviction, Lru};
 use super::log::ChangeLog;
 use crate::time::SimTime;
@@ -118,9 +118,9 @@ impl<E: Eviction + std::fmt::Debug + Send> KvCache for BlockCache<E> {
     fn held(table: &BlockTable) -> u32 {
         table.blocks.len() as u32
     }
-    fn matched(&self, chain: &Chain, limit: u32) -> (u32, u32) {
+    fn matched(&self, chain: &Chain, limit: u32) -> Result<(u32, u32), Open> {
         if !self.sharing {
-            return (0, 0);
+            return Ok((0, 0));
         }
         let (mut found, mut idle) = (0, 0);
         for id in chain.ids(limit) {
@@ -128,7 +128,12 @@ impl<E: Eviction + std::fmt::Debug + Send> KvCache for BlockCache<E> {
             found += 1;
             idle += u32::from(self.nodes[block as usize].refs == 0);
         }
-        (found, idle)
+        Ok((found, idle))
+    }
+
+    fn found(&self, chain: &Chain, limit: u32, _: &dyn Fn(u64) -> u32) -> u32 {
+        let here = |id: &u64| self.sharing && self.find(*id).is_some();
+        chain.ids(limit).take_while(here).count() as u32
     }
 
     fn attach(&mut self, table: &mut BlockTable, chain: &Chain, matched: u32) {
@@ -159,9 +164,15 @@ impl<E: Eviction + std::fmt::Debug + Send> KvCache for BlockCache<E> {
         true
     }
 
-    fn publish(&mut self, now: SimTime, table: &mut BlockTable, chain: &Chain, blocks: u32) {
+    fn publish(
+        &mut self,
+        now: SimTime,
+        table: &mut BlockTable,
+        chain: &Chain,
+        blocks: u32,
+    ) -> Result<(), Open> {
         if !self.sharing || blocks <= table.published {
-            return;
+            return Ok(());
         }
         debug_assert!(blocks <= Self::held(table));
         let from = table.published;
@@ -187,6 +198,7 @@ impl<E: Eviction + std::fmt::Debug + Send> KvCache for BlockCache<E> {
             }
         }
         table.published = blocks.min(chain.blocks());
+        Ok(())
     }
 
     fn release(&mut self, table: &mut BlockTable) {
@@ -199,6 +211,10 @@ impl<E: Eviction + std::fmt::Debug + Send> KvCache for BlockCache<E> {
         }
         table.blocks.clear();
         table.published = 0;
+    }
+
+    fn runs(&self) -> Vec<Run> {
+        self.index.iter().map(|&block| self.nodes[block as usize].run).collect()
     }
 
     fn check(&self, tables: &mut dyn Iterator<Item = &BlockTable>) {
@@ -237,11 +253,11 @@ mod tests {
 
     /// One request at a time: look up, take, publish, give back. Returns the blocks found.
     fn serve(cache: &mut BlockCache, now: u64, chain: &Chain) -> u32 {
-        let (matched, _) = cache.matched(chain, chain.blocks());
+        let (matched, _) = cache.matched(chain, chain.blocks()).unwrap();
         let mut table = BlockTable::default();
         cache.attach(&mut table, chain, matched);
         assert!(cache.grow(SimTime(now), &mut table, chain.blocks()));
-        cache.publish(SimTime(now), &mut table, chain, chain.blocks());
+        cache.publish(SimTime(now), &mut table, chain, chain.blocks()).unwrap();
         cache.release(&mut table);
         cache.check(&mut std::iter::empty());
         matched
@@ -254,7 +270,7 @@ mod tests {
         assert_eq!(serve(&mut cache, 0, &old), 0);
         // Two blocks were never used and go first; the third victim is the tail of the old chain.
         assert_eq!(serve(&mut cache, 1, &chain(&[(2, 3)])), 0);
-        assert_eq!(cache.matched(&old, 4), (3, 3));
+        assert_eq!(cache.matched(&old, 4), Ok((3, 3)));
         assert_eq!(cache.evicted(), 1);
     }
 
@@ -276,7 +292,7 @@ mod tests {
             assert!(cache.grow(SimTime(0), table, 2));
         }
         for table in &mut tables {
-            cache.publish(SimTime(0), table, &shared, 2);
+            cache.publish(SimTime(0), table, &shared, 2).unwrap();
         }
         cache.check(&mut tables.iter());
         assert_eq!(cache.log().changes().len(), 2);
@@ -287,10 +303,10 @@ mod tests {
         let mut other = BlockTable::default();
         assert!(cache.grow(SimTime(1), &mut other, 2));
         cache.check(&mut std::iter::once(&other));
-        assert_eq!(cache.matched(&shared, 2), (2, 2));
+        assert_eq!(cache.matched(&shared, 2), Ok((2, 2)));
         assert_eq!(cache.log().changes().len(), 2);
         assert!(cache.grow(SimTime(2), &mut other, 4));
-        assert_eq!(cache.matched(&shared, 2), (0, 0));
+        assert_eq!(cache.matched(&shared, 2), Ok((0, 0)));
         let gone: Vec<bool> = cache.log().changes()[2..].iter().map(|change| change.added).collect();
         assert_eq!(gone, [false, false]);
     }
@@ -300,7 +316,7 @@ mod tests {
         let mut cache = BlockCache::<Lru>::new(4, true);
         let shared = chain(&[(1, 3)]);
         serve(&mut cache, 0, &shared);
-        assert_eq!((cache.matched(&shared, 3), cache.free_blocks()), ((3, 3), 4));
+        assert_eq!((cache.matched(&shared, 3), cache.free_blocks()), (Ok((3, 3)), 4));
         let mut table = BlockTable::default();
         cache.attach(&mut table, &shared, 3);
         assert_eq!(cache.free_blocks(), 1);

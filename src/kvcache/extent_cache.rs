@@ -7,7 +7,7 @@
 mod check;
 mod segments;
 
-use super::cache::KvCache;
+use super::cache::{KvCache, Open, Tail};
 use super::log::ChangeLog;
 use crate::time::SimTime;
 use crate::workload::{Chain, Run};
@@ -156,8 +156,11 @@ impl ExtentCache {
     }
 
     /// Publishes a run of the table's next blocks.
-    fn publish_run(&mut self, now: SimTime, table: &mut ExtentTable, run: Run) {
+    fn publish_run(&mut self, now: SimTime, table: &mut ExtentTable, run: Run) -> Result<(), Open> {
         let entry = self.segments.find_or_add(run.key);
+        if self.segments.is_open(entry) {
+            return Err(Open(run.key));
+        }
         let (mut at, end) = (run.start, run.start + run.len);
         let mut next = self.segments.primary_from(entry, at);
         while at < end {
@@ -175,6 +178,7 @@ impl ExtentCache {
             self.extend(table, entry, at, upto - at, twin);
             at = upto;
         }
+        Ok(())
     }
 
     /// Adds published blocks to the table: to its last segment where that can be, else as a new one.
@@ -265,18 +269,21 @@ impl KvCache for ExtentCache {
         table.held
     }
 
-    fn matched(&self, chain: &Chain, limit: u32) -> (u32, u32) {
+    fn matched(&self, chain: &Chain, limit: u32) -> Result<(u32, u32), Open> {
         let (mut found, mut idle) = (0, 0);
         if !self.sharing {
-            return (found, idle);
+            return Ok((found, idle));
         }
         for run in chain.runs_range(0, limit) {
             let Some(entry) = self.segments.find(run.key) else { break };
+            if self.segments.is_open(entry) {
+                return Err(Open(run.key));
+            }
             let (mut at, end) = (run.start, run.start + run.len);
             let mut segment = self.segments.primary_from(entry, at);
             while at < end {
                 if segment == NONE || self.segments.get(segment).start > at {
-                    return (found, idle);
+                    return Ok((found, idle));
                 }
                 let node = self.segments.get(segment);
                 let upto = node.end().min(end);
@@ -285,7 +292,34 @@ impl KvCache for ExtentCache {
                 (at, segment) = (upto, node.after);
             }
         }
-        (found, idle)
+        Ok((found, idle))
+    }
+
+    fn found(&self, chain: &Chain, limit: u32, open_end: &dyn Fn(u64) -> u32) -> u32 {
+        let mut found = 0;
+        for run in chain.runs_range(0, if self.sharing { limit } else { 0 }) {
+            let Some(entry) = self.segments.find(run.key) else { break };
+            let end_of = |segment: u32| {
+                let node = self.segments.get(segment);
+                if node.open() { open_end(run.key) } else { node.end() }
+            };
+            let (mut at, end) = (run.start, run.start + run.len);
+            let mut segment = self.segments.entries[entry as usize].primaries.first;
+            while at < end && segment != NONE {
+                let node = self.segments.get(segment);
+                if node.start <= at && at < end_of(segment) {
+                    let upto = end_of(segment).min(end);
+                    (found, at) = (found + upto - at, upto);
+                } else if node.start > at {
+                    break;
+                }
+                segment = node.after;
+            }
+            if at < end {
+                break;
+            }
+        }
+        found
     }
 
     fn attach(&mut self, table: &mut ExtentTable, chain: &Chain, matched: u32) {
@@ -327,14 +361,20 @@ impl KvCache for ExtentCache {
         true
     }
 
-    fn publish(&mut self, now: SimTime, table: &mut ExtentTable, chain: &Chain, blocks: u32) {
+    fn publish(
+        &mut self,
+        now: SimTime,
+        table: &mut ExtentTable,
+        chain: &Chain,
+        blocks: u32,
+    ) -> Result<(), Open> {
         let blocks = blocks.min(chain.blocks());
         if !self.sharing || blocks <= table.published {
-            return;
+            return Ok(());
         }
         debug_assert!(blocks <= table.held);
         if blocks == table.published + 1 && self.publish_next(now, table) {
-            return;
+            return Ok(());
         }
         let runs = chain.runs();
         let (mut index, mut from) = (table.run as usize, 0);
@@ -353,15 +393,63 @@ impl KvCache for ExtentCache {
             let upto = run.len.min(from + (blocks - table.published));
             if upto > from {
                 let part = Run { key: run.key, start: run.start + from, len: upto - from };
-                self.publish_run(now, table, part);
+                self.publish_run(now, table, part)?;
                 table.published += part.len;
             }
+            (table.run, table.left) = (index as u32, run.len - upto);
+            (table.next, table.key) = (run.start + upto, run.key);
             if table.published == blocks {
-                (table.run, table.left) = (index as u32, run.len - upto);
-                (table.next, table.key) = (run.start + upto, run.key);
-                break;
+                return Ok(());
             }
             (index, from) = (index + 1, 0);
+        }
+    }
+
+    fn open(&mut self, table: &ExtentTable) -> Option<Tail> {
+        if !self.sharing {
+            return Some(Tail { key: 0, next: 0, left: u32::MAX });
+        }
+        if table.left == 0 || table.tail == NONE {
+            return None;
+        }
+        let node = self.segments.get_mut(table.tail);
+        if node.end() != table.next || node.refs() != 1 || node.twin() || node.after != NONE {
+            return None;
+        }
+        node.set_open(true);
+        Some(Tail { key: table.key, next: table.next, left: table.left })
+    }
+
+    #[inline]
+    fn take(&mut self, now: SimTime) {
+        self.evict(now, self.segments.order.first, 1);
+    }
+
+    #[inline]
+    fn publish_open(&mut self, now: SimTime, key: u64, next: u32) {
+        if self.sharing {
+            self.log.note(now, Run { key, start: next, len: 1 }, true);
+        }
+    }
+
+    fn settle(&mut self, table: &mut ExtentTable, held: u32, next: u32) {
+        table.held = held;
+        if !self.sharing {
+            return;
+        }
+        let more = next - table.next;
+        if more > 0 {
+            self.segments.get_mut(table.tail).len += more;
+            table.last.len += more;
+            table.published += more;
+            table.next = next;
+            table.left -= more;
+        }
+    }
+
+    fn close(&mut self, table: &ExtentTable) {
+        if self.sharing {
+            self.segments.get_mut(table.tail).set_open(false);
         }
     }
 
@@ -385,6 +473,10 @@ impl KvCache for ExtentCache {
             }
         }
         table.clear();
+    }
+
+    fn runs(&self) -> Vec<Run> {
+        self.segments.primaries()
     }
 
     fn check(&self, tables: &mut dyn Iterator<Item = &ExtentTable>) {

@@ -20,6 +20,28 @@ pub struct Change {
     pub added: bool,
 }
 
+/// A run of blocks that became present in a cache, or stopped being.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Noted {
+    /// When.
+    pub at: SimTime,
+    /// The blocks: head first where they appeared, tail first where they went.
+    pub run: Run,
+    /// Present from now on, or gone.
+    pub added: bool,
+}
+
+impl Noted {
+    /// Its single blocks as runs, in the order in which they changed.
+    pub fn blocks(&self) -> impl Iterator<Item = Run> + use<> {
+        let (run, added) = (self.run, self.added);
+        (0..run.len).map(move |j| {
+            let j = if added { j } else { run.len - 1 - j };
+            Run { start: run.start + j, len: 1, ..run }
+        })
+    }
+}
+
 const ADDED: u64 = 0xa076_1d64_78bd_642f;
 const REMOVED: u64 = 0xe703_7ed1_a0b4_28db;
 const TIME: u64 = 0x8ebc_6af0_9c88_c6e3;
@@ -37,8 +59,10 @@ fn word(at: SimTime, key: u64, added: bool) -> (u64, u64) {
 #[derive(Clone, Debug, Default)]
 pub struct ChangeLog {
     digest: SequenceDigest,
-    kept: Vec<Change>,
+    kept: Vec<Noted>,
     subscribed: bool,
+    computed: Vec<Run>,
+    keeps_computed: bool,
 }
 
 impl ChangeLog {
@@ -46,8 +70,15 @@ impl ChangeLog {
     pub fn subscribe(&mut self) {
         self.subscribed = true;
     }
-    /// Takes note that the blocks of `run` have appeared, head first, or gone, tail first. O(log n), and O(n) while
-    /// somebody subscribes.
+    /// From now on also keeps the runs that appear, as runs, until they are taken.
+    pub fn keep_computed(&mut self) {
+        self.keeps_computed = true;
+    }
+    /// The runs that appeared since the last call to [`ChangeLog::clear`], where they are kept.
+    pub fn computed(&self) -> &[Run] {
+        &self.computed
+    }
+    /// Takes note that the blocks of `run` have appeared, head first, or gone, tail first. O(log n).
     #[inline]
     pub fn note(&mut self, at: SimTime, run: Run, added: bool) {
         let (slope, offset) = word(at, run.key, added);
@@ -60,22 +91,37 @@ impl ChangeLog {
             let (first, step) = if added { (head, slope) } else { (tail, slope.wrapping_neg()) };
             self.digest.line(first, step, &Powers::of(run.len));
         }
-        if self.subscribed {
-            let change = |j| Change { at, id: run.id(j), added };
-            if added {
-                self.kept.extend((0..run.len).map(change));
-            } else {
-                self.kept.extend((0..run.len).rev().map(change));
-            }
+        if self.subscribed || self.keeps_computed {
+            self.keep(at, run, added);
         }
     }
-    /// The changes since the last call to [`ChangeLog::clear`], oldest first.
-    pub fn changes(&self) -> &[Change] {
+    /// Apart, so that whoever keeps nothing carries nothing of it along.
+    #[cold]
+    #[inline(never)]
+    fn keep(&mut self, at: SimTime, run: Run, added: bool) {
+        if self.keeps_computed && added {
+            self.computed.push(run);
+        }
+        if self.subscribed {
+            self.kept.push(Noted { at, run, added });
+        }
+    }
+    /// What was noted since the last call to [`ChangeLog::clear`], oldest first.
+    pub fn noted(&self) -> &[Noted] {
         &self.kept
+    }
+    /// The same, block by block.
+    pub fn changes(&self) -> Vec<Change> {
+        let changes = |noted: &Noted| {
+            let (at, added) = (noted.at, noted.added);
+            noted.blocks().map(move |block| Change { at, id: block.id(0), added })
+        };
+        self.kept.iter().flat_map(changes).collect()
     }
     /// Forgets the kept changes: everybody has read them.
     pub fn clear(&mut self) {
         self.kept.clear();
+        self.computed.clear();
     }
     /// The digest of all changes ever.
     pub fn digest(&self) -> u64 {

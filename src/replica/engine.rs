@@ -5,6 +5,7 @@
 
 mod buckets;
 mod cancel;
+mod estimate;
 mod lockstep;
 mod schedule;
 mod stretch;
@@ -16,6 +17,7 @@ use crate::kvcache::{ChangeLog, KvCache};
 use crate::observe::{Load, Outcome, Work};
 use crate::time::{PS_PER_NS, SimTime};
 use crate::timing::{BatchShape, StepTime};
+use crate::workload::{Chain, Run};
 use lockstep::Lockstep;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -288,6 +290,17 @@ impl<C: KvCache> Engine<C> {
         let waiting = self.waiting.iter().copied().find(|slot| is_it(slot));
         waiting.map_or_else(Tokens::default, |slot| self.sequences[slot as usize].tokens)
     }
+    /// How many of the chain's first `limit` blocks it would find if the request were scheduled now.
+    pub fn holds(&self, chain: &Chain, limit: u32) -> u32 {
+        let open = &self.lockstep.buckets;
+        let open_end = |key| open.open_under(key).map_or(0, |place| open.get(place).next);
+        self.cache.found(chain, limit, &open_end)
+    }
+    /// All blocks that its cache would find.
+    pub fn cached(&mut self) -> Vec<Run> {
+        self.settle_tables();
+        self.cache.runs()
+    }
     /// The change log of its cache.
     pub fn cache_log(&mut self) -> &mut ChangeLog {
         self.cache.log_mut()
@@ -297,7 +310,8 @@ impl<C: KvCache> Engine<C> {
     ///
     /// # Panics
     /// When one does not hold.
-    pub fn check(&self) {
+    pub fn check(&mut self) {
+        self.settle_tables();
         let mut tables = self.running.iter().map(|&slot| &self.sequences[slot as usize].table);
         self.cache.check(&mut tables);
         let waiting = |slot: &u32| u64::from(self.sequences[*slot as usize].prompt);

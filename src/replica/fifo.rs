@@ -123,6 +123,18 @@ impl Fifo {
             ..Load::default()
         }
     }
+    /// How long a job that came now would wait: for the services that are before it, shared by the slots; and its own
+    /// service.
+    pub fn estimate(&self, now: SimTime, job: &Job) -> (Span, Span) {
+        let stretched = |service| stretched(service, self.slow_per_mille).0;
+        let own = Span(stretched(service_time(&self.params, job)));
+        if self.serving.len() < self.params.slots as usize {
+            return (Span::ZERO, own);
+        }
+        let under_way: u64 = self.serving.iter().map(|Reverse((end, ..))| end.since(now).0).sum();
+        let waiting: u64 = self.waiting.values().map(|waiting| stretched(waiting.service)).sum();
+        (Span((under_way + waiting) / u64::from(self.params.slots.max(1))), own)
+    }
     /// Its work so far.
     pub fn work(&self) -> Work {
         self.work

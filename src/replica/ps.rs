@@ -5,7 +5,7 @@
 use super::params::QueueParams;
 use super::{Job, JobId, Output, Tokens, service_time};
 use crate::observe::{Load, Outcome, Work};
-use crate::time::{PS_PER_NS, SimTime};
+use crate::time::{PS_PER_NS, SimTime, Span};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
@@ -107,6 +107,12 @@ impl ProcessorSharing {
     /// Its load now.
     pub fn load(&self) -> Load {
         Load { running: self.jobs.len() as u32, ..Load::default() }
+    }
+    /// How long a job that came now would take if nobody came or left: its service for each that shares, and of that
+    /// what the others cost it.
+    pub fn estimate(&self, job: &Job) -> (Span, Span) {
+        let own = service_time(&self.params, job).0 * u64::from(self.slow_per_mille) / 1000;
+        (Span(own * self.jobs.len() as u64), Span(own))
     }
     /// Its work so far.
     pub fn work(&self) -> Work {

@@ -67,7 +67,7 @@ impl Tally {
     }
 }
 
-fn distribution(ns: &mut [u64]) -> Distribution {
+pub(super) fn distribution(ns: &mut [u64]) -> Distribution {
     let n = ns.len() as u64;
     let sum: u128 = ns.iter().map(|&ns| u128::from(ns)).sum();
     let max = ns.iter().copied().max();

@@ -136,9 +136,87 @@ pub const SERVICE: &[Measure] = &[
     },
 ];
 
-/// All headline measures in order.
-pub fn all() -> impl Iterator<Item = &'static Measure> {
-    LATENCY.iter().chain(SERVICE)
+/// How requests were routed: shown where it is asked for.
+pub const ROUTING: &[Measure] = &[
+    Measure {
+        name: "routing.forwards",
+        head: ["forwards", "/request"],
+        unit: "1/request",
+        better: Better::Neither,
+        value: |cell| sure(cell.routing.forwards_per_request),
+    },
+    Measure {
+        name: "routing.run",
+        head: ["in a row", "mean"],
+        unit: "decisions",
+        better: Better::Neither,
+        value: |cell| sure(cell.routing.mean_run),
+    },
+    Measure {
+        name: "routing.run_shuffled",
+        head: ["in a row", "shuffled"],
+        unit: "decisions",
+        better: Better::Neither,
+        value: |cell| sure(cell.routing.shuffled_run),
+    },
+    Measure {
+        name: "routing.run_longest",
+        head: ["in a row", "longest"],
+        unit: "decisions",
+        better: Better::Neither,
+        value: |cell| sure(Some(cell.routing.longest_run as f64)),
+    },
+];
+
+macro_rules! regret {
+    ($name:literal, $head:literal, $value:expr) => {
+        Measure {
+            name: $name,
+            head: ["regret ms", $head],
+            unit: "ms",
+            better: Better::Lower,
+            value: |cell| cell.routing.regret.as_ref().and_then($value),
+        }
+    };
+}
+
+/// What decisions cost against the best ones: only where decisions were told.
+pub const REGRET: &[Measure] = &[
+    regret!("regret.mean", "mean", |regret| sure(regret.regret.mean_ms)),
+    regret!("regret.p50", "p50", |regret| percentile(&regret.regret, 50.0)),
+    regret!("regret.p99", "p99", |regret| percentile(&regret.regret, 99.0)),
+];
+
+macro_rules! miss {
+    ($name:literal, $reason:literal) => {
+        Measure {
+            name: $name,
+            head: ["missed %", $reason],
+            unit: "share",
+            better: Better::Neither,
+            value: |cell| sure(cell.misses.iter().find(|miss| miss.reason == $reason)?.share),
+        }
+    };
+}
+
+/// Why prompt tokens were not cached: only where that was asked for.
+pub const MISSES: &[Measure] = &[
+    miss!("miss.compulsory", "compulsory"),
+    miss!("miss.capacity", "capacity"),
+    miss!("miss.policy", "policy"),
+    miss!("miss.residency", "residency"),
+    miss!("miss.isolation", "isolation"),
+    miss!("miss.rollout", "rollout"),
+    miss!("miss.outage", "outage"),
+];
+
+/// The headline measures of these cells in order: all that are always there, and of the others those with a value.
+pub fn of(cells: &[CellSummary]) -> impl Iterator<Item = &'static Measure> {
+    let asked_for = |list: &'static [Measure]| {
+        let any = list.iter().any(|measure| cells.iter().any(|cell| (measure.value)(cell).is_some()));
+        if any { list } else { &[] }
+    };
+    [LATENCY, SERVICE, ROUTING, asked_for(REGRET), asked_for(MISSES)].into_iter().flatten()
 }
 
 /// One measure over the cells of a policy.

@@ -46,7 +46,7 @@ pub fn write(
 #[cfg(feature = "frames")]
 mod frames {
     use crate::id::Id;
-    use crate::observe::{Leg, RequestRow};
+    use crate::observe::{Leg, Miss, RequestRow};
     use crate::run::result::name_of;
     use crate::run::{Entry, Labels, met};
     use crate::world::SloParams;
@@ -115,6 +115,12 @@ mod frames {
             optional("tpot_ns", rows, |row| row.tpot().map(|span| span.0)),
             optional("e2e_ns", rows, |row| row.e2e().map(|span| span.0)),
         ]);
+        if rows.iter().any(|row| row.misses.is_some()) {
+            for miss in Miss::ALL {
+                let tokens = |row: &RequestRow| row.misses.map(|misses| u64::from(misses.get(miss)));
+                columns.push(optional(&format!("miss_{}_tokens", miss.name()), rows, tokens));
+            }
+        }
         let mut frame = DataFrame::new_infer_height(columns)?;
         ParquetWriter::new(out)
             .with_compression(ParquetCompression::Zstd(None))

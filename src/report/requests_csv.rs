@@ -2,7 +2,7 @@
 //! apply is empty.
 
 use crate::id::Id;
-use crate::observe::{Leg, RequestRow};
+use crate::observe::{Leg, Miss, RequestRow};
 use crate::run::result::name_of;
 use crate::run::{Entry, Labels, RowWriter, met};
 use crate::world::SloParams;
@@ -37,10 +37,11 @@ const BEFORE: [&str; 22] = [
 const AFTER: [&str; 7] =
     ["sent_at_ns", "first_token_at_ns", "ended_at_ns", "ttft_ns", "server_ttft_ns", "tpot_ns", "e2e_ns"];
 
-/// The columns, in order.
-pub fn columns() -> Vec<String> {
+/// The columns, in order; the last ones are there only where it is told why prompt tokens were not cached.
+pub fn columns(misses: bool) -> Vec<String> {
     let legs = Leg::ALL.iter().map(|leg| format!("{}_ns", leg.name()));
-    BEFORE.iter().map(ToString::to_string).chain(legs).chain(AFTER.map(String::from)).collect()
+    let reasons = Miss::ALL.iter().filter(|_| misses).map(|miss| format!("miss_{}_tokens", miss.name()));
+    BEFORE.iter().map(ToString::to_string).chain(legs).chain(AFTER.map(String::from)).chain(reasons).collect()
 }
 
 /// Writes requests.csv. Names are quoted once, when the file is begun; a row is then numbers and bytes put into one
@@ -50,6 +51,7 @@ pub struct RequestsCsv<W: Write> {
     line: Vec<u8>,
     names: Names,
     slos: Vec<SloParams>,
+    misses: bool,
     error: Option<io::Error>,
 }
 
@@ -150,9 +152,13 @@ fn put_hex(line: &mut Vec<u8>, value: u64) {
 
 impl<W: Write> RequestsCsv<W> {
     /// Writes the head.
-    pub fn new(mut out: W, labels: &Labels, slos: Vec<SloParams>) -> io::Result<Self> {
-        out.write_all((columns().join(",") + "\n").as_bytes())?;
-        Ok(RequestsCsv { out, line: Vec::new(), names: Names::of(labels)?, slos, error: None })
+    pub fn new(out: W, labels: &Labels, slos: Vec<SloParams>) -> io::Result<Self> {
+        RequestsCsv::with_misses(out, labels, slos, false)
+    }
+    /// Writes the head; `misses` adds why prompt tokens were not cached.
+    pub fn with_misses(mut out: W, labels: &Labels, slos: Vec<SloParams>, misses: bool) -> io::Result<Self> {
+        out.write_all((columns(misses).join(",") + "\n").as_bytes())?;
+        Ok(RequestsCsv { out, line: Vec::new(), names: Names::of(labels)?, slos, misses, error: None })
     }
     /// Ends the file: the writer, or the first error.
     pub fn finish(mut self) -> io::Result<W> {
@@ -209,6 +215,11 @@ impl<W: Write> RequestsCsv<W> {
         put(line, row.ended_at.0);
         for value in [row.ttft(), row.server_ttft, row.tpot(), row.e2e()] {
             put_optional(line, value.map(|span| span.0));
+        }
+        if self.misses {
+            for miss in Miss::ALL {
+                put_optional(line, row.misses.map(|misses| u64::from(misses.get(miss))));
+            }
         }
         // The last comma ends the line.
         if let Some(last) = line.last_mut() {

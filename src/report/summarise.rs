@@ -4,6 +4,7 @@ use super::followed;
 use super::groups::{self, Sizes};
 use super::measures;
 use super::numbers::{PERCENTILES, ms, ratio, rounded};
+use super::routing;
 use super::summary::{
     Basis, CellSummary, ConservationSummary, Cost, Group, OutcomeCounts, PolicySummary, PoolCost, RegionCost,
     ReplicaSummary, SCHEMA_VERSION, Saturation, Summary, WarningSummary,
@@ -31,6 +32,9 @@ fn outcome_counts(name: &str, counts: &Counts) -> OutcomeCounts {
         timed_out: counts.of(Outcome::TimedOut),
         failed: counts.of(Outcome::Failed),
         in_flight: counts.of(Outcome::InFlight),
+        rejected: counts.of(Outcome::Rejected),
+        throttled: counts.of(Outcome::Throttled),
+        queue_timeout: counts.of(Outcome::QueueTimeout),
     }
 }
 
@@ -249,6 +253,8 @@ pub fn summarise_cell(result: &RunResult) -> CellSummary {
         rungs: followed::rungs(result),
         measured: followed::measured(result),
         ttft_legs: groups::legs(result, &ttfts),
+        routing: routing::routing(result),
+        misses: routing::misses(result, all.prompt_tokens),
         throughput_requests_s: rate(ended),
         throughput_output_tokens_s: rate(received),
         cross_region_share: ratio(abroad, served),
@@ -273,7 +279,7 @@ pub fn summarise(
 ) -> Summary {
     let policies = policies.into_iter().map(|(policy, cells)| PolicySummary {
         policy,
-        measures: measures::all().map(|measure| measures::over_seeds(measure, &cells)).collect(),
+        measures: measures::of(&cells).map(|measure| measures::over_seeds(measure, &cells)).collect(),
         cells,
     });
     let mut provenance = provenance.clone();

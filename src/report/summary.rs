@@ -113,6 +113,12 @@ pub struct CellSummary {
     pub throughput_output_tokens_s: Option<f64>,
     /// Share of served requests that another region than their origin's home served.
     pub cross_region_share: Option<f64>,
+    /// How requests were routed.
+    #[serde(default)]
+    pub routing: RoutingSummary,
+    /// Why prompt tokens of completed measured requests were not cached, where it was asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub misses: Vec<MissSummary>,
     /// How near the fleet is to its limits.
     pub saturation: Saturation,
     /// Provisioned GPU-hours.
@@ -227,6 +233,72 @@ pub struct LegSummary {
     pub near_p50_ms: f64,
     /// Its mean over the requests whose TTFT ranks within half a per cent of the 99th percentile.
     pub near_p99_ms: f64,
+}
+
+/// How requests were routed, over the whole run, warm-up included. A run is decisions of one gateway for one replica
+/// that follow each other, with no other of that gateway in between.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RoutingSummary {
+    /// Tries per request that was sent at all.
+    pub sends_per_request: Option<f64>,
+    /// Of these, to another region than the gateway's.
+    pub forwards_per_request: Option<f64>,
+    /// Tries after the first.
+    pub retries: u64,
+    /// The longest run.
+    pub longest_run: u64,
+    /// The mean run.
+    pub mean_run: Option<f64>,
+    /// The mean run if each gateway had made the same decisions in random order: what is more is herding, not a share.
+    pub shuffled_run: Option<f64>,
+    /// The mean run of draws among all N replicas, N / (N - 1); null with one.
+    pub random_run: Option<f64>,
+    /// The same by gateway, where there are several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gateways: Vec<GatewayRouting>,
+    /// What the policy read as it was at the decision, which no system can: `loads`, `caches`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub oracles: Vec<String>,
+    /// How far the decisions that were told lie from the best ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub regret: Option<RegretSummary>,
+}
+
+/// The decisions of one gateway.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct GatewayRouting {
+    /// Its name.
+    pub gateway: String,
+    /// Tries it sent.
+    pub sends: u64,
+    /// Its longest run.
+    pub longest_run: u64,
+    /// Its mean run.
+    pub mean_run: Option<f64>,
+    /// Its mean run if it had made the same decisions in random order.
+    pub shuffled_run: Option<f64>,
+}
+
+/// Regret: the estimated time to first token at the chosen replica less that at the best one that could have been chosen.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RegretSummary {
+    /// Decisions that were told.
+    pub decisions: u64,
+    /// Share of those with a regret for which it is 0.
+    pub best: Option<f64>,
+    /// The regret of those sent to a replica that was up.
+    pub regret: Distribution,
+}
+
+/// A reason why prompt tokens were not cached.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct MissSummary {
+    /// Which: `compulsory`, `capacity`, `policy`, `residency`, `isolation`, `rollout`, `outage`.
+    pub reason: String,
+    /// The tokens.
+    pub tokens: u64,
+    /// Their share of all prompt tokens; with the hit rate, the shares of all reasons add up to 1.
+    pub share: Option<f64>,
 }
 
 /// How near the fleet is to its limits.
@@ -388,6 +460,21 @@ pub struct OutcomeCounts {
     pub failed: u64,
     /// Still under way at the end.
     pub in_flight: u64,
+    /// Refused by a saturated gateway whose line had no place.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub rejected: u64,
+    /// Held back by the client.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub throttled: u64,
+    /// Waited too long in a gateway's line.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub queue_timeout: u64,
+}
+
+/// Left out where it says nothing, so that summaries without it are written as ever.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// What one replica did over the whole run.

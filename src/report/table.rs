@@ -8,29 +8,46 @@ use std::fmt::Write;
 
 /// The table as text.
 pub fn render(summary: &Summary, colour: bool) -> String {
+    render_more(summary, colour, false)
+}
+
+/// The table as text, with a block on how requests were routed if `routing` asks for it or decisions were told, and one
+/// on why prompts missed where that was asked for.
+pub fn render_more(summary: &Summary, colour: bool, routing: bool) -> String {
     let mut out = String::new();
     let mut marks = Marks::default();
-    for (index, block) in [measures::LATENCY, measures::SERVICE].into_iter().enumerate() {
+    let has = |name: &str| {
+        summary.policies.iter().any(|policy| policy.measures.iter().any(|measure| measure.name == name))
+    };
+    let regret = has("regret.mean");
+    let more = if routing || regret { measures::ROUTING } else { &[] };
+    let more: Vec<Measure> =
+        more.iter().chain(if regret { measures::REGRET } else { &[] }).copied().collect();
+    let misses = if has("miss.policy") { measures::MISSES } else { &[] };
+    let blocks = [measures::LATENCY, measures::SERVICE, &more, misses];
+    for (index, block) in blocks.into_iter().filter(|block| !block.is_empty()).enumerate() {
         if index > 0 {
             out.push('\n');
         }
         self::block(&mut out, block, &summary.policies, colour, &mut marks);
     }
-    let origins = &summary.provenance.origins;
-    if marks.best || marks.unreliable || summary.seeds.len() > 1 || !origins.is_empty() {
-        out.push('\n');
-    }
+    let mut notes = String::new();
     if marks.best {
-        out.push_str("* best of its column, where values differ by 1 % or more\n");
+        notes.push_str("* best of its column, where values differ by 1 % or more\n");
     }
     if marks.unreliable {
-        out.push_str("~ fewer than ten samples lie beyond this percentile\n");
+        notes.push_str("~ fewer than ten samples lie beyond this percentile\n");
     }
     if summary.seeds.len() > 1 {
-        let _ = writeln!(out, "± 95 % interval (Student) over {} seeds", summary.seeds.len());
+        let _ = writeln!(notes, "± 95 % interval (Student) over {} seeds", summary.seeds.len());
     }
-    for (workload, label) in origins {
-        let _ = writeln!(out, "! origin of {workload}: {label}; the trace does not tell it");
+    for (workload, label) in &summary.provenance.origins {
+        let _ = writeln!(notes, "! origin of {workload}: {label}; the trace does not tell it");
+    }
+    super::routing::notes(summary, &mut notes);
+    if !notes.is_empty() {
+        out.push('\n');
+        out.push_str(&notes);
     }
     followed::render(summary, &mut out);
     out

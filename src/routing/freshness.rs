@@ -3,7 +3,7 @@
 //! reads them and says when.
 
 use super::{Stage, TargetId};
-use crate::id::{Id, IdVec, ReplicaId};
+use crate::id::{Id, IdVec, RegionId, ReplicaId};
 use crate::observe::Load;
 use crate::time::{SimTime, Span};
 use serde::Serialize;
@@ -20,6 +20,13 @@ pub struct Views {
     pub cache: CacheView,
     /// When a request stops counting among a gateway's own.
     pub own: Release,
+    /// How long a prompt that was sent counts as cached at its target before the cache has told so; never where it is not
+    /// given, and nothing where caches are not followed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub speculative_ttl: Option<Span>,
+    /// The round-trip times to regions.
+    #[serde(skip_serializing_if = "RttView::is_configured")]
+    pub rtt: RttView,
 }
 
 impl Views {
@@ -40,6 +47,52 @@ pub enum LoadView {
     Poll(Poll),
     /// Sent by a replica when a request enters it, gives its first token or leaves.
     Event(Feed),
+    /// Written to a store in one place and read there.
+    Store(Store),
+}
+
+/// A store of loads that all gateways share.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Store {
+    /// The region it stands in.
+    pub at: RegionId,
+    /// How often each region writes its replicas' loads.
+    pub write_every: Span,
+    /// From the arrival of a write to its being there for readers.
+    pub write_delay: Span,
+    /// How often a gateway reads.
+    pub read_every: Span,
+    /// From this age on, counted from the writing, a reading is stale.
+    pub stale_after: Option<Span>,
+    /// What a stale reading counts as.
+    pub on_stale: OnStale,
+}
+
+/// Where a gateway has round-trip times from.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RttView {
+    /// They are the network's, without jitter.
+    #[default]
+    Configured,
+    /// It measures them.
+    Probe(Probe),
+}
+
+impl RttView {
+    /// Whether they are the network's.
+    pub fn is_configured(&self) -> bool {
+        *self == RttView::Configured
+    }
+}
+
+/// How a gateway measures round-trip times.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Probe {
+    /// From one probe of all regions to the next.
+    pub every: Span,
+    /// The weight of a new answer against the mean so far; 1 takes answers as they are.
+    pub ewma: f64,
 }
 
 /// How a gateway polls.
@@ -105,6 +158,8 @@ pub struct LoadsSeen {
     coming: VecDeque<(SimTime, ReplicaId, Load, SimTime)>,
     /// Memory used again: by target, its load and whether that is stale.
     known: Vec<(Load, bool)>,
+    /// Replicas of which something new has come since it was told; as many as there are stand for all.
+    fresh: Vec<ReplicaId>,
 }
 
 impl LoadsSeen {
@@ -112,11 +167,13 @@ impl LoadsSeen {
     pub fn new(view: &LoadView, loads: IdVec<ReplicaId, Load>) -> LoadsSeen {
         let (ewma, stale_after) = match view {
             LoadView::Poll(poll) => (poll.ewma, poll.stale_after.filter(|_| poll.on_stale == OnStale::Worst)),
+            LoadView::Store(store) => (1.0, store.stale_after.filter(|_| store.on_stale == OnStale::Worst)),
             _ => (1.0, None),
         };
         LoadsSeen {
             means: if ewma < 1.0 { loads.iter().map(mean_of).collect() } else { Vec::new() },
             seen: loads.iter().map(|&load| (load, SimTime::ZERO)).collect(),
+            fresh: loads.ids().collect(),
             ewma,
             stale_after,
             coming: VecDeque::new(),
@@ -127,6 +184,10 @@ impl LoadsSeen {
     pub fn send(&mut self, at: SimTime, replica: ReplicaId, load: Load, read_at: SimTime) {
         debug_assert!(self.coming.back().is_none_or(|last| last.0 <= at));
         self.coming.push_back((at, replica, load, read_at));
+    }
+    /// When the load that is known of this replica was read.
+    pub fn read_at(&self, replica: ReplicaId) -> SimTime {
+        self.seen[replica].1
     }
     /// When the next one arrives.
     pub fn next(&self) -> Option<SimTime> {
@@ -140,7 +201,12 @@ impl LoadsSeen {
         {
             self.coming.pop_front();
             let load = self.smoothed(replica, load);
-            changed |= self.seen[replica].0 != load;
+            if self.seen[replica].0 != load {
+                changed = true;
+                if self.fresh.len() < self.seen.len() {
+                    self.fresh.push(replica);
+                }
+            }
             self.seen[replica] = (load, read_at);
         }
         changed
@@ -161,9 +227,27 @@ impl LoadsSeen {
             context_tokens: context_tokens as u64,
         }
     }
+    /// What is known at `now` of one replica, and whether that is stale.
+    pub fn of(&self, now: SimTime, replica: ReplicaId) -> (Load, bool) {
+        self.known(now, &[replica])
+    }
     /// Whether a reading counts by its age.
     pub fn ages(&self) -> bool {
         self.stale_after.is_some()
+    }
+    /// Replicas of which something new has come since it was told; none where all is to be told.
+    pub fn fresh(&self) -> Option<&[ReplicaId]> {
+        (!self.ages() && self.fresh.len() < self.seen.len()).then_some(self.fresh.as_slice())
+    }
+    /// Everybody has been told.
+    pub fn told(&mut self) {
+        self.fresh.clear();
+    }
+    /// Tells a stage what is known of one of its targets, which the replicas `behind` stand for, where no reading ages.
+    pub fn tell_of(&self, stage: &mut Stage, target: TargetId, behind: &[ReplicaId]) {
+        let mut sum = Load::default();
+        behind.iter().for_each(|&replica| sum.add(&self.seen[replica].0));
+        stage.set_load(target, sum);
     }
     /// Tells a stage what is known at `now` of each of its targets: the sum over the replicas `behind` it.
     pub fn tell(&mut self, now: SimTime, stage: &mut Stage, behind: &[Vec<ReplicaId>]) {
@@ -242,6 +326,23 @@ mod tests {
         assert_eq!((seen.seen[ONE], seen.next()), ((load(0), at(0)), Some(at(12))));
         assert!(seen.receive(at(12)));
         assert_eq!((seen.seen[ONE], seen.next()), ((load(7), at(10)), None));
+    }
+
+    #[test]
+    fn only_what_is_new_is_told_again() {
+        let mut seen = LoadsSeen::new(&LoadView::Poll(poll()), vec![load(0); 3].into());
+        assert_eq!(seen.fresh(), None, "all is new at first");
+        seen.told();
+        seen.send(at(1), ReplicaId(2), load(4), at(1));
+        seen.send(at(1), ONE, load(0), at(1));
+        seen.receive(at(1));
+        assert_eq!(seen.fresh(), Some(&[ReplicaId(2)][..]));
+        // As many changes as replicas: it is no less to tell of all.
+        for running in 5..7 {
+            seen.send(at(2), ReplicaId(2), load(running), at(2));
+        }
+        seen.receive(at(2));
+        assert_eq!(seen.fresh(), None);
     }
 
     #[test]

@@ -2,16 +2,21 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// A parameter value that breaks its rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParamProblem {
-    /// The parameter, as it is spelled in a scenario; `a.b` within a table.
-    pub field: &'static str,
+    /// The parameter, as it is spelled in a scenario; `a.b` within a table, `a.0` in a list.
+    pub field: Cow<'static, str>,
     /// The value found.
     pub value: String,
     /// The rule it breaks, to be read after "must be".
-    pub rule: &'static str,
+    pub rule: Cow<'static, str>,
+    /// What to do about it, where there is more to say than to keep the rule.
+    pub help: Option<&'static str>,
+    /// Whether it is one only because something else is not there: no news where that was written, and is broken.
+    pub follows: bool,
 }
 
 /// A parameter, for listings.
@@ -45,25 +50,45 @@ impl Problems {
     /// Notes a problem unless `holds`.
     pub fn require(
         &mut self,
-        field: &'static str,
+        field: impl Into<Cow<'static, str>>,
         value: impl std::fmt::Display,
         holds: bool,
-        rule: &'static str,
+        rule: impl Into<Cow<'static, str>>,
     ) {
         if !holds {
-            self.0.push(ParamProblem { field, value: value.to_string(), rule });
+            let (field, rule) = (field.into(), rule.into());
+            self.0.push(ParamProblem { field, value: value.to_string(), rule, help: None, follows: false });
+        }
+    }
+    /// As [`Problems::require`], of what is one only because something else is not there.
+    pub fn require_beside(
+        &mut self,
+        field: impl Into<Cow<'static, str>>,
+        value: impl std::fmt::Display,
+        holds: bool,
+        rule: impl Into<Cow<'static, str>>,
+    ) {
+        self.require(field, value, holds, rule);
+        if let Some(problem) = self.0.last_mut().filter(|_| !holds) {
+            problem.follows = true;
+        }
+    }
+    /// Says what to do about the problem noted last.
+    pub fn help(&mut self, help: &'static str) {
+        if let Some(problem) = self.0.last_mut() {
+            problem.help = Some(help);
         }
     }
     /// A share.
-    pub fn share(&mut self, field: &'static str, value: f64) {
+    pub fn share(&mut self, field: impl Into<Cow<'static, str>>, value: f64) {
         self.require(field, value, (0.0..=1.0).contains(&value), "a share from 0 to 1");
     }
     /// A finite number above 0.
-    pub fn positive(&mut self, field: &'static str, value: f64) {
+    pub fn positive(&mut self, field: impl Into<Cow<'static, str>>, value: f64) {
         self.require(field, value, value.is_finite() && value > 0.0, "a finite number above 0");
     }
     /// A weight: finite and not negative.
-    pub fn weight(&mut self, field: &'static str, value: f64) {
+    pub fn weight(&mut self, field: impl Into<Cow<'static, str>>, value: f64) {
         self.require(field, value, value.is_finite() && value >= 0.0, "a finite number, 0 or more");
     }
 }

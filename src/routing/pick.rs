@@ -54,7 +54,7 @@ pub fn least_scored(
     fleet: &FleetView<'_>,
     rng: &mut Stream,
 ) -> TargetId {
-    let lowest = scores.iter().copied().fold(f64::INFINITY, f64::min);
+    let lowest = lowest(scores);
     let mut equals =
         (list.iter().zip(scores)).filter(|(_, score)| **score == lowest).map(|(&target, _)| target);
     let chosen = match tie {
@@ -69,6 +69,45 @@ pub fn least_scored(
     chosen.unwrap_or(list[0])
 }
 
+/// The lowest of `scores`, none of which is a NaN; infinity of none. Eight at a time, since each comparison would wait
+/// for the one before it.
+pub fn lowest(scores: &[f64]) -> f64 {
+    let lower = |a: f64, b: f64| if b < a { b } else { a };
+    let (eights, rest) = scores.as_chunks::<8>();
+    let mut lanes = [f64::INFINITY; 8];
+    for eight in eights {
+        for (lane, &score) in lanes.iter_mut().zip(eight) {
+            *lane = lower(*lane, score);
+        }
+    }
+    lanes.iter().chain(rest).copied().fold(f64::INFINITY, lower)
+}
+
+/// Adds `term` of each of `list`'s values to its score. `values` are by target, and `all` says that `list` is all of them.
+pub fn add_terms<T: Copy>(
+    scores: &mut [f64],
+    list: &[TargetId],
+    all: bool,
+    values: &[T],
+    term: impl Fn(T) -> f64,
+) {
+    if all {
+        scores.iter_mut().zip(values).for_each(|(score, &value)| *score += term(value));
+    } else {
+        scores.iter_mut().zip(list).for_each(|(score, target)| *score += term(values[target.0 as usize]));
+    }
+}
+
+/// The least and the greatest of `list`'s values; as in [`add_terms`]. `list` is not empty.
+pub fn span(list: &[TargetId], all: bool, values: &[u32]) -> (u32, u32) {
+    let widen = |(low, high): (u32, u32), value: u32| (low.min(value), high.max(value));
+    if all {
+        values.iter().copied().fold((u32::MAX, 0), widen)
+    } else {
+        list.iter().map(|target| values[target.0 as usize]).fold((u32::MAX, 0), widen)
+    }
+}
+
 /// One of `list` at random, with probabilities in proportion to exp(−cost / (temperature · (highest − lowest cost))):
 /// scaled by the range, so that the temperature has no unit (as in Dynamo). Uniform where all costs are equal; the
 /// lowest, by `tie`, where the temperature is 0. `weights` is scratch.
@@ -80,13 +119,13 @@ pub fn softmax(
     weights: &mut Vec<f64>,
     cost: impl Fn(TargetId) -> f64,
 ) -> TargetId {
-    if temperature <= 0.0 {
-        return least(fleet, tie, rng, cost);
-    }
     let list = fleet.eligible.list();
     weights.clear();
     weights.extend(list.iter().map(|&target| cost(target)));
-    let lowest = weights.iter().copied().fold(f64::INFINITY, f64::min);
+    if temperature <= 0.0 {
+        return least_scored(list, weights, tie, fleet, rng);
+    }
+    let lowest = lowest(weights);
     let highest = weights.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     softmax_weights(weights, lowest, (highest - lowest) * temperature);
     list[weighted(weights, rng)]

@@ -1,12 +1,10 @@
 //! The list of policies, one line each: what `regionsim policies` prints. Knows names and sources; must not know
 //! how a policy decides.
 
+use super::compose;
 use super::params::{ParamInfo, describe};
-use super::policies::{
-    cache_aware, chwbl, dynamo_kv, epp, epp_precise, failover, gorgo, gorgo_digest, gorgo_distributed,
-    gorgo_v1, least_load, least_request, nearest, nearest_within_budget, p2c, prefix, proportional, random,
-    round_robin, session, skywalker, sticky_until_saturated, waterfall,
-};
+#[allow(clippy::wildcard_imports, reason = "a policy is one line here")]
+use super::policies::*;
 
 /// What a policy chooses among.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,6 +79,7 @@ pub const REGISTRY: &[PolicyEntry] = &[
     line("waterfall", Tier::Both, "the nearest region up to its capacity, then the next", "Google Cloud load balancing", describe::<waterfall::Params>),
     line("proportional", Tier::Both, "regions by weight, in health", "Envoy locality weights; NGINX", describe::<proportional::Params>),
     line("failover", Tier::Both, "the first region in health of an order", "Envoy priority levels", describe::<failover::Params>),
+    line("compose", Tier::Both, "filters, guards, scorers and a picker of your own", "the blocks of the routers above", compose::vocabulary::params),
 ];
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! A small fleet at one moment, for the tests of policies: what a policy may see, set by hand.
 
-use super::{Decision, Eligible, FleetView, Own, Policy, PromptBlocks, RequestView, Tally, Target, TargetId};
+use super::{
+    Columns, Decision, Eligible, FleetView, Own, Policy, PromptBlocks, RequestView, Tally, Target, TargetId,
+};
 use crate::id::{ClassId, OriginId, RegionId, ReplicaId, RequestId, TenantId};
 use crate::observe::Load;
 use crate::rng::{Key, Stream};
@@ -153,6 +155,8 @@ impl Scene {
             tally: &tally,
             total: self.own.iter().map(|own| u64::from(own.requests)).sum(),
             load: &self.load,
+            columns: &Columns::of(&self.load),
+            single: self.targets.iter().all(|target| target.replicas == 1),
             matched: &self.matched,
             active_blocks: &self.active_blocks,
             active_shared: &self.active_shared,

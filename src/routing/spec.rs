@@ -2,12 +2,9 @@
 //! how a scenario is read.
 
 use super::params::{ParamProblem, Problems, Validate};
-use super::policies::{
-    cache_aware, chwbl, dynamo_kv, epp, epp_precise, failover, gorgo, gorgo_digest, gorgo_distributed,
-    gorgo_v1, least_load, least_request, nearest, nearest_within_budget, p2c, prefix, proportional, random,
-    round_robin, session, skywalker, sticky_until_saturated, waterfall,
-};
-use super::{Policy, Target};
+#[allow(clippy::wildcard_imports, reason = "a policy is one line here")]
+use super::policies::*;
+use super::{Policy, Target, compose};
 use crate::rng::Key;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -22,7 +19,7 @@ pub struct BuildContext<'a> {
 }
 
 macro_rules! policies {
-    ($($(#[$doc:meta])* $variant:ident $name:literal $module:ident;)*) => {
+    ($($(#[$doc:meta])* $variant:ident $name:literal $module:ident $build:expr;)*) => {
         /// A routing policy with its parameters.
         #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
         #[serde(rename_all = "snake_case")]
@@ -48,6 +45,15 @@ macro_rules! policies {
                 match self { $(PolicySpec::$variant(params) => params.check(&mut problems),)* }
                 problems.0
             }
+            /// The policy, ready to route for one stage of one gateway.
+            pub fn build(&self, context: &BuildContext<'_>) -> Box<dyn Policy> {
+                match self {
+                    $(PolicySpec::$variant(params) => {
+                        let build: fn(&$module::Params, &[Target]) -> _ = $build;
+                        Box::new(build(params, context.targets))
+                    })*
+                }
+            }
             /// The regions that its parameters name, each with its parameter.
             pub fn regions(&self) -> Vec<(&'static str, String)> {
                 match self { $(PolicySpec::$variant(params) => params.regions(),)* }
@@ -58,89 +64,53 @@ macro_rules! policies {
 
 policies! {
     /// Each target in turn.
-    RoundRobin "round_robin" round_robin;
+    RoundRobin "round_robin" round_robin |_, _| round_robin::RoundRobin::default();
     /// A uniformly random target.
-    Random "random" random;
+    Random "random" random |_, _| random::Random;
     /// The fewest requests under way.
-    LeastRequest "least_request" least_request;
+    LeastRequest "least_request" least_request |params, _| least_request::LeastRequest::new(params);
     /// The least work in it.
-    LeastLoad "least_load" least_load;
+    LeastLoad "least_load" least_load |params, _| least_load::LeastLoad::new(params);
     /// The better of two at random.
-    P2c "p2c" p2c;
+    P2c "p2c" p2c |params, _| p2c::P2c::new(params);
     /// The session's own target.
-    Session "session" session;
+    Session "session" session |params, targets| session::Session::new(params, targets);
     /// The longest prefix match.
-    Prefix "prefix" prefix;
+    Prefix "prefix" prefix |params, _| prefix::Prefix::new(params);
     /// Consistent hashing with bounded loads.
-    Chwbl "chwbl" chwbl;
+    Chwbl "chwbl" chwbl |params, targets| chwbl::Chwbl::new(params, targets);
     /// Network, prefill and queue in one sum.
-    Gorgo "gorgo" gorgo;
+    Gorgo "gorgo" gorgo |params, _| gorgo::Gorgo::new(params);
     /// The lowest round-trip time.
-    Nearest "nearest" nearest;
+    Nearest "nearest" nearest |_, targets| nearest::Nearest::new(targets);
     /// Even load and the longest match.
-    CacheAware "cache_aware" cache_aware;
+    CacheAware "cache_aware" cache_aware |params, _| cache_aware::CacheAware::new(params);
     /// Weighted scores of queue, cache and prefix.
-    Epp "epp" epp;
+    Epp "epp" epp |params, _| epp::Epp::new(params);
     /// The same over a precise index.
-    EppPrecise "epp_precise" epp_precise;
+    EppPrecise "epp_precise" epp_precise |params, _| epp_precise::EppPrecise::new(params);
     /// Blocks to prefill and to carry.
-    DynamoKv "dynamo_kv" dynamo_kv;
+    DynamoKv "dynamo_kv" dynamo_kv |params, _| dynamo_kv::DynamoKv::new(params);
     /// The warm ones until they owe too much.
-    StickyUntilSaturated "sticky_until_saturated" sticky_until_saturated;
+    StickyUntilSaturated "sticky_until_saturated" sticky_until_saturated |params, _| sticky_until_saturated::StickyUntilSaturated::new(params);
     /// GORGO of the first generation, central.
-    GorgoV1 "gorgo_v1" gorgo_v1;
+    GorgoV1 "gorgo_v1" gorgo_v1 |params, _| gorgo_v1::GorgoV1::new(params);
     /// GORGO of the first generation, a balancer a region.
-    GorgoDistributed "gorgo_distributed" gorgo_distributed;
+    GorgoDistributed "gorgo_distributed" gorgo_distributed |params, _| gorgo_distributed::GorgoDistributed::new(params);
     /// The reciprocal cost of a digest.
-    GorgoDigest "gorgo_digest" gorgo_digest;
+    GorgoDigest "gorgo_digest" gorgo_digest |params, _| gorgo_digest::GorgoDigest::new(params);
     /// Pushed only where there is room.
-    Skywalker "skywalker" skywalker;
+    Skywalker "skywalker" skywalker |params, targets| skywalker::Skywalker::new(params, targets);
     /// The nearest in time.
-    NearestWithinBudget "nearest_within_budget" nearest_within_budget;
+    NearestWithinBudget "nearest_within_budget" nearest_within_budget |params, _| nearest_within_budget::NearestWithinBudget::new(params);
     /// The nearest up to its capacity.
-    Waterfall "waterfall" waterfall;
+    Waterfall "waterfall" waterfall |params, _| waterfall::Waterfall::new(params);
     /// Regions by weight.
-    Proportional "proportional" proportional;
+    Proportional "proportional" proportional |params, _| proportional::Proportional::new(params);
     /// The first region in health.
-    Failover "failover" failover;
-}
-
-impl PolicySpec {
-    /// The policy, ready to route for one stage of one gateway.
-    pub fn build(&self, context: &BuildContext<'_>) -> Box<dyn Policy> {
-        let targets = context.targets;
-        match self {
-            PolicySpec::RoundRobin(_) => Box::new(round_robin::RoundRobin::default()),
-            PolicySpec::Random(_) => Box::new(random::Random),
-            PolicySpec::LeastRequest(params) => Box::new(least_request::LeastRequest::new(params)),
-            PolicySpec::LeastLoad(params) => Box::new(least_load::LeastLoad::new(params)),
-            PolicySpec::P2c(params) => Box::new(p2c::P2c::new(params)),
-            PolicySpec::Session(params) => Box::new(session::Session::new(params, targets)),
-            PolicySpec::Prefix(params) => Box::new(prefix::Prefix::new(params)),
-            PolicySpec::Chwbl(params) => Box::new(chwbl::Chwbl::new(params, targets)),
-            PolicySpec::Gorgo(params) => Box::new(gorgo::Gorgo::new(params)),
-            PolicySpec::Nearest(_) => Box::new(nearest::Nearest::new(targets)),
-            PolicySpec::CacheAware(params) => Box::new(cache_aware::CacheAware::new(params)),
-            PolicySpec::Epp(params) => Box::new(epp::Epp::new(params)),
-            PolicySpec::EppPrecise(params) => Box::new(epp_precise::EppPrecise::new(params)),
-            PolicySpec::DynamoKv(params) => Box::new(dynamo_kv::DynamoKv::new(params)),
-            PolicySpec::StickyUntilSaturated(params) => {
-                Box::new(sticky_until_saturated::StickyUntilSaturated::new(params))
-            }
-            PolicySpec::GorgoV1(params) => Box::new(gorgo_v1::GorgoV1::new(params)),
-            PolicySpec::GorgoDistributed(params) => {
-                Box::new(gorgo_distributed::GorgoDistributed::new(params))
-            }
-            PolicySpec::GorgoDigest(params) => Box::new(gorgo_digest::GorgoDigest::new(params)),
-            PolicySpec::Skywalker(params) => Box::new(skywalker::Skywalker::new(params, targets)),
-            PolicySpec::NearestWithinBudget(params) => {
-                Box::new(nearest_within_budget::NearestWithinBudget::new(params))
-            }
-            PolicySpec::Waterfall(params) => Box::new(waterfall::Waterfall::new(params)),
-            PolicySpec::Proportional(params) => Box::new(proportional::Proportional::new(params)),
-            PolicySpec::Failover(params) => Box::new(failover::Failover::new(params)),
-        }
-    }
+    Failover "failover" failover |params, _| failover::Failover::new(params);
+    /// Put together from blocks.
+    Compose "compose" compose |params, targets| compose::Compose::new(params, targets);
 }
 
 #[cfg(test)]

@@ -90,6 +90,15 @@ impl<'a> PromptBlocks<'a> {
             (len > 0).then_some(Run { len, ..*run })
         })
     }
+    /// The same runs, the last one first.
+    pub fn runs_from_last(&self) -> impl Iterator<Item = Run> + 'a {
+        let mut over = self.chain.blocks() - self.blocks;
+        self.chain.runs().iter().rev().filter_map(move |run| {
+            let len = run.len - over.min(run.len);
+            over -= run.len - len;
+            (len > 0).then_some(Run { len, ..*run })
+        })
+    }
     /// A hash of the first `tokens` tokens: the id of the last full block among them, which stands for the whole
     /// prefix. `None` where the prompt fills no block.
     pub fn prefix_hash(&self, tokens: u32) -> Option<u64> {
@@ -116,6 +125,35 @@ pub struct Own {
     pub sent: u64,
 }
 
+/// What of their loads policies read of all targets at once, each in a row of its own, by target.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Columns {
+    /// Requests waiting for the batch.
+    pub waiting: Vec<u32>,
+    /// Requests in the running batch.
+    pub running: Vec<u32>,
+    /// The share of KV blocks in use.
+    pub kv_usage: Vec<f64>,
+}
+
+impl Columns {
+    /// Of these loads.
+    pub fn of(loads: &[Load]) -> Columns {
+        Columns {
+            waiting: loads.iter().map(|load| load.waiting).collect(),
+            running: loads.iter().map(|load| load.running).collect(),
+            kv_usage: loads.iter().map(Load::kv_usage).collect(),
+        }
+    }
+    /// A target's load is now this one.
+    pub fn set(&mut self, target: TargetId, load: &Load) {
+        let at = target.0 as usize;
+        self.waiting[at] = load.waiting;
+        self.running[at] = load.running;
+        self.kv_usage[at] = load.kv_usage();
+    }
+}
+
 /// The fleet as one stage of one gateway sees it at one moment.
 #[derive(Clone, Copy, Debug)]
 pub struct FleetView<'a> {
@@ -132,6 +170,10 @@ pub struct FleetView<'a> {
     pub total: u64,
     /// The loads that reached this gateway, by target; empty unless the policy declared [`super::Needs::load`].
     pub load: &'a [Load],
+    /// The same loads, in columns.
+    pub columns: &'a Columns,
+    /// Whether each target of the stage stands for one replica.
+    pub single: bool,
     /// How many of the prompt's leading blocks each target holds as far as this gateway's index knows; empty
     /// unless the policy declared [`super::Needs::index`].
     pub matched: &'a [u32],
@@ -156,6 +198,10 @@ impl FleetView<'_> {
     /// Its load, as it reached this gateway.
     pub fn load(&self, id: TargetId) -> &Load {
         &self.load[id.0 as usize]
+    }
+    /// Whether all targets of the stage are eligible.
+    pub fn all_eligible(&self) -> bool {
+        self.eligible.len() == self.targets.len()
     }
     /// How many leading blocks of the prompt it is believed to hold.
     pub fn matched_blocks(&self, id: TargetId) -> u32 {

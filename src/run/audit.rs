@@ -2,11 +2,11 @@
 //! by the rules as the scenario states them. Shares no code with the dispatch that enforces them, so that a mistake
 //! there is seen here. Knows the record; must not know how it came about.
 
-use crate::id::{DataClassId, GatewayId, Id, RegionId, RequestId};
+use crate::id::{DataClassId, GatewayId, Id, OriginId, RegionId, RequestId};
 use crate::network::RegionSet;
 use crate::observe::{Observation, Observer, Outcome, RequestRow};
 use crate::time::SimTime;
-use crate::world::{GatewayPlacement, PolicyParams, ResidencyParams, WorldParams, keeps_index};
+use crate::world::{PolicyParams, ResidencyParams, WorldParams, gateway_regions, keeps_index};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -22,13 +22,25 @@ pub enum Way {
     Retry,
 }
 
-type Path = (DataClassId, Way, GatewayId, Option<RegionId>);
+/// What tells one path from another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Path {
+    class: DataClassId,
+    way: Way,
+    origin: OriginId,
+    gateway: GatewayId,
+    served: Option<RegionId>,
+    /// The regions that the request itself allows.
+    own: Option<RegionSet>,
+}
 
 /// Counts paths as it watches.
 #[derive(Clone, Debug, Default)]
 pub struct Audit {
     /// The tries of requests under way.
     tries: BTreeMap<RequestId, Vec<(GatewayId, RegionId)>>,
+    /// The rules of their own that some of them have.
+    own: BTreeMap<RequestId, RegionSet>,
     paths: BTreeMap<Path, u64>,
     requests: BTreeMap<DataClassId, (u64, u64)>,
 }
@@ -70,10 +82,18 @@ pub struct ClassAudit {
 pub struct PathAudit {
     /// Which try.
     pub way: Way,
+    /// The region next to the client.
+    pub from: String,
     /// The region of the gateway that read the request.
     pub gateway: String,
     /// The region that served it, where one did.
     pub served_in: Option<String>,
+    /// The nearest region with replicas that the rules allow from there; where `served_in` is another, it was sent away from
+    /// home: by choice, by spill or because home was down.
+    pub home: Option<String>,
+    /// The regions that the request itself allows, where it brought a rule of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allowed: Option<Vec<String>>,
     /// Where an index of its prompt was kept, if one was.
     pub index_in: Option<String>,
     /// How many tries, or requests that were only read.
@@ -88,15 +108,17 @@ impl Audit {
         let requests = self.requests.entry(class).or_default();
         requests.0 += 1;
         requests.1 += u64::from(row.outcome == Outcome::NoRegion);
+        let own = self.own.remove(&row.id);
+        let path = |way, gateway, served| Path { class, way, origin: row.origin, gateway, served, own };
         let tries = self.tries.remove(&row.id).unwrap_or_default();
         if tries.is_empty()
             && let Some(gateway) = row.gateway
         {
-            *self.paths.entry((class, Way::Read, gateway, None)).or_default() += 1;
+            *self.paths.entry(path(Way::Read, gateway, None)).or_default() += 1;
         }
         for (number, (gateway, region)) in tries.into_iter().enumerate() {
             let way = if number == 0 { Way::First } else { Way::Retry };
-            *self.paths.entry((class, way, gateway, Some(region))).or_default() += 1;
+            *self.paths.entry(path(way, gateway, Some(region))).or_default() += 1;
         }
     }
 
@@ -109,7 +131,9 @@ impl Audit {
                 Some((class, regions().find(|&region| !rule.process_in.contains(region))?))
             });
         if let Some((class, region)) = forbidden {
-            *self.paths.entry((class, Way::First, GatewayId(0), Some(region))).or_default() += 1;
+            let (way, origin, gateway) = (Way::First, OriginId(0), GatewayId(0));
+            let path = Path { class, way, origin, gateway, served: Some(region), own: None };
+            *self.paths.entry(path).or_default() += 1;
         }
     }
 
@@ -117,22 +141,37 @@ impl Audit {
     pub fn finish(&self, world: &WorldParams, policy: &PolicyParams, seed: u64) -> AuditReport {
         let name = |region: RegionId| world.regions[region].name.clone();
         let indexed = keeps_index(policy);
-        let gateway_region = |gateway: GatewayId| match policy.gateways {
-            GatewayPlacement::Central(region) => region,
-            GatewayPlacement::PerRegion => RegionId::new(gateway.index()),
-        };
+        let gateways = gateway_regions(world, policy);
+        let gateway_region = |gateway: GatewayId| gateways[gateway.index()];
         let mut classes = Vec::new();
         for (class, rule) in world.data_classes.enumerate() {
             let mut paths = Vec::new();
-            let mut broken = 0;
-            for (&(_, way, gateway, region), &count) in self.paths.iter().filter(|((of, ..), _)| *of == class)
-            {
-                let gateway = gateway_region(gateway);
-                let forbidden_by = judge(rule, gateway, region, indexed);
-                broken += if forbidden_by.is_empty() { 0 } else { count };
-                let index_in = indexed.then(|| name(gateway));
-                let (gateway, served_in) = (name(gateway), region.map(name));
-                paths.push(PathAudit { way, gateway, served_in, index_in, count, forbidden_by });
+            let (mut violations, mut outside) = (0, 0);
+            for (path, &count) in self.paths.iter().filter(|(path, _)| path.class == class) {
+                let near = world.origins[path.origin].near;
+                let gateway = gateway_region(path.gateway);
+                let mut forbidden_by = judge(rule, near, gateway, path.served, indexed);
+                let by_rule = !forbidden_by.is_empty();
+                let by_own = path.own.zip(path.served).is_some_and(|(own, region)| !own.contains(region));
+                if by_own {
+                    forbidden_by.push("allowed_regions");
+                }
+                // A rule of the request's own is never only preferred.
+                violations += if by_own || by_rule && !rule.preferred { count } else { 0 };
+                outside += if by_rule && rule.preferred { count } else { 0 };
+                paths.push(PathAudit {
+                    way: path.way,
+                    from: name(near),
+                    gateway: name(gateway),
+                    served_in: path.served.map(name),
+                    home: home(world, rule, gateway, path.own).map(name),
+                    allowed: path.own.map(|own| {
+                        world.regions.ids().filter(|&region| own.contains(region)).map(name).collect()
+                    }),
+                    index_in: indexed.then(|| name(gateway)),
+                    count,
+                    forbidden_by,
+                });
             }
             let (requests, no_region) = self.requests.get(&class).copied().unwrap_or_default();
             classes.push(ClassAudit {
@@ -141,8 +180,8 @@ impl Audit {
                 requests,
                 no_region,
                 paths,
-                violations: if rule.preferred { 0 } else { broken },
-                outside: if rule.preferred { broken } else { 0 },
+                violations,
+                outside,
             });
         }
         let violations = classes.iter().map(|class| class.violations).sum();
@@ -150,9 +189,26 @@ impl Audit {
     }
 }
 
-/// The sets that forbid this path.
+/// The nearest region with replicas that rules allow to a request that was read in `gateway`.
+fn home(
+    world: &WorldParams,
+    rule: &ResidencyParams,
+    gateway: RegionId,
+    own: Option<RegionSet>,
+) -> Option<RegionId> {
+    let may = |&region: &RegionId| {
+        world.pools.iter().any(|pool| pool.region == region && pool.replicas > 0)
+            && own.is_none_or(|own| own.contains(region))
+            && judge(rule, gateway, gateway, Some(region), false).iter().all(|&set| set == "decrypt_in")
+    };
+    let distance = |&region: &RegionId| (world.network.rtt[gateway.index()][region.index()], region);
+    world.regions.ids().filter(may).min_by_key(distance)
+}
+
+/// The sets that forbid this path: from a client next to `near` to the gateway, and on to where it was served.
 fn judge(
     rule: &ResidencyParams,
+    near: RegionId,
     gateway: RegionId,
     served: Option<RegionId>,
     indexed: bool,
@@ -175,6 +231,12 @@ fn judge(
             need("transit_via", Some(rule.transit_via), gateway);
         }
     }
+    let closed = |from: RegionId, to: RegionId| {
+        from != to && rule.closed.iter().any(|(at, to_any)| *at == from && to_any.contains(to))
+    };
+    if closed(near, gateway) || served.is_some_and(|region| closed(gateway, region)) {
+        forbidden.push("paths");
+    }
     forbidden
 }
 
@@ -184,8 +246,14 @@ impl Observer for Audit {
             Observation::Sent { id, gateway, region, .. } => {
                 self.tries.entry(*id).or_default().push((*gateway, *region));
             }
+            Observation::Restricted { id, allowed } => {
+                self.own.insert(*id, *allowed);
+            }
             Observation::Ended(row) => self.ended(row),
-            Observation::Arrived { .. } | Observation::Sampled(_) | Observation::Stepped { .. } => {}
+            Observation::Arrived { .. }
+            | Observation::Decided(_)
+            | Observation::Sampled(_)
+            | Observation::Stepped { .. } => {}
         }
     }
 }
@@ -208,7 +276,7 @@ mod tests {
             ..ResidencyParams::unrestricted("rule")
         };
         let judged = |gateway, served: Option<u32>, indexed| {
-            judge(&rule, RegionId(gateway), served.map(RegionId), indexed)
+            judge(&rule, RegionId(gateway), RegionId(gateway), served.map(RegionId), indexed)
         };
         assert_eq!(judged(0, Some(1), true), [""; 0]);
         assert_eq!(judged(1, Some(1), true), [""; 0], "served where it was read: it passes through nothing");
@@ -218,6 +286,18 @@ mod tests {
         assert_eq!(judged(3, None, false), ["decrypt_in"]);
         assert_eq!(judged(0, Some(2), false), ["process_in", "cache_in", "store_in"]);
         let rule = ResidencyParams { cache_in: Some(set(&[0])), ..rule };
-        assert_eq!(judge(&rule, RegionId(0), Some(RegionId(1)), false), ["cache_in"]);
+        assert_eq!(judge(&rule, RegionId(0), RegionId(0), Some(RegionId(1)), false), ["cache_in"]);
+        // What lies between 2 and 0 is closed, to clients and to gateways; not what lies between 0 and 2.
+        let rule = ResidencyParams {
+            closed: vec![(RegionId(2), set(&[0]))],
+            ..ResidencyParams::unrestricted("rule")
+        };
+        let judged = |near, gateway, served| {
+            judge(&rule, RegionId(near), RegionId(gateway), Some(RegionId(served)), false)
+        };
+        assert_eq!(judged(2, 0, 0), ["paths"]);
+        assert_eq!(judged(2, 2, 0), ["paths"]);
+        assert_eq!(judged(0, 2, 2), [""; 0]);
+        assert_eq!(judged(2, 1, 0), [""; 0]);
     }
 }

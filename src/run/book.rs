@@ -93,7 +93,9 @@ struct Before {
     ended_at: u64,
 }
 
-/// The low three bits of the flags are the outcome.
+/// The low three bits of the flags are the outcome's, and the highest is its fourth.
+const OUTCOME_LOW: u8 = 7;
+const OUTCOME_HIGH: u8 = 1 << 7;
 const TTFT: u8 = 1 << 3;
 const SERVER_TTFT: u8 = 1 << 4;
 const REGION: u8 = 1 << 5;
@@ -115,7 +117,8 @@ impl Book {
         let sum = entry.ttft == Some(entry.legs.total());
         let flag = |set: bool, flag: u8| if set { flag } else { 0 };
         page.push(
-            entry.outcome as u8
+            entry.outcome as u8 & OUTCOME_LOW
+                | flag(entry.outcome as u8 > OUTCOME_LOW, OUTCOME_HIGH)
                 | flag(entry.ttft.is_some(), TTFT)
                 | flag(entry.server_ttft.is_some(), SERVER_TTFT)
                 | flag(entry.region.is_some(), REGION)
@@ -201,7 +204,7 @@ impl<'b, P: Iterator<Item = &'b [u8]>> Iterator for Entries<'b, P> {
             class: ClassId(take() as u32),
             sent_at: SimTime(sent_at),
             ended_at: SimTime(ended_at),
-            outcome: Outcome::ALL[usize::from(flags & 7)],
+            outcome: Outcome::ALL[usize::from(flags & OUTCOME_LOW | (flags & OUTCOME_HIGH) >> 4)],
             ..Entry::default()
         };
         entry.region = (flags & REGION > 0).then(|| RegionId(take() as u32));
@@ -274,7 +277,7 @@ mod tests {
     fn entry() -> impl Strategy<Value = Entry> {
         let ids = (any::<u32>(), any::<u32>(), any::<u32>(), any::<Option<u32>>());
         let times = (any::<u64>(), any::<u64>(), any::<Option<u64>>(), any::<bool>(), any::<Option<u64>>());
-        let tokens = (any::<u32>(), any::<u32>(), any::<u32>(), 0..8usize);
+        let tokens = (any::<u32>(), any::<u32>(), any::<u32>(), 0..Outcome::ALL.len());
         let legs = prop::collection::vec((0..10usize, 0..1u64 << 60), 0..10);
         (ids, times, tokens, legs).prop_map(|(ids, times, tokens, parts)| {
             let mut legs = Legs::default();

@@ -1,6 +1,7 @@
 //! The pure cell: parameters, a policy and a seed in, a result out. Knows how to build a world and which sinks watch
 //! it; must not know files. The laws of conservation are checked in every run.
 
+use super::routed::RoutedSink;
 use super::{
     CapacityLine, Conservation, Difference, FollowSink, Labels, PoolLabel, Provenance, ReplicaLabel,
     ReplicaTotals, RowSink, RowWriter, RunResult, SeriesSink, Totals, Warning, lockstep,
@@ -10,7 +11,9 @@ use crate::id::{Id, IdVec};
 use crate::observe::{Observer, Work};
 use crate::replica::{Method, ServerParams};
 use crate::time::{SimTime, Span};
-use crate::world::{GatewayPlacement, PolicyParams, World, WorldError, WorldParams};
+use crate::world::{
+    GatewayPlacement, Look, PolicyParams, World, WorldError, WorldParams, gateway_regions, oracles,
+};
 use std::sync::Arc;
 
 /// What a cell is made of.
@@ -34,6 +37,8 @@ pub struct CellInput<'p> {
     pub provenance: Arc<Provenance>,
     /// How engines compute; results do not depend on it.
     pub method: Method,
+    /// What to look at beside what happens; outcomes do not depend on it.
+    pub look: Look,
     /// What the user should know.
     pub notices: &'p [String],
     /// What the user should act on, as far as the scenario alone tells.
@@ -91,7 +96,7 @@ pub fn run_cell(
 ) -> Result<RunResult, WorldError> {
     let world =
         World::with_method(input.world, input.policy, input.seed, input.method, sinks(input, writer, extra))?;
-    let (summary, sinks) = world.run(|_, _| true);
+    let (summary, sinks) = world.looking(&input.look).run(|_, _| true);
     Ok(result(input, summary, sinks))
 }
 
@@ -113,9 +118,8 @@ pub fn run_cell_twice(
             Ok::<_, WorldError>(world.run(watch).0.outcome_digest)
         },
         |watch| {
-            Ok::<_, WorldError>(
-                World::with_method(input.world, input.policy, input.seed, input.method, watched)?.run(watch),
-            )
+            let world = World::with_method(input.world, input.policy, input.seed, input.method, watched)?;
+            Ok::<_, WorldError>(world.looking(&input.look).run(watch))
         },
     );
     let (first, (summary, sinks)) = (first?, second?);
@@ -130,13 +134,15 @@ pub fn run_cell_twice(
     Ok((result(input, summary, sinks), difference))
 }
 
-type Sinks<'w, O> = ((RowSink<'w>, SeriesSink), (Conservation, Totals, FollowSink), O);
+type Sinks<'w, O> = ((RowSink<'w>, SeriesSink), (Conservation, (Totals, RoutedSink), FollowSink), O);
 
 fn sinks<'w, O>(input: &CellInput<'_>, writer: Option<&'w mut dyn RowWriter>, extra: O) -> Sinks<'w, O> {
     let rows = writer.map_or_else(RowSink::new, RowSink::streaming);
     let series = SeriesSink::new(window(input.world));
     let followed = FollowSink::new(input.world.workloads.iter());
-    ((rows, series), (Conservation::new(), Totals::new(input.warmup), followed), extra)
+    let replicas = input.world.pools.iter().map(|pool| u64::from(pool.replicas)).sum();
+    let routed = RoutedSink::new(gateway_regions(input.world, input.policy), replicas, input.warmup);
+    ((rows, series), (Conservation::new(), (Totals::new(input.warmup), routed), followed), extra)
 }
 
 /// The windows of the time line are the gaps between samples; ten seconds where nothing is sampled (our choice).
@@ -145,7 +151,7 @@ fn window(world: &WorldParams) -> Span {
 }
 
 fn result<O>(input: &CellInput<'_>, summary: crate::world::Summary, sinks: Sinks<'_, O>) -> RunResult {
-    let ((rows, series), (conservation, totals, followed), _) = sinks;
+    let ((rows, series), (conservation, (totals, routed), followed), _) = sinks;
     let labels = Arc::new(labels(input.world, input.policy, input.gpus));
     let book = rows.finish();
     // The last word may reach its client after the last event; a run ends when its last request has.
@@ -184,5 +190,7 @@ fn result<O>(input: &CellInput<'_>, summary: crate::world::Summary, sinks: Sinks
         labels,
         book,
         followed: followed.finish(),
+        routed: routed.finish(),
+        oracles: oracles(input.policy),
     }
 }

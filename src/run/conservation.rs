@@ -4,7 +4,8 @@
 //!
 //! The laws: time never goes back; a request arrives once and ends once, where it was last sent; arrivals equal the
 //! sum of outcomes by origin, region, class and tenant; of a completed request, prompt = cached + fetched +
-//! computed; the legs of TTFT add up to it, to the nanosecond; rows and replicas agree on output tokens.
+//! computed, and where it was asked for, why the rest was not cached adds up to it; the legs of TTFT add up to it,
+//! to the nanosecond; rows and replicas agree on output tokens.
 
 use crate::id::{Id, OriginId, RegionId, RequestId};
 use crate::observe::{Observation, Observer, Outcome, RequestRow, Work};
@@ -45,6 +46,16 @@ pub enum Violation {
         /// Computed.
         computed: u32,
     },
+    /// The reasons of a prompt's uncached tokens do not add up to them.
+    #[error("request {} has {uncached} uncached prompt tokens but reasons for {reasons}", .id.0)]
+    Misses {
+        /// Which.
+        id: RequestId,
+        /// Prompt tokens that were neither cached nor fetched.
+        uncached: u64,
+        /// The sum over reasons.
+        reasons: u64,
+    },
     /// The legs of TTFT do not add up to it.
     #[error("request {} has a TTFT of {ttft} but legs of {legs}", .id.0)]
     Legs {
@@ -81,7 +92,7 @@ pub struct Counts {
     /// Arrivals; for a region, requests whose last try was sent there.
     pub arrived: u64,
     /// Ends by outcome, in the order of `Outcome::ALL`.
-    pub outcomes: [u64; 8],
+    pub outcomes: [u64; Outcome::ALL.len()],
 }
 
 impl Counts {
@@ -282,6 +293,12 @@ impl Conservation {
         if u64::from(cached) + u64::from(fetched) + u64::from(computed) != u64::from(prompt) {
             self.fail(Violation::PromptTokens { id, prompt, cached, fetched, computed });
         }
+        if let Some(reasons) = row.misses.map(|misses| misses.total()) {
+            let uncached = u64::from(prompt).saturating_sub(u64::from(cached) + u64::from(fetched));
+            if uncached != reasons {
+                self.fail(Violation::Misses { id, uncached, reasons });
+            }
+        }
         match row.first_token_at {
             None => self.fail(Violation::Life { id, what: "was completed without a first token" }),
             Some(first) if row.ended_at < first => {
@@ -349,7 +366,10 @@ impl Observer for Conservation {
             }
             Observation::Sent { id, region, .. } => self.sent(*id, *region),
             Observation::Ended(row) => self.ended(row),
-            Observation::Sampled(_) | Observation::Stepped { .. } => {}
+            Observation::Restricted { .. }
+            | Observation::Decided(_)
+            | Observation::Sampled(_)
+            | Observation::Stepped { .. } => {}
         }
     }
 }
@@ -411,6 +431,14 @@ mod tests {
     #[test]
     fn each_law_is_seen_when_it_is_broken() {
         let life = |what| vec![Violation::Life { id: RequestId(0), what }];
+        let mut reasons = crate::observe::Misses::default();
+        reasons.add(crate::observe::Miss::Policy, 4);
+        assert_eq!(violations(|row| row.misses = Some(reasons)), []);
+        reasons.add(crate::observe::Miss::Outage, 1);
+        assert_eq!(
+            violations(|row| row.misses = Some(reasons)),
+            [Violation::Misses { id: RequestId(0), uncached: 4, reasons: 5 }]
+        );
         assert_eq!(
             violations(|row| row.computed_tokens = 5),
             [Violation::PromptTokens { id: RequestId(0), prompt: 10, cached: 6, fetched: 0, computed: 5 }]

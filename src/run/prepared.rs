@@ -10,7 +10,7 @@ use crate::scenario::{Plan, PoolFacts};
 use crate::time::Span;
 use crate::workload::geography::origin_label;
 use crate::workload::{WorkloadKind, WorkloadParams};
-use crate::world::{PolicyParams, PoolParams};
+use crate::world::{Look, PolicyParams, PoolParams};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -74,6 +74,7 @@ impl Prepared {
             capacity: &self.capacity,
             provenance: self.provenance.clone(),
             method: Method::default(),
+            look: Look::default(),
             notices: &self.notices,
             warnings: &self.warnings,
         }

@@ -1,6 +1,6 @@
 //! What a finished cell is. Plain data, filled by the cell's runner and its sinks, read by reports and gates.
 
-use super::{Book, ConservationReport, Entry, Followed, SeriesRow, Warning};
+use super::{Book, ConservationReport, Entry, Followed, Routed, SeriesRow, Warning};
 use crate::id::{ClassId, Id, IdVec, OriginId, PoolId, RegionId, ReplicaId};
 use crate::observe::Work;
 use crate::time::{SimTime, Span};
@@ -176,6 +176,10 @@ pub struct RunResult {
     pub book: Book,
     /// Requests of ladders, and of traces that tell what was measured.
     pub followed: Vec<Followed>,
+    /// How requests were routed.
+    pub routed: Routed,
+    /// What the policy read as it is, which no system can: `loads`, `caches`.
+    pub oracles: Vec<&'static str>,
     /// The time line by region.
     pub series: Vec<SeriesRow>,
     /// The length of its windows.

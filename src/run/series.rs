@@ -199,7 +199,10 @@ impl Observer for SeriesSink {
                 }
             }
             Observation::Sampled(sample) => self.sampled(now, sample),
-            Observation::Arrived { .. } | Observation::Stepped { .. } => {}
+            Observation::Arrived { .. }
+            | Observation::Restricted { .. }
+            | Observation::Decided(_)
+            | Observation::Stepped { .. } => {}
         }
     }
 }

@@ -97,6 +97,18 @@ impl<'t> Document<'t> {
         })
     }
 
+    /// Whether `at` lies in what is written at `path`, keys and values.
+    pub fn covers(&self, path: &[&str], at: &Place) -> bool {
+        let mut value = &self.root;
+        for part in path {
+            match value.get_ref().as_table().and_then(|table| table.get(*part)) {
+                Some(next) => value = next,
+                None => return false,
+            }
+        }
+        covers(value, at.start)
+    }
+
     /// The keys of the table at `path`, in file order.
     pub fn names(&self, path: &[&str]) -> Vec<String> {
         let mut value = self.root.get_ref();
@@ -112,6 +124,17 @@ impl<'t> Document<'t> {
         keys.sort();
         keys.into_iter().map(|key| key.1).collect()
     }
+}
+
+fn covers(value: &Spanned<DeValue<'_>>, at: usize) -> bool {
+    value.span().contains(&at)
+        || match value.get_ref() {
+            DeValue::Table(table) => {
+                table.iter().any(|(key, value)| key.span().contains(&at) || covers(value, at))
+            }
+            DeValue::Array(array) => array.iter().any(|value| covers(value, at)),
+            _ => false,
+        }
 }
 
 fn syntax(error: &toml::de::Error) -> Diagnostic {

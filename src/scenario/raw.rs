@@ -2,6 +2,7 @@
 //! the help in messages, the JSON Schema's and docs/SCENARIO.md's. Must not know whether names exist or numbers fit
 //! together: that is `resolve`'s. Positions are not carried: the document finds a caret by path.
 
+pub mod admission;
 pub mod demand;
 pub mod operations;
 pub mod views;
@@ -12,6 +13,7 @@ use crate::replica::{Admission, Scheduler};
 use crate::routing::PolicySpec;
 use crate::units::{Bandwidth, Duration, Ratio};
 use crate::world::Isolation;
+use admission::{RawAdmission, RawDns};
 pub use demand::{CurvePreset, GeographyPreset, RawCurve, RawOwnCurve, RawStage};
 use operations::{RawEvent, RawHealth, RawRetry, RawSpill};
 use schemars::JsonSchema;
@@ -66,6 +68,10 @@ pub struct RawScenario {
     pub retry: Option<RawRetry>,
     /// A limit on what gateways send away from home. Default: none.
     pub spill: Option<RawSpill>,
+    /// How clients find a gateway. Default: each knows the nearest and never asks.
+    pub dns: Option<RawDns>,
+    /// Whom gateways let in and how clients hold back, for all policies that state none of their own. Default: everybody.
+    pub admission: Option<RawAdmission>,
     /// What is sent: traces and generated requests. At least one.
     pub workloads: Named<RawWorkload>,
     /// Routing policies to compare, each on the same world. Default: a set of six usual ones.
@@ -449,8 +455,21 @@ pub struct RawNetwork {
     pub rtt: Named<Duration>,
     /// A CSV file of round trips with the columns from, to and rtt_ms; relative to the scenario.
     pub rtt_csv: Option<String>,
+    /// What lies between regions, by the keys of `rtt`: data that may not pass there is not sent that way, nor into such a gateway. Default: nothing but the two regions themselves.
+    pub paths: Named<RawPath>,
     /// Where your own round trips come from, and which statistic they are; shown in reports.
     pub rtt_source: Option<String>,
+}
+
+/// What lies between two regions.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(rename = "Path")]
+pub struct RawPath {
+    /// Legal areas that it passes through, such as `["us"]`: a data class must allow each of them in `transit_via`, itself or an area around it. Default: none.
+    pub through: Vec<String>,
+    /// Legal areas whose law binds its operator: closed to classes that are `not_under` one of them. Default: none.
+    pub under: Vec<String>,
 }
 
 /// How round trips vary.
@@ -510,6 +529,8 @@ pub struct RawPolicy {
     pub gateways_per_region: Option<u32>,
     /// What the gateways see, and how late. Default: loads and caches as they are.
     pub views: Option<RawViews>,
+    /// Whom the gateways let in, in place of the scenario's `[admission]`. Default: the scenario's.
+    pub admission: Option<RawAdmission>,
 }
 
 /// A policy with the region of its gateway.

@@ -7,7 +7,7 @@ use serde_json::Value;
 use std::fmt::Write as _;
 
 /// Heading and definition of each table, in reading order.
-const TABLES: [(&str, &str); 41] = [
+const TABLES: [(&str, &str); 53] = [
     ("The file", ""),
     ("`[slo.CLASS]`", "Slo"),
     ("`[models.NAME]`", "Model"),
@@ -30,8 +30,16 @@ const TABLES: [(&str, &str); 41] = [
     ("`[health]`", "Health"),
     ("`[retry]`", "Retry"),
     ("`[spill]`", "Spill"),
+    ("`[dns]`", "Dns"),
+    ("`[admission]`, and `admission = { … }` in a policy", "Admission"),
+    ("`saturation` of admission", "Saturation"),
+    ("`gate` of admission", "Gate"),
+    ("`shed` of admission", "Shed"),
+    ("`queue` of admission", "QueueBounds"),
+    ("`throttle` of admission", "Throttle"),
     ("`[network]`", "Network"),
     ("`jitter = { … }`", "Spikes"),
+    ("`paths.\"A->B\" = { … }`", "Path"),
     ("`[workloads.NAME]`", "Workload"),
     ("`[workloads.NAME.trace]`", "Trace"),
     ("`window = { … }` of a trace", "Window"),
@@ -47,8 +55,12 @@ const TABLES: [(&str, &str); 41] = [
     ("`views = { … }` of a policy", "Views"),
     ("`views.load`", "LoadView"),
     ("`views.load.poll`", "Poll"),
+    ("`views.load.event`", "Feed"),
+    ("`views.load.store`", "Store"),
     ("`views.cache`", "CacheView"),
-    ("`views.load.event` and `views.cache.event`", "Feed"),
+    ("`views.cache.event`", "CacheFeed"),
+    ("`views.rtt`", "RttView"),
+    ("`views.rtt.probe`", "Probe"),
 ];
 
 /// The tables as Markdown.

@@ -1,10 +1,12 @@
 //! From what is written to what it means. Knows names, catalogues and defaults; gathers every mistake instead of
 //! stopping at the first. Where something is broken, a stand-in keeps the ids in step and the plan is thrown away.
 
+mod admission;
 mod client_pool;
 mod demand;
 mod geography;
 mod operations;
+mod paths;
 mod policies;
 mod pools;
 mod regions;
@@ -218,6 +220,15 @@ pub(super) fn resolve(
         this.workloads(&names, &with_pools, &origins, &classes, &data_classes, block_tokens);
     let policies = this.policies(&names, &origins, &data_classes, &workloads);
     let operations = this.operations(&names, &pools);
+    if !this.errors() {
+        let fleet = paths::Fleet {
+            regions: &names,
+            with_pools: &with_pools,
+            rtt: &network.rtt,
+            data_classes: &data_classes,
+        };
+        this.check_served(&fleet, &origins, &workloads, &policies);
+    }
     let warmup = raw.warmup.unwrap_or_default().0;
     let horizon = this.horizon(warmup);
     if raw.horizon.is_none()

@@ -11,6 +11,8 @@ pub(super) fn inlined<T: JsonSchema>(_: &mut SchemaGenerator) -> Schema {
     settings.meta_schema = None;
     let mut schema = settings.into_generator().into_root_schema_for::<T>();
     schema.remove("title");
+    // What refers to itself is defined where it stands without changes.
+    schema.remove("$defs");
     schema
 }
 

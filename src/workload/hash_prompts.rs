@@ -1,9 +1,9 @@
 //! Prompts to block ids, so that a trace can be told without its texts. Knows JSON lines with `prompt` (text) or
-//! `messages` (a chat), and bytes; must not know any tokenizer: a token is taken for a number of bytes. No text goes
-//! out: blocks become numbers, sessions and tenants too.
+//! `messages` (a chat), and how to cut a text into tokens: by a tokenizer, if one is given, else every so many bytes. No
+//! text goes out: blocks become numbers, sessions and tenants too.
 //!
-//! A prompt's bytes are cut into blocks; the id of a block stands for all bytes up to its end (a keyed SipHash of the
-//! block and of the id before it). Without a salt ids are numbered in order of appearance, so that not even hashes
+//! A prompt is cut into blocks; the id of a block stands for all of the prompt up to its end (a keyed SipHash of the
+//! block's bytes or token ids and of the id before it). Without a salt ids are numbered in order of appearance, so that not even hashes
 //! leave. With a salt they are the hashes themselves: files hashed with one salt share blocks, and who does not know it
 //! cannot try texts against them.
 
@@ -16,25 +16,28 @@ use super::options::ReadOptions;
 use super::readers::telemetry::{Clock, Known, Mapping, People, Values, at_path, row};
 use super::recorded::finish;
 use super::siphash::SipKey;
+use super::tokenizer::{Tokenizer, TokenizerError};
 use rustc_hash::FxHashMap;
 use serde_json::Value;
 use std::path::Path;
 
 /// How prompts are hashed.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct HashOptions {
     /// Tokens of a block (vLLM's 16).
     pub block_tokens: u32,
     /// UTF-8 bytes that are taken for a token (4: English prose under today's vocabularies; code has about 3, Chinese
     /// about 3 to 5).
     pub bytes_per_token: u32,
+    /// The model's own tokenizer: then bytes do not matter.
+    pub tokenizer: Option<Tokenizer>,
     /// A secret: ids are then the same for the same texts in every file hashed with it.
     pub salt: Option<String>,
 }
 
 impl Default for HashOptions {
     fn default() -> Self {
-        HashOptions { block_tokens: 16, bytes_per_token: 4, salt: None }
+        HashOptions { block_tokens: 16, bytes_per_token: 4, tokenizer: None, salt: None }
     }
 }
 
@@ -43,12 +46,14 @@ impl Default for HashOptions {
 pub struct Hashed {
     /// Bytes of prompts.
     pub bytes: u64,
-    /// Prompt tokens by the estimate.
+    /// Prompt tokens, by the estimate or the tokenizer.
     pub estimated_tokens: u64,
     /// Bytes of the prompts whose tokens the file counts itself.
     pub told_bytes: u64,
     /// Those counts: `told_bytes / told_tokens` is the right number of bytes per token.
     pub told_tokens: u64,
+    /// The tokens of the same prompts by the estimate or the tokenizer.
+    pub counted_tokens: u64,
     /// Different blocks.
     pub distinct_blocks: u64,
 }
@@ -116,7 +121,11 @@ pub fn hash_prompts(
             }));
         };
         let prompt = prompt(number, &object)?;
-        let input = hasher.tokens(prompt.len());
+        let refused = |error: TokenizerError| {
+            let next = "Drop the line, or give the tokenizer of the model that served it";
+            TraceFinding::new(number, "prompt", "not shown", error.to_string(), next)
+        };
+        let input = hasher.cut(&prompt).map_err(refused)?;
         if input > MAX_TOKENS {
             let rule = format!("a prompt has at most {MAX_TOKENS} tokens");
             return Err(TraceFinding::new(
@@ -133,7 +142,8 @@ pub fn hash_prompts(
         };
         let answer =
             ["completion", "response", "output_text"].iter().find_map(|name| object.get(name)?.as_str());
-        let output = told("output").or(answer.map(|answer| hasher.tokens(answer.len())));
+        let counted = answer.map(|answer| hasher.count(answer)).transpose().map_err(refused)?;
+        let output = told("output").or(counted);
         let known = Known { input: Some(input), output: Some(output.unwrap_or(0)) };
         let told_input = told("input").filter(|&told| told > 0 && told <= MAX_TOKENS);
         let values = Values::Object(object);
@@ -141,12 +151,13 @@ pub fn hash_prompts(
             failed += 1;
             return Ok(());
         };
-        row.ids = Some(hasher.blocks(prompt.as_bytes(), &mut data.ids));
+        row.ids = Some(hasher.blocks(&mut data.ids));
         hasher.hashed.bytes += prompt.len() as u64;
         hasher.hashed.estimated_tokens += input;
         if let Some(told) = told_input {
             hasher.hashed.told_bytes += prompt.len() as u64;
             hasher.hashed.told_tokens += told;
+            hasher.hashed.counted_tokens += input;
         }
         recorded.push(row);
         Ok(())
@@ -233,8 +244,11 @@ fn write_sorted(value: &Value, to: &mut String) {
 struct Hasher {
     key: SipKey,
     salted: bool,
+    tokenizer: Option<Tokenizer>,
     bytes_per_token: usize,
     block_bytes: usize,
+    /// The prompt at hand: its bytes, or its tokens' ids in four bytes each.
+    cut: Vec<u8>,
     /// Per hash, its number.
     numbers: FxHashMap<u64, u64>,
     hashed: Hashed,
@@ -242,8 +256,13 @@ struct Hasher {
 
 impl Hasher {
     fn new(options: &HashOptions) -> Hasher {
-        let bytes_per_token = options.bytes_per_token as usize;
+        let bytes_per_token = match options.tokenizer {
+            Some(_) => size_of::<u32>(),
+            None => options.bytes_per_token as usize,
+        };
         Hasher {
+            tokenizer: options.tokenizer.clone(),
+            cut: Vec::new(),
             key: SipKey::of(options.salt.as_deref().unwrap_or("")),
             salted: options.salt.is_some(),
             bytes_per_token,
@@ -252,13 +271,28 @@ impl Hasher {
             hashed: Hashed::default(),
         }
     }
-    fn tokens(&self, bytes: usize) -> u64 {
-        bytes.div_ceil(self.bytes_per_token) as u64
+    /// How many tokens a text has.
+    fn count(&self, text: &str) -> Result<u64, TokenizerError> {
+        match &self.tokenizer {
+            Some(tokenizer) => Ok(tokenizer.ids(text)?.len() as u64),
+            None => Ok(text.len().div_ceil(self.bytes_per_token) as u64),
+        }
     }
-    /// Adds the ids of a prompt's blocks; the last block may be partial.
-    fn blocks(&mut self, bytes: &[u8], ids: &mut Vec<u64>) -> (usize, usize) {
+    /// Takes a prompt; returns how many tokens it has.
+    fn cut(&mut self, prompt: &str) -> Result<u64, TokenizerError> {
+        self.cut.clear();
+        match &self.tokenizer {
+            Some(tokenizer) => {
+                self.cut.extend(tokenizer.ids(prompt)?.into_iter().flat_map(u32::to_le_bytes));
+            }
+            None => self.cut.extend_from_slice(prompt.as_bytes()),
+        }
+        Ok(self.cut.len().div_ceil(self.bytes_per_token) as u64)
+    }
+    /// Adds the ids of the blocks of the prompt at hand; the last block may be partial.
+    fn blocks(&mut self, ids: &mut Vec<u64>) -> (usize, usize) {
         let (from, mut before) = (ids.len(), 0);
-        for block in bytes.chunks(self.block_bytes) {
+        for block in self.cut.chunks(self.block_bytes) {
             before = self.key.hash(before, block);
             let next = self.numbers.len() as u64;
             let number = *self.numbers.entry(before).or_insert(next);
@@ -300,6 +334,24 @@ mod tests {
         turn(10, "walrus", &rest, "Albatross!")
             + &turn(11, "ostrich", "Narwhal in winter", "Yes.")
             + &turn(19, "walrus", &format!("{rest}Albatross!Why so?"), "Because.")
+    }
+
+    #[cfg(feature = "tokenizer")]
+    #[test]
+    fn a_tokenizer_counts_and_cuts() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tokenizer.json");
+        let json = r#"{"model":{"type":"BPE","vocab":{"a":0,"b":1,"ab":2},"merges":["a b"]}}"#;
+        std::fs::write(&path, json).unwrap();
+        let tokenizer = Some(Tokenizer::read(&path).unwrap());
+        let options = HashOptions { block_tokens: 2, tokenizer, ..HashOptions::default() };
+        let line = |time: u32, prompt: &str| {
+            format!("{{\"time\":{time},\"prompt\":\"{prompt}\",\"completion\":\"abab\"}}\n")
+        };
+        // ab ab | a b·a is ab ab | ab a: four tokens; ab ab | a: three. The first block is the same, the second is not.
+        let (data, _) = hash(&(line(1, "abababa") + &line(2, "ababa")), &options).unwrap();
+        assert_eq!((data.rows[0].input, data.rows[1].input, data.rows[0].output), (4, 3, 2));
+        assert_eq!((ids(&data, 0), ids(&data, 1)), (&[0, 1][..], &[0, 2][..]));
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::time::SimTime;
 
 /// The branch of random keys under which each request has its own.
 pub(super) const REQUEST: u64 = hash_name("request");
-const HOP: u64 = hash_name("hop");
+pub(super) const HOP: u64 = hash_name("hop");
 
 /// What came of asking for a place.
 enum Choice {
@@ -37,9 +37,10 @@ impl<O: Observer> World<'_, O> {
     }
 
     /// Brings replicas up to date whose load or cache the request's gateway reads. Nothing where it reads neither.
-    fn bring_up_to_date(&mut self, now: SimTime, slot: u32) {
+    pub(super) fn bring_up_to_date(&mut self, now: SimTime, slot: u32) {
         let gateway = &mut self.gateways[self.slots.get(slot).gateway];
         gateway.tell_loads(now);
+        gateway.measure_rtts(now, &self.network);
         let follows = gateway.reads_caches;
         if !follows && !gateway.reads_loads {
             return;
@@ -60,32 +61,20 @@ impl<O: Observer> World<'_, O> {
         self.gateways[gateway].set_now(now);
         match self.choose(now, slot) {
             Choice::Found(global, stage, target) => {
+                if self.looks(slot) {
+                    self.look(now, slot, Ok((global, stage, target)), allowed);
+                }
                 self.send(now, slot, global, stage, target, allowed, schedule);
                 true
             }
             Choice::Later => false,
             Choice::Refused(outcome) => {
+                if self.looks(slot) {
+                    self.look(now, slot, Err(outcome), allowed);
+                }
                 self.refuse(now, slot, outcome, schedule);
                 true
             }
-        }
-    }
-
-    /// Decides about a request that has just been read. One that the policy holds joins those held before it; where
-    /// some of its data class are held already, it is their turn first.
-    pub(super) fn dispatch(&mut self, now: SimTime, slot: u32, schedule: &mut Schedule<Event>) {
-        let state = self.slots.get(slot);
-        let (gateway, class) = (state.gateway, state.row.data_class);
-        let waits = !self.gateways[gateway].held[class].is_empty();
-        if !waits && self.try_dispatch(now, slot, schedule) {
-            return;
-        }
-        let gateway_state = &mut self.gateways[gateway];
-        self.slots.get_mut(slot).place = Place::Held;
-        gateway_state.held[class].push_back((gateway_state.next_held, slot));
-        gateway_state.next_held += 1;
-        if waits {
-            self.retry_held(now, gateway, schedule);
         }
     }
 
@@ -180,7 +169,10 @@ impl<O: Observer> World<'_, O> {
         state.attempt.delivered_at = now + hop + ingress;
         state.attempt.first_token_seen = false;
         (state.attempt.first_token_at, state.attempt.end_at) = (None, None);
-        state.attempt.legs_before = state.row.legs;
+        if !self.params.operations.incidents.is_empty() {
+            self.slots.keep_legs(slot);
+        }
+        let state = self.slots.get_mut(slot);
         let row = &mut state.row;
         row.legs.add(Leg::Hold, now - state.decided_at);
         row.legs.add(Leg::Hop, hop);
@@ -189,6 +181,7 @@ impl<O: Observer> World<'_, O> {
         row.attempts += 1;
         let id = row.id;
         gateway.under_way += 1;
+        gateway.sent_to[region.index()] += 1;
         if let Some(limit) = &self.params.operations.spill
             && gateway.near.iter().find(|near| allowed.contains(near.1)).is_some_and(|home| home.1 != region)
         {

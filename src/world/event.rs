@@ -4,7 +4,7 @@
 
 use super::slots::Awaited;
 use crate::engine::{self, Rank};
-use crate::id::{GatewayId, ReplicaId, RequestId, SourceId};
+use crate::id::{GatewayId, RegionId, ReplicaId, RequestId, SourceId};
 use crate::rng::mix2;
 
 /// A fact or a deadline.
@@ -46,6 +46,18 @@ pub enum Event {
         source: SourceId,
         /// What they waited for.
         awaited: Awaited,
+    },
+    /// The first of those that a gateway holds have waited long enough.
+    HeldDue {
+        /// The gateway.
+        gateway: GatewayId,
+    },
+    /// The client finds that its gateway is gone.
+    Cut {
+        /// The request's slot.
+        slot: u32,
+        /// The request.
+        id: RequestId,
     },
     /// The gateway hears that the client has left.
     LeftSeen {
@@ -110,6 +122,20 @@ pub enum Event {
         /// Which of its readings this is, from 1.
         number: u32,
     },
+    /// A region writes its replicas' loads to the store that gateways share.
+    Write {
+        /// The region.
+        region: RegionId,
+        /// Which of its writes this is, from 1.
+        number: u32,
+    },
+    /// A gateway's question reaches that store.
+    Read {
+        /// The gateway.
+        gateway: GatewayId,
+        /// Which of its readings this is, from 1.
+        number: u32,
+    },
     /// Loads are sampled.
     Sample {
         /// Which sample this is.
@@ -134,17 +160,21 @@ impl engine::Event for Event {
             Event::ClientEnd { id, .. } => rank(2, id.0, 0),
             Event::Heard { gateway } => rank(3, gateway.0, 0),
             Event::Due { source, awaited } => rank(4, source.0, awaited as u32),
-            Event::LeftSeen { id, .. } => rank(5, id.0, 0),
-            Event::LeftAtReplica { id, .. } => rank(6, id.0, 0),
-            Event::Incident { index, over } => rank(7, index, u32::from(over)),
-            Event::Known { replica, turn } => rank(8, replica.0, turn),
-            Event::Arrive { source, turn } => rank(9, source.0, turn),
-            Event::AtGateway { id, .. } => rank(10, id.0, 0),
-            Event::Decide { id, .. } => rank(11, id.0, 0),
-            Event::Deliver { id, .. } => rank(12, id.0, 0),
-            Event::Poll { gateway, number } => rank(13, gateway.0, number),
-            Event::Sample { number } => rank(14, 0, number),
-            Event::Wake { replica, wake } => rank(15, replica.0, wake),
+            Event::HeldDue { gateway } => rank(5, gateway.0, 0),
+            Event::Cut { id, .. } => rank(6, id.0, 0),
+            Event::LeftSeen { id, .. } => rank(7, id.0, 0),
+            Event::LeftAtReplica { id, .. } => rank(8, id.0, 0),
+            Event::Incident { index, over } => rank(9, index, u32::from(over)),
+            Event::Known { replica, turn } => rank(10, replica.0, turn),
+            Event::Arrive { source, turn } => rank(11, source.0, turn),
+            Event::AtGateway { id, .. } => rank(12, id.0, 0),
+            Event::Decide { id, .. } => rank(13, id.0, 0),
+            Event::Deliver { id, .. } => rank(14, id.0, 0),
+            Event::Poll { gateway, number } => rank(15, gateway.0, number),
+            Event::Write { region, number } => rank(16, region.0, number),
+            Event::Read { gateway, number } => rank(17, gateway.0, number),
+            Event::Sample { number } => rank(18, 0, number),
+            Event::Wake { replica, wake } => rank(19, replica.0, wake),
         }
     }
     fn word(&self) -> u64 {

@@ -1,13 +1,14 @@
 //! Gateways: where clients' requests are read and decided about. A gateway is a finite server with its own stages,
 //! counters and random streams; it shares nothing with the next one.
 
+use super::admission::{HeldDue, Turn};
 use super::params::{GatewayPlacement, PolicyParams, ResidencyParams, WorldParams};
 use super::{Site, entry_index};
-use crate::fleet::Meter;
+use crate::fleet::{AdmissionParams, Meter};
 use crate::id::{DataClassId, GatewayId, Id, IdVec, OriginId, RegionId, ReplicaId};
 use crate::network::{Network, RegionSet};
 use crate::rng::Key;
-use crate::routing::{EligibleId, IndexSource, Stage, Target, TargetId};
+use crate::routing::{CacheView, EligibleId, IndexSource, LoadView, Needs, Stage, Target, TargetId};
 use crate::time::{SimTime, Span};
 use std::collections::VecDeque;
 
@@ -28,6 +29,8 @@ pub(super) struct Gateway {
     pub(super) reads_loads: bool,
     /// The loads that have reached it, where a stage reads those.
     pub(super) loads: Option<super::views::Loads>,
+    /// The round-trip times it has measured, where it does.
+    pub(super) rtts: Option<super::rtt::Rtts>,
     /// The root of its own randomness.
     pub(super) key: Key,
     /// Whether a stage's index follows the replicas' caches.
@@ -36,17 +39,22 @@ pub(super) struct Gateway {
     pub(super) line: VecDeque<u32>,
     /// Workers that are deciding.
     pub(super) busy: u32,
-    /// Requests that a policy holds, by data class, in the order they came, numbered in that order.
-    pub(super) held: IdVec<DataClassId, VecDeque<(u64, u32)>>,
+    /// Requests that the gate or the policy holds, by data class, in the order of their turns.
+    pub(super) held: IdVec<DataClassId, VecDeque<(Turn, u32)>>,
     /// The number of the next one.
     pub(super) next_held: u64,
-    /// Attempts under way, and retries that count against the budget.
+    /// When those that wait have waited long enough.
+    pub(super) held_due: HeldDue,
+    /// Attempts under way, by region too, and retries that count against the budget.
     pub(super) under_way: u32,
+    pub(super) sent_to: Vec<u32>,
     pub(super) retries: u32,
     /// By region: what has been sent there away from home.
     pub(super) spills: Vec<Meter>,
     /// Regions with replicas, the nearest first.
     pub(super) near: Vec<(Span, RegionId)>,
+    /// Incidents that hold it down.
+    pub(super) down: u32,
 }
 
 /// What narrows a data class's targets for one request at one moment.
@@ -67,23 +75,11 @@ pub(super) struct Reach {
     pub(super) stages: Vec<Option<EligibleId>>,
 }
 
-/// Regions to which a gateway in region `gateway` may send requests under this rule.
-fn allowed(rule: &ResidencyParams, gateway: RegionId, indexes: bool) -> RegionSet {
-    if !rule.read_in(indexes).contains(gateway) {
-        return RegionSet::NONE;
-    }
-    if rule.transit_via.contains(gateway) {
-        return rule.serve_in();
-    }
-    // What may not pass through here may still be served here.
-    std::iter::once(gateway).collect::<RegionSet>().and(rule.serve_in())
-}
-
 impl Gateway {
     /// Regions to which it may send requests under this rule, out of `own`; `up` has somebody to serve them. A rule that
     /// is only preferred gives way where it leaves nobody.
     pub(super) fn allowed(&self, rule: &ResidencyParams, own: RegionSet, up: RegionSet) -> RegionSet {
-        let inside = allowed(rule, self.region, self.indexes).and(own);
+        let inside = rule.sent_from(self.region, self.indexes).and(own);
         if rule.preferred && inside.and(up).is_empty() { own } else { inside }
     }
     /// It is `now` for all stages: their indexes forget by it.
@@ -133,6 +129,16 @@ impl Gateway {
     }
 }
 
+/// The region of each gateway under this policy, by gateway.
+pub fn gateway_regions(params: &WorldParams, policy: &PolicyParams) -> Vec<RegionId> {
+    let places: Vec<RegionId> = match policy.gateways {
+        GatewayPlacement::Central(region) => vec![region],
+        GatewayPlacement::PerRegion => params.regions.ids().collect(),
+    };
+    let several = |&region: &RegionId| (0..policy.gateways_per_region).map(move |_| region);
+    places.iter().flat_map(several).collect()
+}
+
 pub(super) fn build(
     params: &WorldParams,
     policy: &PolicyParams,
@@ -140,17 +146,16 @@ pub(super) fn build(
     sites: &IdVec<ReplicaId, Site>,
     key: Key,
 ) -> IdVec<GatewayId, Gateway> {
-    let regions: Vec<RegionId> = match policy.gateways {
-        GatewayPlacement::Central(region) => vec![region],
-        GatewayPlacement::PerRegion => params.regions.ids().collect(),
-    };
-    let numbers = 0..policy.gateways_per_region;
-    let places = regions.iter().flat_map(|&region| numbers.clone().map(move |number| (region, number)));
+    let mut numbers = vec![0u64; params.regions.len()];
+    let places = gateway_regions(params, policy).into_iter().map(|region| {
+        numbers[region.index()] += 1;
+        (region, numbers[region.index()] - 1)
+    });
     places
         .map(|(region, number)| {
             let key = key.named("gateway").named(&params.regions[region].name);
             // The first one is what it is where it is alone.
-            let key = if number == 0 { key } else { key.at(u64::from(number)) };
+            let key = if number == 0 { key } else { key.at(number) };
             gateway(params, policy, network, sites, key, region)
         })
         .collect()
@@ -201,13 +206,18 @@ fn gateway(
     } else {
         vec![Stage::new(&policy.replica, sites.enumerate().map(target).collect(), key.named("replica"))]
     };
-    global.iter_mut().chain(&mut stages).for_each(|stage| stage.set_release(policy.views.own));
-    let loads = super::views::Loads::new(&policy.views.load, sites, global.as_ref(), &stages);
+    global.iter_mut().chain(&mut stages).for_each(|stage| {
+        stage.set_release(policy.views.own);
+        policy.views.speculative_ttl.into_iter().for_each(|ttl| stage.set_speculation(ttl));
+    });
+    let admits = policy.admission.as_ref().is_some_and(AdmissionParams::reads_loads);
+    let loads = super::views::Loads::new(&policy.views.load, sites, global.as_ref(), &stages, admits);
     let needs = || stages.iter().chain(&global).map(Stage::needs);
     let mut gateway = Gateway {
         indexes: needs().any(|needs| needs.index.is_some() || needs.active),
-        reads_loads: loads.is_none() && needs().any(|needs| needs.load),
+        reads_loads: loads.is_none() && (admits || needs().any(|needs| needs.load)),
         loads,
+        rtts: super::rtt::Rtts::new(&policy.views.rtt, params.regions.len()),
         key,
         reads_caches: needs().any(|needs| needs.source() == Some(IndexSource::Oracle)),
         region,
@@ -219,7 +229,9 @@ fn gateway(
         busy: 0,
         held: params.data_classes.iter().map(|_| VecDeque::new()).collect(),
         next_held: 0,
+        held_due: VecDeque::new(),
         under_way: 0,
+        sent_to: vec![0; params.regions.len()],
         retries: 0,
         spills: vec![Meter::default(); params.regions.len()],
         near: {
@@ -228,14 +240,15 @@ fn gateway(
             near.sort();
             near
         },
+        down: 0,
     };
     let up = gateway.near.iter().map(|&(_, region)| region).collect();
     gateway.refresh_eligible(&params.data_classes, up);
     gateway
 }
 
-/// Whether gateways under this policy keep an index of prompts: who asks need not build a world.
-pub fn keeps_index(policy: &PolicyParams) -> bool {
+/// What the stages of gateways under this policy read: who asks need not build a world.
+fn needs(policy: &PolicyParams) -> impl Iterator<Item = Needs> {
     let target = Target {
         name: String::new(),
         replica: Some(ReplicaId(0)),
@@ -243,39 +256,57 @@ pub fn keeps_index(policy: &PolicyParams) -> bool {
         rtt: Span::ZERO,
         replicas: 1,
     };
-    [Some(&policy.replica), policy.global.as_ref()].into_iter().flatten().any(|spec| {
-        let needs = Stage::new(spec, vec![target.clone()], Key::root(0)).needs();
-        needs.index.is_some() || needs.active
-    })
+    let specs = [Some(&policy.replica), policy.global.as_ref()].into_iter().flatten();
+    specs.map(move |spec| Stage::new(spec, vec![target.clone()], Key::root(0)).needs())
 }
 
-/// The gateway of each origin's requests of each data class: the central one, or the one in the region nearest to
-/// the origin that may read the class. `None` where no gateway may.
-pub(super) fn entries(
+/// Whether gateways under this policy keep an index of prompts.
+pub fn keeps_index(policy: &PolicyParams) -> bool {
+    needs(policy).any(|needs| needs.index.is_some() || needs.active)
+}
+
+/// What this policy reads as it is at the decision, which no system can: `loads`, `caches`.
+pub fn oracles(policy: &PolicyParams) -> Vec<&'static str> {
+    let any = |reads: fn(&Needs) -> bool| needs(policy).any(|needs| reads(&needs));
+    let mut found = Vec::new();
+    if policy.views.load == LoadView::Oracle && any(|needs| needs.load) {
+        found.push("loads");
+    }
+    if policy.views.cache == CacheView::Oracle && any(|needs| needs.source() == Some(IndexSource::Oracle)) {
+        found.push("caches");
+    }
+    found
+}
+
+/// The doors of each origin's requests of each data class, by `origin × classes + class`: the first gateway of each region
+/// whose gateways may read the class, the one next to the origin first, then by distance. None where no gateway may.
+pub(super) fn doors(
     params: &WorldParams,
     policy: &PolicyParams,
     network: &Network,
     gateways: &IdVec<GatewayId, Gateway>,
-) -> Vec<Option<GatewayId>> {
-    let mut entries = vec![None; params.origins.len() * params.data_classes.len()];
+) -> Vec<Vec<GatewayId>> {
+    let mut all = vec![Vec::new(); params.origins.len() * params.data_classes.len()];
+    let first_of_region = |id: GatewayId| id.0.is_multiple_of(policy.gateways_per_region);
     for (origin, origin_params) in params.origins.enumerate() {
         for (class, rule) in params.data_classes.enumerate() {
-            let may = |gateway: &Gateway| rule.read_in(gateway.indexes).contains(gateway.region);
-            let any = rule.preferred && !gateways.iter().any(may);
-            let allowed = |(_, gateway): &(GatewayId, &Gateway)| any || may(gateway);
-            let distance = |(id, gateway): &(GatewayId, &Gateway)| {
-                let own = gateway.region == origin_params.near;
-                (!own, network.rtt(origin_params.near, gateway.region), *id)
+            let open = rule.open_from(origin_params.near);
+            let may = |gateway: &Gateway| {
+                rule.read_in(gateway.indexes).contains(gateway.region) && open.contains(gateway.region)
             };
-            let nearest = gateways.enumerate().filter(allowed).min_by_key(distance);
+            let any = rule.preferred && !gateways.iter().any(may);
+            let mut doors: Vec<_> = (gateways.enumerate())
+                .filter(|(id, gateway)| first_of_region(*id) && (any || may(gateway)))
+                .map(|(id, gateway)| {
+                    let own = gateway.region == origin_params.near;
+                    (!own, network.rtt(origin_params.near, gateway.region), id)
+                })
+                .collect();
+            doors.sort_unstable();
             let origin: OriginId = origin;
             let class: DataClassId = class;
-            entries[entry_index(params, origin, class)] = nearest.map(|(id, _)| id);
+            all[entry_index(params, origin, class)] = doors.into_iter().map(|(.., id)| id).collect();
         }
     }
-    debug_assert!(
-        matches!(policy.gateways, GatewayPlacement::PerRegion)
-            || gateways.len() == policy.gateways_per_region as usize
-    );
-    entries
+    all
 }

@@ -1,18 +1,18 @@
 //! What each event does.
 
+use super::World;
 use super::dispatch::{REQUEST, request_view};
 use super::event::Event;
 use super::outage::end_seen;
 use super::params::Isolation;
-use super::slots::Place;
-use super::{World, entry_index, views};
+use super::slots::{Attempt, Place};
 use crate::engine::{Model, Schedule};
 use crate::id::{GatewayId, ReplicaId, SourceId};
 use crate::network::{last_mile, set_up, split};
 use crate::observe::{Leg, Observation, Observer, Outcome};
 use crate::replica::{JobId, Output, Replica};
 use crate::rng::{hash_name, mix2};
-use crate::time::SimTime;
+use crate::time::{SimTime, Span};
 
 const LAST_MILE: u64 = hash_name("last_mile");
 const TO_GATEWAY: u64 = hash_name("to_gateway");
@@ -40,6 +40,8 @@ impl<O: Observer> Model for World<'_, O> {
             Event::ClientEnd { slot, .. } => self.client_end(now, slot, schedule),
             Event::Heard { gateway } => self.heard(now, gateway, schedule),
             Event::Due { source, awaited } => self.due(now, source, awaited, schedule),
+            Event::HeldDue { gateway } => self.held_due(now, gateway, schedule),
+            Event::Cut { slot, id } => self.cut(now, slot, id, schedule),
             Event::LeftSeen { slot, id } => self.left_seen(now, slot, id, schedule),
             Event::LeftAtReplica { slot, id } => self.left_at_replica(now, slot, id, schedule),
             Event::Incident { index, over } => self.incident(now, index, over, schedule),
@@ -49,6 +51,8 @@ impl<O: Observer> Model for World<'_, O> {
             Event::Decide { slot, .. } => self.decide(now, slot, schedule),
             Event::Deliver { slot, .. } => self.deliver(now, slot, schedule),
             Event::Poll { gateway, number } => self.poll(now, gateway, number, schedule),
+            Event::Write { region, number } => self.write(now, region, number, schedule),
+            Event::Read { gateway, number } => self.read(now, gateway, number, schedule),
             Event::Sample { number } => self.take_samples(now, number, schedule),
             Event::Wake { replica, .. } => self.wake(now, replica, schedule),
         }
@@ -63,8 +67,11 @@ impl<O: Observer> World<'_, O> {
         match *event {
             Event::Sample { .. }
             | Event::Poll { .. }
+            | Event::Write { .. }
+            | Event::Read { .. }
             | Event::Heard { .. }
             | Event::Due { .. }
+            | Event::HeldDue { .. }
             | Event::Incident { .. }
             | Event::Known { .. } => true,
             Event::FirstTokenSeen { slot, id, epoch } | Event::EndSeen { slot, id, epoch } => {
@@ -72,7 +79,9 @@ impl<O: Observer> World<'_, O> {
             }
             Event::Wake { replica, wake } => self.sites[replica].wake != wake,
             Event::Arrive { source, turn } => self.inflows[source].turn != turn,
-            Event::LeftSeen { slot, id } | Event::LeftAtReplica { slot, id } => !self.slots.is(slot, id),
+            Event::LeftSeen { slot, id } | Event::LeftAtReplica { slot, id } | Event::Cut { slot, id } => {
+                !self.slots.is(slot, id)
+            }
             _ => false,
         }
     }
@@ -99,7 +108,11 @@ impl<O: Observer> World<'_, O> {
             (request.prompt_tokens + request.output_tokens) / self.params.block_tokens
         );
         if self.params.isolation == Isolation::Tenant {
-            request.chain.salt(mix2(0x7465_6e61_6e74, u64::from(request.tenant.0)));
+            let salt = mix2(0x7465_6e61_6e74, u64::from(request.tenant.0));
+            if let Some(misses) = &mut self.misses {
+                misses.salted(&request.chain, salt);
+            }
+            request.chain.salt(salt);
         }
         let origin = &self.params.origins[request.origin];
         let row = &mut state.row;
@@ -116,21 +129,30 @@ impl<O: Observer> World<'_, O> {
         let (id, class, tenant, prompt_tokens) = (row.id, row.class, row.tenant, row.prompt_tokens);
         self.observer
             .observe(now, &Observation::Arrived { id, origin: request.origin, class, tenant, prompt_tokens });
+        if let Some(allowed) = request.allowed {
+            self.observer.observe(now, &Observation::Restricted { id, allowed });
+        }
 
         let key = self.key.branch(REQUEST).at(request.key);
         let access = last_mile(&origin.last_mile, key.branch(LAST_MILE));
         let (access_out, access_back) = split(access);
-        let entry = self.entry[entry_index(self.params, request.origin, request.data_class)];
-        let entry = entry.map(|first| views::one_of(first, self.policy.gateways_per_region, self.key, row));
-        let Some(gateway) = entry else {
+        (state.client_out, state.client_back) = (access_out, access_back);
+        if self.throttled(now, slot) {
+            // It never left.
+            self.slots.get_mut(slot).client_back = Span::ZERO;
+            self.refuse(now, slot, Outcome::Throttled, schedule);
+            return self.announce(source, now, schedule);
+        }
+        let Some(gateway) = self.door(now, slot) else {
             // No gateway may read this request: it ends at the edge of the network.
-            (state.client_out, state.client_back) = (access_out, access_back);
             let at = now + access_out;
             self.refuse(at, slot, Outcome::NoRegion, schedule);
             self.start_clocks(now, slot, schedule);
             self.announce(source, now, schedule);
             return;
         };
+        let state = self.slots.get_mut(slot);
+        let row = &mut state.row;
         let region = self.gateways[gateway].region;
         let (mut out, mut back, mut rtt) = (access_out, access_back, access);
         if region != origin.near {
@@ -161,6 +183,10 @@ impl<O: Observer> World<'_, O> {
         if state.row.attempts == 0 {
             state.entered_at = now;
         }
+        if self.gateways[state.gateway].down > 0 {
+            return self.refuse(now, slot, Outcome::Failed, schedule);
+        }
+        let state = self.slots.get_mut(slot);
         state.place = Place::Deciding;
         let gateway = &mut self.gateways[state.gateway];
         if self.policy.workers > 0 && gateway.busy >= self.policy.workers {
@@ -187,6 +213,9 @@ impl<O: Observer> World<'_, O> {
         }
         if self.slots.get(slot).dropped {
             return self.end_of_left(now, slot);
+        }
+        if self.gateways[self.slots.get(slot).gateway].down > 0 {
+            return self.refuse(now, slot, Outcome::Failed, schedule);
         }
         self.dispatch(now, slot, schedule);
     }
@@ -260,6 +289,7 @@ impl<O: Observer> World<'_, O> {
             self.output(output, schedule);
         }
         self.outputs = outputs;
+        self.loads_changed(now, schedule);
     }
 
     fn output(&mut self, output: Output, schedule: &mut Schedule<Event>) {
@@ -306,12 +336,14 @@ impl<O: Observer> World<'_, O> {
 
     fn end_seen(&mut self, now: SimTime, slot: u32, schedule: &mut Schedule<Event>) {
         let state = self.slots.get_mut(slot);
-        let attempt = state.attempt;
+        let Attempt { global, replica, first_token_seen, .. } = state.attempt;
         let gateway_id = state.gateway;
         let left = state.left_at.is_some();
         state.place = Place::ToClient;
         let failed = state.row.outcome == Outcome::Failed;
-        if !left && !failed {
+        // Its gateway was lost meanwhile: nobody passes it on, and its client finds out by itself.
+        let cut = state.cut_at.is_some() && !left;
+        if !left && !failed && !cut {
             let at = now + state.client_back;
             state.row.ended_at = at;
             schedule.at(at, Event::ClientEnd { slot, id: state.row.id });
@@ -319,16 +351,16 @@ impl<O: Observer> World<'_, O> {
         let gateway = &mut self.gateways[gateway_id];
         gateway.set_now(now);
         let view = request_view(self.slots.get(slot), self.params.block_tokens);
-        if let Some((stage, ticket)) = attempt.replica {
-            gateway.stages[stage].finished(&ticket, attempt.first_token_seen, Some(&view));
+        if let Some((stage, ticket)) = replica {
+            gateway.stages[stage].finished(&ticket, first_token_seen, Some(&view));
         }
-        if let (Some(stage), Some(ticket)) = (&mut gateway.global, attempt.global) {
-            stage.finished(&ticket, attempt.first_token_seen, Some(&view));
+        if let (Some(stage), Some(ticket)) = (&mut gateway.global, global) {
+            stage.finished(&ticket, first_token_seen, Some(&view));
         }
         self.attempt_over(slot);
         if left {
             self.end_of_left(now, slot);
-        } else if failed {
+        } else if failed && !cut {
             self.retry_or_tell(now, slot, schedule);
         }
         self.retry_held(now, gateway_id, schedule);
@@ -350,19 +382,26 @@ impl<O: Observer> World<'_, O> {
                 return;
             };
             asked = Some(number);
-            if self.try_dispatch(now, slot, schedule) {
+            let open = self.gate_opens(now, slot);
+            self.slots.get_mut(slot).gated = !open;
+            if open && self.try_dispatch(now, slot, schedule) {
                 self.gateways[gateway].held[class].pop_front();
             }
         }
     }
 
-    fn client_end(&mut self, now: SimTime, slot: u32, schedule: &mut Schedule<Event>) {
+    pub(super) fn client_end(&mut self, now: SimTime, slot: u32, schedule: &mut Schedule<Event>) {
         let state = self.slots.get(slot);
         if state.left_at.is_some() {
             return self.end_of_left(now, slot);
         }
-        let row = state.row;
+        let mut row = state.row;
         debug_assert_eq!(row.ended_at, now);
+        self.tell_throttle(now, &row);
+        if let Some(misses) = self.misses.as_ref().filter(|_| row.outcome == Outcome::Completed) {
+            row.misses = Some(misses.of(slot, &row, self.params.block_tokens));
+        }
+        let state = self.slots.get(slot);
         self.digest.row(&row);
         self.observer.observe(now, &Observation::Ended(&row));
         let changed = self.inflows[row.source].source.ended(&state.request, now, row.outcome);

@@ -7,7 +7,7 @@ use super::event::Event;
 use super::slots::{Awaited, Place};
 use crate::engine::Schedule;
 use crate::id::{RequestId, SourceId};
-use crate::observe::{Observation, Observer, Outcome};
+use crate::observe::{Observation, Observer, Outcome, RequestRow};
 use crate::replica::JobId;
 use crate::time::{SimTime, Span};
 use std::collections::VecDeque;
@@ -68,6 +68,10 @@ impl<O: Observer> World<'_, O> {
     fn leave(&mut self, now: SimTime, slot: u32, schedule: &mut Schedule<Event>) {
         let state = self.slots.get_mut(slot);
         state.left_at = Some(now);
+        state.left_as = Outcome::TimedOut;
+        let row = RequestRow { outcome: Outcome::TimedOut, ..state.row };
+        self.tell_throttle(now, &row);
+        let state = self.slots.get(slot);
         let (id, source, client_out) = (state.row.id, state.row.source, state.client_out);
         schedule.at(now + client_out, Event::LeftSeen { slot, id });
         if self.inflows[source].source.ended(&state.request, now, Outcome::TimedOut) {

@@ -14,6 +14,7 @@ use crate::observe::{Observer, Outcome, Work};
 use crate::replica::{JobId, Replica, Tokens};
 use crate::routing::TargetId;
 use crate::time::SimTime;
+use crate::workload::Run;
 
 /// The health of all replicas.
 #[derive(Debug)]
@@ -55,6 +56,10 @@ impl Health {
     /// Whether it is gone, known or not.
     pub(super) fn is_down(&self, replica: ReplicaId) -> bool {
         self.status[replica].down > 0
+    }
+    /// Whether gateways believe that it is up.
+    pub(super) fn believed_up(&self, replica: ReplicaId) -> bool {
+        self.status[replica].known_up
     }
     /// Replicas of a region that gateways believe to be up.
     pub(super) fn known_up(&self, region: RegionId) -> u32 {
@@ -109,9 +114,13 @@ impl<O: Observer> World<'_, O> {
             .filter(|(id, site)| match incident.place {
                 fleet::Place::Region(region) => site.region == region,
                 fleet::Place::Replica(replica) => *id == replica,
+                fleet::Place::Gateways(_) => false,
             })
             .map(|(id, _)| id)
             .collect();
+        if let fleet::Place::Gateways(region) = incident.place {
+            return self.gateways_down(now, region, over, schedule);
+        }
         for &replica in &hit {
             match incident.effect {
                 Effect::Down => self.go_down(now, replica, over, schedule),
@@ -122,6 +131,8 @@ impl<O: Observer> World<'_, O> {
         if incident.effect == Effect::Drain {
             self.refresh(now, schedule);
         }
+        // What was lost waits no more.
+        self.loads_changed(now, schedule);
     }
 
     fn go_down(&mut self, now: SimTime, replica: ReplicaId, over: bool, schedule: &mut Schedule<Event>) {
@@ -206,6 +217,10 @@ impl<O: Observer> World<'_, O> {
         let site = &mut self.sites[replica];
         let fresh = Replica::new(&self.params.pools[site.pool].server, site.timing.clone(), self.method);
         let mut old = std::mem::replace(&mut site.replica, fresh);
+        if let (Some(misses), Some(log)) = (&mut self.misses, site.replica.cache_log()) {
+            misses.lost(replica, site.region, &old.cached());
+            misses.follow(log);
+        }
         site.past = sum(site.past, old.work());
         let mut digest = Digest::new();
         digest.word(site.past_cache);
@@ -215,11 +230,12 @@ impl<O: Observer> World<'_, O> {
         site.wake = site.wake.wrapping_add(1);
         if let Some(present) = &mut site.present {
             site.replica.cache_log().expect("it had one").subscribe();
-            for id in std::mem::take(present) {
+            for (key, start) in std::mem::take(present) {
+                let block = Run { key, start, len: 1 };
                 for follower in &mut site.followers {
                     if let Some(feed) = follower.feed {
                         // News as late as any other; what is on its way comes first.
-                        follower.coming.push_back((now + feed.delay, id, false));
+                        follower.coming.push_back((now + feed.delay, block, false));
                         continue;
                     }
                     let gateway = &mut self.gateways[follower.gateway];
@@ -227,7 +243,9 @@ impl<O: Observer> World<'_, O> {
                         Some(index) => Some(&mut gateway.stages[index]),
                         None => gateway.global.as_mut(),
                     };
-                    stage.expect("a follower of the first tier has one").cache_removed(follower.target, id);
+                    stage
+                        .expect("a follower of the first tier has one")
+                        .cache_removed(follower.target, block);
                 }
             }
         }
@@ -245,9 +263,10 @@ impl<O: Observer> World<'_, O> {
         state.row.outcome = Outcome::Failed;
         if state.attempt.first_token_at.is_none_or(|at| at > now) {
             (state.row.first_token_at, state.row.server_ttft) = (None, None);
-            state.row.legs = state.attempt.legs_before;
             state.attempt.first_token_at = None;
+            self.slots.undo_legs(slot);
         }
+        let state = self.slots.get_mut(slot);
         state.failed_by = state.row.replica;
         if let Some(region) = state.row.region {
             state.failed_in.insert(region);

@@ -1,6 +1,6 @@
 //! What a world is built from: ids, nanoseconds and tokens, every default explicit.
 
-use crate::fleet::OperationsParams;
+use crate::fleet::{AdmissionParams, OperationsParams};
 use crate::id::{ClassId, DataClassId, IdVec, OriginId, PoolId, RegionId, SourceId};
 use crate::network::{Connection, LastMileParams, NetworkParams, RegionSet};
 use crate::replica::ServerParams;
@@ -99,6 +99,9 @@ pub struct ResidencyParams {
     /// processed data.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub index_in: Option<RegionSet>,
+    /// By region, where that closes any: regions that it may not be sent on to from there, because of what lies between.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub closed: Vec<(RegionId, RegionSet)>,
     /// The rule holds while it can; what goes outside is counted.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub preferred: bool,
@@ -116,6 +119,7 @@ impl ResidencyParams {
             cache_in: None,
             store_in: None,
             index_in: None,
+            closed: Vec::new(),
             preferred: false,
         }
     }
@@ -123,6 +127,22 @@ impl ResidencyParams {
     pub fn serve_in(&self) -> RegionSet {
         let set = |set: Option<RegionSet>| set.unwrap_or(self.process_in);
         self.process_in.and(set(self.cache_in)).and(set(self.store_in))
+    }
+    /// Regions that it may be sent on to from `region`, as far as what lies between is concerned.
+    pub fn open_from(&self, region: RegionId) -> RegionSet {
+        let closed = self.closed.iter().filter(|(from, _)| *from == region);
+        closed.fold(RegionSet::ALL, |open, (_, closed)| open.without(*closed))
+    }
+    /// Regions to which a gateway in region `gateway` may send it; with `indexes`, one that keeps an index of prompts.
+    pub fn sent_from(&self, gateway: RegionId, indexes: bool) -> RegionSet {
+        if !self.read_in(indexes).contains(gateway) {
+            return RegionSet::NONE;
+        }
+        if self.transit_via.contains(gateway) {
+            return self.serve_in().and(self.open_from(gateway));
+        }
+        // What may not pass through here may still be served here.
+        std::iter::once(gateway).collect::<RegionSet>().and(self.serve_in())
     }
     /// Regions whose gateways may read it; with `indexes`, of gateways that keep an index of prompts.
     pub fn read_in(&self, indexes: bool) -> RegionSet {
@@ -173,6 +193,9 @@ pub struct PolicyParams {
     /// What its gateways see, and how late.
     #[serde(skip_serializing_if = "Views::is_default")]
     pub views: Views,
+    /// Whom its gateways let in, and how clients hold back; `None` lets everybody in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub admission: Option<AdmissionParams>,
 }
 
 /// Left out where it says nothing, so that plans without it are written as ever.

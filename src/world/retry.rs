@@ -51,8 +51,12 @@ impl<O: Observer> World<'_, O> {
 
     /// An attempt has ended, and its gateway knows.
     pub(super) fn attempt_over(&mut self, slot: u32) {
-        let gateway = self.slots.get(slot).gateway;
-        self.gateways[gateway].under_way -= 1;
+        let state = self.slots.get(slot);
+        let gateway = &mut self.gateways[state.gateway];
+        gateway.under_way -= 1;
+        if let Some(region) = state.row.region {
+            gateway.sent_to[region.index()] -= 1;
+        }
         self.release_retry(slot);
     }
 

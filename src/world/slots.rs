@@ -3,7 +3,7 @@
 
 use crate::id::{GatewayId, ReplicaId, RequestId};
 use crate::network::RegionSet;
-use crate::observe::{Legs, RequestRow};
+use crate::observe::{Legs, Outcome, RequestRow};
 use crate::replica::Tokens;
 use crate::routing::Ticket;
 use crate::time::{SimTime, Span};
@@ -26,8 +26,6 @@ pub(super) struct Attempt {
     /// When its first token and its end leave the replica, as far as that is known.
     pub(super) first_token_at: Option<SimTime>,
     pub(super) end_at: Option<SimTime>,
-    /// The legs of TTFT before it.
-    pub(super) legs_before: Legs,
 }
 
 /// What a client waits for.
@@ -65,8 +63,9 @@ pub(super) enum Place {
     ToClient,
 }
 
-/// A request under way.
+/// A request under way. From line to line of the processor's cache, because there are thousands.
 #[derive(Debug, Default)]
+#[repr(align(64))]
 pub(super) struct State {
     pub(super) request: Request,
     pub(super) row: RequestRow,
@@ -83,8 +82,14 @@ pub(super) struct State {
     pub(super) client_out: Span,
     /// Where it is.
     pub(super) place: Place,
-    /// When its client left, if it did.
+    /// As which it was last held, and whether it was the gate that stopped it when it was last asked for.
+    pub(super) held_as: u64,
+    pub(super) gated: bool,
+    /// When its client left, if it did, and how that is counted.
     pub(super) left_at: Option<SimTime>,
+    pub(super) left_as: Outcome,
+    /// When its gateway was lost while it was on the other side, if it was.
+    pub(super) cut_at: Option<SimTime>,
     /// The news that its client left has come to where it is to go next.
     pub(super) dropped: bool,
     /// What was promised about its attempts before the last loss is void.
@@ -101,7 +106,7 @@ impl State {
     pub(super) fn mark_left(&mut self) {
         let Some(left_at) = self.left_at else { return };
         let row = &mut self.row;
-        (row.outcome, row.ended_at) = (crate::observe::Outcome::TimedOut, left_at);
+        (row.outcome, row.ended_at) = (self.left_as, left_at);
         if row.first_token_at.is_some_and(|at| at > left_at) {
             (row.first_token_at, row.server_ttft) = (None, None);
         }
@@ -119,6 +124,8 @@ impl State {
 #[derive(Debug, Default)]
 pub(super) struct Slots {
     states: Vec<State>,
+    /// By slot: the legs of TTFT before the attempt under way. Written only where attempts can be lost.
+    legs_before: Vec<Legs>,
     vacant: Vec<u32>,
     next: u32,
 }
@@ -136,7 +143,7 @@ impl Slots {
         state.row = RequestRow { id, legs: Legs::default(), ..RequestRow::default() };
         state.attempt = Attempt::default();
         state.place = Place::ToGateway;
-        state.left_at = None;
+        (state.left_at, state.left_as, state.cut_at) = (None, Outcome::TimedOut, None);
         state.dropped = false;
         (state.epoch, state.retrying) = (0, false);
         (state.failed_in, state.failed_by) = (RegionSet::NONE, None);
@@ -146,6 +153,14 @@ impl Slots {
     pub(super) fn free(&mut self, slot: u32) {
         self.states[slot as usize].live = false;
         self.vacant.push(slot);
+    }
+    /// Writes down the legs of TTFT so far: [`Slots::undo_legs`] goes back to them.
+    pub(super) fn keep_legs(&mut self, slot: u32) {
+        self.legs_before.resize(self.states.len(), Legs::default());
+        self.legs_before[slot as usize] = self.states[slot as usize].row.legs;
+    }
+    pub(super) fn undo_legs(&mut self, slot: u32) {
+        self.states[slot as usize].row.legs = self.legs_before[slot as usize];
     }
     #[inline]
     pub(super) fn get(&self, slot: u32) -> &State {

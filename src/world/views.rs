@@ -11,6 +11,7 @@ use crate::observe::{Observer, RequestRow};
 use crate::rng::{Key, hash_name, mix2};
 use crate::routing::{CacheView, Feed, LoadView, LoadsSeen, Stage, TargetId};
 use crate::time::{SimTime, Span};
+use crate::workload::Run;
 use std::collections::VecDeque;
 
 const SPREAD: u64 = hash_name("gateway_of_client");
@@ -29,6 +30,8 @@ pub(super) struct Loads {
     /// By stage: the replicas behind each of its targets; empty for a stage that reads no loads.
     global: Vec<Vec<ReplicaId>>,
     stages: Vec<Vec<Vec<ReplicaId>>>,
+    /// By replica: the stages and targets that stand for it; no stage is the first tier.
+    places: IdVec<ReplicaId, Vec<(Option<usize>, TargetId)>>,
     /// Something has arrived that its stages have not been told.
     news: bool,
     /// Reports sent to it, for their draws.
@@ -36,33 +39,55 @@ pub(super) struct Loads {
 }
 
 impl Loads {
-    /// `None` where no stage reads loads, or where they are read as they are.
+    /// `None` where neither a stage nor, as `admits` says, the admission reads loads, or where they are read as they are.
     pub(super) fn new(
         view: &LoadView,
         sites: &IdVec<ReplicaId, Site>,
         global: Option<&Stage>,
         stages: &[Stage],
+        admits: bool,
     ) -> Option<Loads> {
         let reads = |stage: &Stage| stage.needs().load;
-        if *view == LoadView::Oracle || !stages.iter().chain(global).any(reads) {
+        if *view == LoadView::Oracle || !(admits || stages.iter().chain(global).any(reads)) {
             return None;
         }
         let behind = |stage: &Stage| {
             let count = if reads(stage) { stage.targets().len() } else { 0 };
             (0..count).map(|target| behind(sites, stage, target)).collect()
         };
+        let global: Vec<Vec<ReplicaId>> = global.map_or_else(Vec::new, behind);
+        let stages: Vec<Vec<Vec<ReplicaId>>> = stages.iter().map(behind).collect();
+        let mut places: IdVec<ReplicaId, Vec<_>> = sites.iter().map(|_| Vec::new()).collect();
+        let tiers = stages.iter().enumerate().map(|(index, stage)| (Some(index), stage));
+        for (tier, stage) in tiers.chain([(None, &global)]) {
+            for (target, replicas) in (0..).map(TargetId).zip(stage) {
+                replicas.iter().for_each(|&replica| places[replica].push((tier, target)));
+            }
+        }
         Some(Loads {
             seen: LoadsSeen::new(view, sites.iter().map(|site| site.replica.load()).collect()),
-            global: global.map_or_else(Vec::new, behind),
-            stages: stages.iter().map(behind).collect(),
+            global,
+            stages,
+            places,
             news: true,
             reports: 0,
         })
     }
 }
 
+impl Loads {
+    /// What is known at `now` of one replica, and whether that is stale.
+    pub(super) fn of(&self, now: SimTime, replica: ReplicaId) -> (crate::observe::Load, bool) {
+        self.seen.of(now, replica)
+    }
+    /// The age of the oldest load that is known of these replicas.
+    pub(super) fn age(&self, now: SimTime, replicas: &[ReplicaId]) -> Span {
+        replicas.iter().map(|&replica| now.since(self.seen.read_at(replica))).max().unwrap_or_default()
+    }
+}
+
 /// The replicas that a stage's target stands for.
-fn behind(sites: &IdVec<ReplicaId, Site>, stage: &Stage, target: usize) -> Vec<ReplicaId> {
+pub(super) fn behind(sites: &IdVec<ReplicaId, Site>, stage: &Stage, target: usize) -> Vec<ReplicaId> {
     let target = &stage.targets()[target];
     match target.replica {
         Some(replica) => vec![replica],
@@ -81,6 +106,19 @@ impl Gateway {
             return;
         }
         loads.news = false;
+        if let Some(fresh) = loads.seen.fresh() {
+            for &(tier, target) in fresh.iter().flat_map(|&replica| &loads.places[replica]) {
+                let at = target.0 as usize;
+                let (stage, behind) = match tier {
+                    Some(index) => (Some(&mut self.stages[index]), &loads.stages[index][at]),
+                    None => (self.global.as_mut(), &loads.global[at]),
+                };
+                stage.into_iter().for_each(|stage| loads.seen.tell_of(stage, target, behind));
+            }
+            loads.seen.told();
+            return;
+        }
+        loads.seen.told();
         let stages = self.stages.iter_mut().zip(&loads.stages);
         for (stage, behind) in stages.chain(self.global.iter_mut().zip([&loads.global])) {
             loads.seen.tell(now, stage, behind);
@@ -98,8 +136,8 @@ pub(super) struct Follower {
     pub(super) target: TargetId,
     /// How changes travel; none is at once.
     pub(super) feed: Option<Feed>,
-    /// Changes on their way: when they arrive, the block, whether it appeared.
-    pub(super) coming: VecDeque<(SimTime, u64, bool)>,
+    /// Changes on their way: when they arrive, the blocks, whether they appeared.
+    pub(super) coming: VecDeque<(SimTime, Run, bool)>,
     /// The root of its draws, and how many there were.
     key: Key,
     draws: u64,
@@ -132,14 +170,18 @@ pub(super) fn follow(
     }
 }
 
+/// The client of a request: the same for all of a session, one of its own for a request without.
+pub(super) fn client(row: &RequestRow) -> u64 {
+    if row.session == 0 { row.key } else { mix2(u64::from(row.source.0), row.session) }
+}
+
 /// The gateway of a client: one of the `count` from `first` on. A session's requests come through one, as over one
 /// connection; a request without a session has a client of its own.
 pub(super) fn one_of(first: GatewayId, count: u32, key: Key, row: &RequestRow) -> GatewayId {
     if count == 1 {
         return first;
     }
-    let client = if row.session == 0 { row.key } else { mix2(u64::from(row.source.0), row.session) };
-    let number = (key.branch(SPREAD).at(client).unit() * f64::from(count)) as u32;
+    let number = (key.branch(SPREAD).at(client(row)).unit() * f64::from(count)) as u32;
     GatewayId(first.0 + number)
 }
 
@@ -173,11 +215,9 @@ impl<O: Observer> World<'_, O> {
         number: u32,
         schedule: &mut Schedule<Event>,
     ) {
-        self.background -= 1;
+        let goes_on = self.background_goes_on(schedule);
         let LoadView::Poll(poll) = &self.policy.views.load else { return };
         let (delay, loss) = (poll.delay, poll.loss);
-        let alive = schedule.pending() > self.aside();
-        self.quiet_polls = if alive { 0 } else { self.quiet_polls + 1 };
         for replica in self.sites.ids() {
             let site = &mut self.sites[replica].replica;
             site.advance_to(now);
@@ -188,11 +228,31 @@ impl<O: Observer> World<'_, O> {
             }
         }
         if let Some(at) = self.gateways[gateway].next_load() {
-            schedule.at(at, Event::Heard { gateway });
+            self.announce_heard(at, gateway, schedule);
         }
-        if alive || (self.slots.count() > 0 && self.quiet_polls < QUIET_POLLS) {
+        if goes_on {
             self.announce_poll(gateway, number + 1, schedule);
         }
+    }
+
+    /// An event that changes nothing for any request by itself has come; whether the next of its kind shall: while
+    /// something else is to come, and for a while where requests wait.
+    pub(super) fn background_goes_on(&mut self, schedule: &Schedule<Event>) -> bool {
+        self.background -= 1;
+        let alive = schedule.pending() > self.aside();
+        self.quiet_polls = if alive { 0 } else { self.quiet_polls + 1 };
+        alive || (self.slots.count() > 0 && self.quiet_polls < QUIET_POLLS)
+    }
+
+    /// Loads come to a gateway at `at`. What is read over and over keeps no world alive on its way either; a report is
+    /// made once.
+    pub(super) fn announce_heard(&mut self, at: SimTime, gateway: GatewayId, schedule: &mut Schedule<Event>) {
+        self.background += usize::from(self.reads_in_turns());
+        schedule.at(at, Event::Heard { gateway });
+    }
+
+    fn reads_in_turns(&self) -> bool {
+        matches!(self.policy.views.load, LoadView::Poll(_) | LoadView::Store(_))
     }
 
     /// Something happened in a replica that it reports to the gateways that listen.
@@ -217,12 +277,13 @@ impl<O: Observer> World<'_, O> {
 
     /// Loads have come to a gateway: those that its policy holds may go now.
     pub(super) fn heard(&mut self, now: SimTime, gateway: GatewayId, schedule: &mut Schedule<Event>) {
+        self.background -= usize::from(self.reads_in_turns());
         let state = &mut self.gateways[gateway];
         if let Some(loads) = &mut state.loads {
             loads.news |= loads.seen.receive(now);
         }
         if let Some(at) = state.next_load() {
-            schedule.at(at, Event::Heard { gateway });
+            self.announce_heard(at, gateway, schedule);
         }
         self.retry_held(now, gateway, schedule);
     }
@@ -231,12 +292,16 @@ impl<O: Observer> World<'_, O> {
     pub(super) fn follow_cache(&mut self, now: SimTime, replica: ReplicaId) {
         let site = &mut self.sites[replica];
         let Some(log) = site.replica.cache_log() else { return };
+        if let Some(misses) = &mut self.misses {
+            misses.take(replica, site.region, log);
+        }
         if let Some(present) = &mut site.present {
-            for change in log.changes() {
-                if change.added {
-                    present.insert(change.id);
+            for noted in log.noted() {
+                let blocks = noted.blocks().map(|block| (block.key, block.start));
+                if noted.added {
+                    present.extend(blocks);
                 } else {
-                    present.remove(&change.id);
+                    blocks.for_each(|block| _ = present.remove(&block));
                 }
             }
         }
@@ -247,28 +312,36 @@ impl<O: Observer> World<'_, O> {
                 None => gateway.global.as_mut().expect("a follower of the first tier has one"),
             };
             let target = follower.target;
-            let mut tell = |id, added| {
+            let mut tell = |run, added| {
                 if added {
-                    stage.cache_added(target, id);
+                    stage.cache_added(target, run);
                 } else {
-                    stage.cache_removed(target, id);
+                    stage.cache_removed(target, run);
                 }
             };
             let Some(feed) = follower.feed else {
-                log.changes().iter().for_each(|change| tell(change.id, change.added));
+                log.noted().iter().for_each(|noted| tell(noted.run, noted.added));
                 continue;
             };
-            for change in log.changes() {
-                follower.draws += 1;
-                if feed.loss == 0.0 || follower.key.at(follower.draws).unit() >= feed.loss {
-                    follower.coming.push_back((change.at + feed.delay, change.id, change.added));
+            for noted in log.noted() {
+                let at = noted.at + feed.delay;
+                if feed.loss == 0.0 {
+                    follower.coming.push_back((at, noted.run, noted.added));
+                    continue;
+                }
+                // Each block has a message of its own.
+                for block in noted.blocks() {
+                    follower.draws += 1;
+                    if follower.key.at(follower.draws).unit() >= feed.loss {
+                        follower.coming.push_back((at, block, noted.added));
+                    }
                 }
             }
-            while let Some(&(at, id, added)) = follower.coming.front()
+            while let Some(&(at, run, added)) = follower.coming.front()
                 && at <= now
             {
                 follower.coming.pop_front();
-                tell(id, added);
+                tell(run, added);
             }
         }
         log.clear();
@@ -276,12 +349,18 @@ impl<O: Observer> World<'_, O> {
 }
 
 impl Gateway {
-    fn send_load(&mut self, at: SimTime, replica: ReplicaId, load: crate::observe::Load, read_at: SimTime) {
+    pub(super) fn send_load(
+        &mut self,
+        at: SimTime,
+        replica: ReplicaId,
+        load: crate::observe::Load,
+        read_at: SimTime,
+    ) {
         if let Some(loads) = &mut self.loads {
             loads.seen.send(at, replica, load, read_at);
         }
     }
-    fn next_load(&self) -> Option<SimTime> {
+    pub(super) fn next_load(&self) -> Option<SimTime> {
         self.loads.as_ref().and_then(|loads| loads.seen.next())
     }
 }

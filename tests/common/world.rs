@@ -119,6 +119,7 @@ pub fn policy(name: &str) -> PolicyParams {
         workers: 0,
         gateways_per_region: 1,
         views: Default::default(),
+        admission: None,
     }
 }
 

@@ -4,6 +4,7 @@
 //! another answers for (*twins*, in the order in which they were published).
 
 use crate::rng::mix64;
+use crate::workload::Run;
 use hashbrown::HashTable;
 
 pub const NONE: u32 = u32::MAX;
@@ -18,7 +19,7 @@ pub struct Segment {
     pub start: u32,
     /// Blocks in it; never 0 while it lives.
     pub len: u32,
-    /// How many sequences hold it, counting one that holds it twice as two; and [`TWIN`].
+    /// How many sequences hold it, counting one that holds it twice as two; [`TWIN`] and [`OPEN`].
     holders: u32,
     /// While nobody holds it, its elder neighbour in the order of eviction. While somebody does, the other part, if
     /// it was cut in two: whoever holds more than this segment goes on there.
@@ -32,12 +33,23 @@ pub struct Segment {
 
 /// In `holders`: another segment answers for these blocks.
 const TWIN: u32 = 1 << 31;
+/// In `holders`: the one who holds it has more blocks of its run, from its end on, than it knows of.
+const OPEN: u32 = 1 << 30;
 
 impl Segment {
     /// How many sequences hold it.
     #[inline]
     pub fn refs(&self) -> u32 {
-        self.holders & !TWIN
+        self.holders & !(TWIN | OPEN)
+    }
+    /// Whether more blocks follow it than it knows of.
+    #[inline]
+    pub fn open(&self) -> bool {
+        self.holders & OPEN != 0
+    }
+    /// More blocks may follow it than it knows of; or no longer.
+    pub fn set_open(&mut self, open: bool) {
+        self.holders = if open { self.holders | OPEN } else { self.holders & !OPEN };
     }
     /// Whether another segment answers for its blocks.
     #[inline]
@@ -157,6 +169,26 @@ impl Segments {
             found.expect("a run key with segments is in the index").remove();
             self.vacant_entries.push(entry);
         }
+    }
+    /// Whether the end of what is known under this key is open.
+    #[inline]
+    pub fn is_open(&self, entry: u32) -> bool {
+        let last = self.entries[entry as usize].primaries.last;
+        last != NONE && self.get(last).open()
+    }
+    /// All primaries as runs.
+    pub fn primaries(&self) -> Vec<Run> {
+        let mut runs = Vec::new();
+        for &entry in &self.index {
+            let Entry { key, primaries, .. } = self.entries[entry as usize];
+            let mut segment = primaries.first;
+            while segment != NONE {
+                let Segment { start, len, after, .. } = *self.get(segment);
+                runs.push(Run { key, start, len });
+                segment = after;
+            }
+        }
+        runs
     }
     pub fn keys(&self) -> usize {
         self.index.len()

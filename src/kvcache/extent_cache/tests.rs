@@ -101,8 +101,8 @@ impl Pair {
 
     /// As an engine does: look up, take what is found, grow to the first chunk, publish.
     fn admit(&mut self, chain: Chain, limit: u32, chunk: u32, length: u32) {
-        let (found, idle) = self.blocks.matched(&chain, limit);
-        assert_eq!(self.extents.matched(&chain, limit), (found, idle), "matched");
+        let (found, idle) = self.blocks.matched(&chain, limit).unwrap();
+        assert_eq!(self.extents.matched(&chain, limit), Ok((found, idle)), "matched");
         if (found + chunk).min(length) - found + idle > self.blocks.free_blocks() {
             return;
         }
@@ -122,8 +122,8 @@ impl Pair {
         assert_eq!(self.extents.grow(SimTime(self.now), extents, upto), grown, "grow");
         if grown {
             let full = upto.saturating_sub(unfinished % 2);
-            self.blocks.publish(SimTime(self.now), blocks, chain, full);
-            self.extents.publish(SimTime(self.now), extents, chain, full);
+            self.blocks.publish(SimTime(self.now), blocks, chain, full).unwrap();
+            self.extents.publish(SimTime(self.now), extents, chain, full).unwrap();
         }
         self.compare();
     }
@@ -238,11 +238,11 @@ fn chain(parts: &[(u64, u32, u32)]) -> Chain {
 
 /// One request alone: look up, take, grow, publish, give back. Returns the blocks found.
 fn serve(cache: &mut ExtentCache, now: u64, chain: &Chain, limit: u32) -> u32 {
-    let (found, _) = cache.matched(chain, limit);
+    let (found, _) = cache.matched(chain, limit).unwrap();
     let mut table = ExtentTable::default();
     cache.attach(&mut table, chain, found);
     assert!(cache.grow(SimTime(now), &mut table, chain.blocks()));
-    cache.publish(SimTime(now), &mut table, chain, chain.blocks());
+    cache.publish(SimTime(now), &mut table, chain, chain.blocks()).unwrap();
     cache.release(&mut table);
     cache.check(&mut std::iter::empty());
     found
@@ -281,12 +281,12 @@ fn a_segment_grows_at_its_end_although_another_holds_its_head() {
     let prompt = chain(&[(1, 0, 40)]);
     let mut tables = [ExtentTable::default(), ExtentTable::default()];
     assert!(cache.grow(SimTime(0), &mut tables[0], 10));
-    cache.publish(SimTime(0), &mut tables[0], &prompt, 10);
-    assert_eq!(cache.matched(&prompt, 6), (6, 0));
+    cache.publish(SimTime(0), &mut tables[0], &prompt, 10).unwrap();
+    assert_eq!(cache.matched(&prompt, 6), Ok((6, 0)));
     cache.attach(&mut tables[1], &prompt, 6);
     for blocks in 11..=40 {
         assert!(cache.grow(SimTime(0), &mut tables[0], blocks));
-        cache.publish(SimTime(0), &mut tables[0], &prompt, blocks);
+        cache.publish(SimTime(0), &mut tables[0], &prompt, blocks).unwrap();
         cache.check(&mut tables.iter());
     }
     // Blocks 0..6 held by both, 6..40 by the first, and what was never used.
@@ -305,12 +305,12 @@ fn a_run_loses_its_tail_first_and_a_twin_takes_its_place_silently() {
     // One block was never used; the next that goes is the older copy of block 9, and its twin answers.
     serve(&mut cache, 2, &chain(&[(2, 0, 2)]), 2);
     assert_eq!((cache.evicted(), cache.log().changes().len()), (1, 12));
-    assert_eq!(cache.matched(&chain(&[(1, 0, 10)]), 10), (10, 10));
+    assert_eq!(cache.matched(&chain(&[(1, 0, 10)]), 10), Ok((10, 10)));
     // Three more: the twin and blocks 8 and 7.
     serve(&mut cache, 3, &chain(&[(3, 0, 3)]), 3);
     let gone: Vec<u64> =
         cache.log().changes()[12..].iter().filter(|change| !change.added).map(|change| change.id).collect();
     assert_eq!(gone, [9, 8, 7].map(|number| mix2(1, number)));
     assert_eq!(cache.evicted(), 4);
-    assert_eq!(cache.matched(&chain(&[(1, 0, 10)]), 10), (7, 7));
+    assert_eq!(cache.matched(&chain(&[(1, 0, 10)]), 10), Ok((7, 7)));
 }

@@ -1,17 +1,36 @@
 //! Who in lockstep wants a block in which step: one short list in order of (bucket, running order), so that the
-//! buckets of steps that follow each other lie side by side in memory.
+//! buckets of steps that follow each other lie side by side in memory. A seat also holds what its sequence publishes
+//! next, so that a step neither reads the sequence nor the cache's memory of it.
 
 use std::ops::Range;
 
-/// A sequence in its bucket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// A sequence in its bucket. Two fill a line of the processor's cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Seat {
+    /// If its table is open in the cache: the run that it publishes, the number of its next block there, and how many
+    /// blocks are left.
+    pub key: u64,
+    pub next: u32,
+    pub left: u32,
+    /// Blocks it holds, if its table is open; else 0.
+    pub held: u32,
     /// Its `lag` modulo the tokens of a block.
     pub bucket: u32,
     /// Its number in running order.
     pub order: u32,
     /// Its slot.
     pub slot: u32,
+}
+
+impl Seat {
+    /// Whether its table is open in the cache.
+    #[inline]
+    pub(super) fn open(&self) -> bool {
+        self.held > 0
+    }
+    fn place(&self) -> (u32, u32) {
+        (self.bucket, self.order)
+    }
 }
 
 /// Places of seats: who wants and who publishes a block in one step.
@@ -78,13 +97,24 @@ impl Buckets {
     pub(super) fn get(&self, place: usize) -> Seat {
         self.seats[place]
     }
+    #[inline]
+    pub(super) fn get_mut(&mut self, place: usize) -> &mut Seat {
+        &mut self.seats[place]
+    }
+    pub(super) fn seats(&self) -> &[Seat] {
+        &self.seats
+    }
+    /// The place of the open seat that publishes under this key.
+    pub(super) fn open_under(&self, key: u64) -> Option<usize> {
+        self.seats.iter().position(|seat| seat.open() && seat.key == key)
+    }
     pub(super) fn insert(&mut self, seat: Seat) {
-        let place = self.seats.partition_point(|other| other < &seat);
+        let place = self.seats.partition_point(|other| other.place() < seat.place());
         self.seats.insert(place, seat);
     }
-    pub(super) fn remove(&mut self, seat: Seat) {
-        let place = self.seats.binary_search(&seat).expect("it is in its bucket");
-        self.seats.remove(place);
+    pub(super) fn remove(&mut self, bucket: u32, order: u32) -> Seat {
+        let place = self.seats.binary_search_by_key(&(bucket, order), Seat::place);
+        self.seats.remove(place.expect("it is in its bucket"))
     }
     pub(super) fn clear(&mut self) {
         self.seats.clear();
@@ -102,7 +132,8 @@ mod tests {
             let lags = [5i64, -7, 40, 5, 12];
             for (order, &lag) in lags.iter().enumerate() {
                 let bucket = buckets.of(lag);
-                buckets.insert(Seat { bucket, order: order as u32, slot: 100 + order as u32 });
+                let (order, slot) = (order as u32, 100 + order as u32);
+                buckets.insert(Seat { key: 0, next: 0, left: 0, held: 0, bucket, order, slot });
             }
             let orders = |buckets: &Buckets, range: Range<usize>| {
                 range.map(|place| buckets.get(place).order).collect::<Vec<_>>()
@@ -128,7 +159,7 @@ mod tests {
                 assert_eq!(buckets.quiet_steps(step) as usize, quiet.count(), "{block_tokens} {step}");
             }
             let bucket = buckets.of(-7);
-            buckets.remove(Seat { bucket, order: 1, slot: 101 });
+            assert_eq!(buckets.remove(bucket, 1).slot, 101);
             assert_eq!(buckets.seats.len(), 4);
         }
     }

@@ -7,11 +7,14 @@
 //! order. Where a step cannot go so smoothly (blocks or budget run short) all leave lockstep, the step is built
 //! the plain way, and they come back.
 //!
+//! Where the cache allows it, a sequence in lockstep is open there: what it takes and publishes is written down in its
+//! seat alone, and its table learns of it when it leaves or when somebody else asks for the same run.
+//!
 //! The plain, stepwise engine is this one with nobody ever in lockstep.
 
 use super::Engine;
 use super::buckets::{Buckets, Due, Seat};
-use crate::kvcache::KvCache;
+use crate::kvcache::{KvCache, Open, Tail};
 use crate::replica::Output;
 use crate::replica::sequence::Sequence;
 use crate::time::SimTime;
@@ -33,6 +36,9 @@ pub(super) struct Lockstep {
     count: usize,
     /// Computed tokens of all in lockstep.
     pub(super) context: u64,
+    /// How often a run was closed because somebody else asked for it.
+    #[cfg(test)]
+    pub(super) closed_for_others: u64,
 }
 
 impl Lockstep {
@@ -44,6 +50,8 @@ impl Lockstep {
             ends: BinaryHeap::new(),
             count: 0,
             context: 0,
+            #[cfg(test)]
+            closed_for_others: 0,
         }
     }
     /// How many are in lockstep.
@@ -99,34 +107,119 @@ impl<C: KvCache> Engine<C> {
     pub(super) fn turn_blocks(&mut self, now: SimTime, due: Due) {
         let Due { mut wanting, mut publishing } = due;
         loop {
-            let seat = |place: Option<usize>| place.map(|place| self.lockstep.buckets.get(place));
-            let want = seat(wanting.clone().next());
-            let publish = seat(publishing.clone().next());
-            let wants_first = match (want, publish) {
+            let order = |place: usize| self.lockstep.buckets.get(place).order;
+            let wants_first = match (wanting.clone().next(), publishing.clone().next()) {
                 (None, None) => break,
-                (Some(want), Some(publish)) => want.order <= publish.order,
+                // With blocks of one token a sequence is in both buckets: it takes its block, then publishes it.
+                (Some(want), Some(publish)) => order(want) <= order(publish),
                 (want, None) => want.is_some(),
                 (None, Some(_)) => false,
             };
-            // With blocks of one token a sequence is in both buckets: it takes its block, then publishes it.
-            let slot = if wants_first {
-                wanting.next();
-                want.expect("it comes first").slot
-            } else {
-                publishing.next();
-                publish.expect("it comes first").slot
-            };
-            // One who wants a block has filled all it holds, and one who publishes fills its last: neither how far it
-            // has come nor anything else of it need be read.
-            let Sequence { table, chain, .. } = &mut self.sequences[slot as usize];
-            let held = C::held(table);
+            // One who wants a block has filled all it holds, and one who publishes fills its last: how far it has come
+            // need not be read.
             if wants_first {
-                let taken = self.cache.grow(now, table, held + 1);
-                assert!(taken, "what was counted as free can be had");
+                self.take_block(now, wanting.next().expect("it comes first"));
             } else {
-                self.cache.publish(now, table, chain, held);
+                self.publish_block(now, publishing.next().expect("it comes first"));
             }
         }
+    }
+
+    #[inline]
+    fn take_block(&mut self, now: SimTime, place: usize) {
+        let seat = self.lockstep.buckets.get_mut(place);
+        if seat.open() {
+            seat.held += 1;
+            self.cache.take(now);
+            return;
+        }
+        let table = &mut self.sequences[seat.slot as usize].table;
+        let taken = self.cache.grow(now, table, C::held(table) + 1);
+        assert!(taken, "what was counted as free can be had");
+    }
+
+    #[inline]
+    fn publish_block(&mut self, now: SimTime, place: usize) {
+        let seat = self.lockstep.buckets.get_mut(place);
+        if seat.open() && seat.left > 0 {
+            self.cache.publish_open(now, seat.key, seat.next);
+            seat.next += 1;
+            seat.left -= 1;
+            return;
+        }
+        // It begins a run, or cannot be open.
+        if seat.open() {
+            self.close(place);
+        }
+        let slot = self.lockstep.buckets.get(place).slot;
+        let held = C::held(&self.sequences[slot as usize].table);
+        self.publish(now, slot, held);
+        self.open(place);
+    }
+
+    /// Opens a sequence in lockstep in the cache, if it can be.
+    fn open(&mut self, place: usize) {
+        let seat = self.lockstep.buckets.get_mut(place);
+        let table = &self.sequences[seat.slot as usize].table;
+        if let Some(Tail { key, next, left }) = self.cache.open(table) {
+            (seat.key, seat.next, seat.left, seat.held) = (key, next, left, C::held(table));
+        }
+    }
+
+    /// Closes a sequence in lockstep that is open in the cache.
+    fn close(&mut self, place: usize) {
+        let seat = self.lockstep.buckets.get_mut(place);
+        let table = &mut self.sequences[seat.slot as usize].table;
+        self.cache.settle(table, seat.held, seat.next);
+        self.cache.close(table);
+        seat.held = 0;
+    }
+
+    /// Tells all tables that are open what they hold.
+    pub(super) fn settle_tables(&mut self) {
+        for seat in self.lockstep.buckets.seats().iter().filter(|seat| seat.open()) {
+            self.cache.settle(&mut self.sequences[seat.slot as usize].table, seat.held, seat.next);
+        }
+    }
+
+    fn close_under(&mut self, Open(key): Open) {
+        #[cfg(test)]
+        {
+            self.lockstep.closed_for_others += 1;
+        }
+        self.close(self.lockstep.buckets.open_under(key).expect("who keeps a run open is in lockstep"));
+    }
+
+    /// How many of a sequence's first `limit` blocks are in the cache, and how many of those nobody holds.
+    pub(super) fn matched(&mut self, slot: u32, limit: u32) -> (u32, u32) {
+        loop {
+            match self.cache.matched(&self.sequences[slot as usize].chain, limit) {
+                Ok(found) => return found,
+                Err(open) => self.close_under(open),
+            }
+        }
+    }
+
+    /// Publishes a sequence's blocks up to `blocks`. It is not open.
+    pub(super) fn publish(&mut self, now: SimTime, slot: u32, blocks: u32) {
+        loop {
+            let Sequence { table, chain, .. } = &mut self.sequences[slot as usize];
+            match self.cache.publish(now, table, chain, blocks) {
+                Ok(()) => return,
+                Err(open) => self.close_under(open),
+            }
+        }
+    }
+
+    /// Blocks that the running sequence at this place of the running list holds.
+    pub(super) fn held(&self, place: usize, slot: u32) -> u32 {
+        let sequence = &self.sequences[slot as usize];
+        if place < self.lockstep.count {
+            // Its table may not know.
+            let computed = (sequence.lag + self.lockstep.step as i64) as u32;
+            return computed.div_ceil(self.params.block_tokens);
+        }
+        C::held(&sequence.table)
     }
 
     /// Lets running sequences that decode enter lockstep, as long as all before them are in it.
@@ -144,7 +237,11 @@ impl<C: KvCache> Engine<C> {
             let left = u64::from(sequence.output - sequence.generated);
             lockstep.ends.push(Reverse((lockstep.step + left, sequence.order, slot)));
             let bucket = lockstep.buckets.of(sequence.lag);
-            lockstep.buckets.insert(Seat { bucket, order: sequence.order, slot });
+            let (key, next, left, held) = match self.cache.open(&sequence.table) {
+                Some(Tail { key, next, left }) => (key, next, left, C::held(&sequence.table)),
+                None => (0, 0, 0, 0),
+            };
+            lockstep.buckets.insert(Seat { key, next, left, held, bucket, order: sequence.order, slot });
             lockstep.context += u64::from(sequence.computed);
             lockstep.count += 1;
         }
@@ -164,7 +261,12 @@ impl<C: KvCache> Engine<C> {
             self.lockstep.context -= u64::from(sequence.computed);
             self.lockstep.count -= 1;
             let bucket = self.lockstep.buckets.of(sequence.lag);
-            self.lockstep.buckets.remove(Seat { bucket, order, slot });
+            let seat = self.lockstep.buckets.remove(bucket, order);
+            if seat.open() {
+                let table = &mut self.sequences[slot as usize].table;
+                self.cache.settle(table, seat.held, seat.next);
+                self.cache.close(table);
+            }
             self.end(slot, now, out);
         }
     }
@@ -180,6 +282,11 @@ impl<C: KvCache> Engine<C> {
 
     /// Takes everybody out of lockstep. No step is under way.
     pub(super) fn unlock_all(&mut self) {
+        for place in 0..self.lockstep.buckets.seats().len() {
+            if self.lockstep.buckets.get(place).open() {
+                self.close(place);
+            }
+        }
         for place in 0..self.lockstep.count {
             self.settle(self.running[place]);
         }

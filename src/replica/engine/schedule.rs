@@ -61,7 +61,7 @@ impl<C: KvCache> Engine<C> {
         sequence.computed += chunk;
         self.context_tokens += u64::from(chunk);
         let full = sequence.computed / self.params.block_tokens;
-        self.cache.publish(now, &mut sequence.table, &sequence.chain, full);
+        self.publish(now, slot, full);
         self.batch.push(slot);
     }
 
@@ -106,7 +106,8 @@ impl<C: KvCache> Engine<C> {
             let block_tokens = self.params.block_tokens;
             // The last token is always computed: its logits are wanted.
             let limit = (sequence.known() - 1) / block_tokens;
-            let (matched, idle) = self.cache.matched(&sequence.chain, limit);
+            let (matched, idle) = self.matched(slot, limit);
+            let sequence = &self.sequences[slot as usize];
             let found = matched * block_tokens;
             let wanted = sequence.known() - found;
             let threshold = self.params.long_prefill_token_threshold;
@@ -157,11 +158,11 @@ impl<C: KvCache> Engine<C> {
 
     /// Blocks that running sequences will still take until their end.
     fn promised_blocks(&self) -> u32 {
-        let still_to_take = |&slot: &u32| {
+        let still_to_take = |(place, &slot): (usize, &u32)| {
             let sequence = &self.sequences[slot as usize];
             let total = (sequence.prompt + sequence.output - 1).div_ceil(self.params.block_tokens);
-            total.saturating_sub(C::held(&sequence.table))
+            total.saturating_sub(self.held(place, slot))
         };
-        self.running.iter().map(still_to_take).sum()
+        self.running.iter().enumerate().map(still_to_take).sum()
     }
 }

@@ -66,7 +66,7 @@ impl<C: KvCache> Engine<C> {
     }
 
     /// Whether nobody who waits can be admitted before somebody who runs ends.
-    fn admission_is_closed(&self) -> bool {
+    fn admission_is_closed(&mut self) -> bool {
         let Some(&head) = self.waiting.front() else { return true };
         if self.running.len() >= self.params.max_num_seqs as usize {
             return true;
@@ -78,7 +78,8 @@ impl<C: KvCache> Engine<C> {
             return false;
         }
         let limit = (sequence.known() - 1) / self.params.block_tokens;
-        let (matched, _) = self.cache.matched(&sequence.chain, limit);
+        let (matched, _) = self.matched(head, limit);
+        let sequence = &self.sequences[head as usize];
         // None of what it found may count as idle: an idle block may be evicted whose twin somebody holds, and then
         // the head finds the twin and needs a free block less.
         if self.params.admission == Admission::FirstChunk || self.fits(head, matched, 0, budget) {

@@ -2,29 +2,43 @@
 //! targets; must not know tokens. Requests that share a prefix at one target share its blocks, which count once
 //! (as in Dynamo's account of active sequences).
 
+use super::rows::{Rows, Spread};
 use crate::routing::{PromptBlocks, TargetId};
-use rustc_hash::FxHashMap;
 
 /// Runs under way and, for each, how far at which target.
 #[derive(Clone, Debug, Default)]
 pub struct ActiveIndex {
-    heads: FxHashMap<u64, u32>,
-    nodes: Vec<Node>,
-    free: Vec<u32>,
+    rows: Rows<Reach>,
     /// By target: distinct blocks under way.
     blocks: Vec<u64>,
 }
 
 /// Requests at one target that reach equally far into a run.
 #[derive(Clone, Copy, Debug)]
-struct Node {
-    target: TargetId,
+struct Reach {
+    target: u32,
     end: u32,
     count: u32,
-    next: u32,
 }
 
-const NONE: u32 = u32::MAX;
+impl Spread for Reach {
+    fn target(&self) -> u32 {
+        self.target
+    }
+}
+
+/// Where the requests at `target` that reach to `end` stand, and how far the others there reach, from `start` on.
+fn others(row: &[Reach], target: TargetId, end: u32, start: u32) -> (Option<usize>, u32) {
+    let (mut same, mut furthest) = (None, start);
+    for (place, reach) in row.iter().enumerate().filter(|(_, reach)| reach.target == target.0) {
+        if reach.end == end {
+            same = Some(place);
+        } else {
+            furthest = furthest.max(reach.end);
+        }
+    }
+    (same, furthest)
+}
 
 impl ActiveIndex {
     /// An empty index over `targets` targets.
@@ -39,65 +53,29 @@ impl ActiveIndex {
     pub fn add(&mut self, prompt: &PromptBlocks<'_>, target: TargetId) {
         for run in prompt.runs() {
             let end = run.start + run.len;
-            let head = self.heads.entry(run.key).or_insert(NONE);
-            let (mut at, mut same, mut furthest) = (*head, NONE, run.start);
-            while at != NONE {
-                let node = &self.nodes[at as usize];
-                if node.target == target {
-                    furthest = furthest.max(node.end);
-                    if node.end == end {
-                        same = at;
-                    }
-                }
-                at = node.next;
-            }
-            self.blocks[target.0 as usize] += u64::from(end.saturating_sub(furthest));
-            if same != NONE {
-                self.nodes[same as usize].count += 1;
-                continue;
-            }
-            let node = Node { target, end, count: 1, next: *head };
-            *head = if let Some(slot) = self.free.pop() {
-                self.nodes[slot as usize] = node;
-                slot
+            let row = self.rows.row_or_new((run.key, 0));
+            let (same, furthest) = others(self.rows.at(row), target, end, run.start);
+            if let Some(place) = same {
+                self.rows.at_mut(row)[place].count += 1;
             } else {
-                self.nodes.push(node);
-                (self.nodes.len() - 1) as u32
-            };
+                self.blocks[target.0 as usize] += u64::from(end.saturating_sub(furthest));
+                self.rows.push(row, Reach { target: target.0, end, count: 1 });
+            }
         }
     }
     /// A request with this prompt, once added, is over.
     pub fn remove(&mut self, prompt: &PromptBlocks<'_>, target: TargetId) {
         for run in prompt.runs() {
             let end = run.start + run.len;
-            let Some(&head) = self.heads.get(&run.key) else { continue };
-            let (mut at, mut before, mut furthest) = (head, NONE, run.start);
-            let (mut found, mut found_before) = (NONE, NONE);
-            while at != NONE {
-                let node = self.nodes[at as usize];
-                if node.target == target && node.end == end {
-                    (found, found_before) = (at, before);
-                } else if node.target == target {
-                    furthest = furthest.max(node.end);
-                }
-                (before, at) = (at, node.next);
-            }
-            debug_assert!(found != NONE, "what ends was under way");
-            if found == NONE {
-                continue;
-            }
-            let node = &mut self.nodes[found as usize];
-            node.count -= 1;
-            if node.count > 0 {
-                continue;
-            }
-            let next = node.next;
-            self.blocks[target.0 as usize] -= u64::from(end.saturating_sub(furthest));
-            self.free.push(found);
-            match (found_before, next) {
-                (NONE, NONE) => _ = self.heads.remove(&run.key),
-                (NONE, next) => _ = self.heads.insert(run.key, next),
-                (before, next) => self.nodes[before as usize].next = next,
+            let Some(row) = self.rows.row((run.key, 0)) else { continue };
+            let (same, furthest) = others(self.rows.at(row), target, end, run.start);
+            debug_assert!(same.is_some(), "what ends was under way");
+            let Some(place) = same else { continue };
+            let reach = &mut self.rows.at_mut(row)[place];
+            reach.count -= 1;
+            if reach.count == 0 {
+                self.blocks[target.0 as usize] -= u64::from(end.saturating_sub(furthest));
+                self.rows.remove(row, place);
             }
         }
     }
@@ -106,17 +84,15 @@ impl ActiveIndex {
         out.fill(0);
         let mut depth = 0;
         for run in prompt.runs() {
-            let mut at = self.heads.get(&run.key).copied().unwrap_or(NONE);
+            let Some(row) = self.rows.row((run.key, 0)) else { return };
             let mut somebody = false;
-            while at != NONE {
-                let node = self.nodes[at as usize];
-                let matched = &mut out[node.target.0 as usize];
+            for reach in self.rows.at(row) {
+                let matched = &mut out[reach.target as usize];
                 if *matched >= depth {
-                    let held = node.end.saturating_sub(run.start).min(run.len);
+                    let held = reach.end.saturating_sub(run.start).min(run.len);
                     *matched = (*matched).max(depth + held);
                     somebody |= held == run.len;
                 }
-                at = node.next;
             }
             if !somebody {
                 return;
@@ -191,7 +167,8 @@ mod tests {
                     prop_assert_eq!(out[target as usize] as usize, leading);
                 }
             }
-            prop_assert!(index.nodes.len() <= 2 * 120);
+            let all_over = under_way.is_empty();
+            prop_assert_eq!(index.rows.is_empty(), all_over);
         }
     }
 }

@@ -5,27 +5,28 @@
 //! number for a run and target says all. An index entry then stands for a trace block, a system prompt or a whole
 //! session, however many KV blocks that is.
 
+use super::rows::{Rows, Spread};
 use crate::routing::{PromptBlocks, TargetId};
-use rustc_hash::FxHashMap;
 
 /// Runs and, for each, how far every target holds it.
 #[derive(Clone, Debug, Default)]
 pub struct PromptIndex {
-    /// By run: the first of its holders.
-    heads: FxHashMap<u64, u32>,
-    holders: Vec<Holder>,
+    rows: Rows<Holder>,
+    entries: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Holder {
-    target: TargetId,
+    target: u32,
     /// The first block number of the run's key that it does not hold.
     end: u32,
-    /// The run's next holder.
-    next: u32,
 }
 
-const NONE: u32 = u32::MAX;
+impl Spread for Holder {
+    fn target(&self) -> u32 {
+        self.target
+    }
+}
 
 impl PromptIndex {
     /// An empty index.
@@ -34,7 +35,7 @@ impl PromptIndex {
     }
     /// How many pairs of run and target are known.
     pub fn entries(&self) -> usize {
-        self.holders.len()
+        self.entries
     }
     /// `target` holds the prompt, of which it was known to hold `known` leading blocks.
     pub fn insert(&mut self, prompt: &PromptBlocks<'_>, known: u32, target: TargetId) {
@@ -42,23 +43,19 @@ impl PromptIndex {
         for run in prompt.runs() {
             depth += run.len;
             if depth > known {
-                self.reach(run.key, run.start + run.len, target);
+                self.reach(run.key, run.start + run.len, target.0);
             }
         }
     }
-    fn reach(&mut self, key: u64, end: u32, target: TargetId) {
-        let head = self.heads.entry(key).or_insert(NONE);
-        let mut at = *head;
-        while at != NONE {
-            let holder = &mut self.holders[at as usize];
-            if holder.target == target {
-                holder.end = holder.end.max(end);
-                return;
-            }
-            at = holder.next;
+    fn reach(&mut self, key: u64, end: u32, target: u32) {
+        let row = self.rows.row_or_new((key, 0));
+        if let Some(place) = self.rows.place(row, target) {
+            let holder = &mut self.rows.at_mut(row)[place];
+            holder.end = holder.end.max(end);
+        } else {
+            self.rows.push(row, Holder { target, end });
+            self.entries += 1;
         }
-        self.holders.push(Holder { target, end, next: *head });
-        *head = (self.holders.len() - 1) as u32;
     }
     /// Writes, for every target, how many of the prompt's leading blocks it holds: one look-up for a run, until
     /// nobody holds more.
@@ -66,17 +63,15 @@ impl PromptIndex {
         out.fill(0);
         let mut depth = 0;
         for run in prompt.runs() {
-            let mut at = self.heads.get(&run.key).copied().unwrap_or(NONE);
+            let Some(row) = self.rows.row((run.key, 0)) else { return };
             let mut somebody = false;
-            while at != NONE {
-                let holder = self.holders[at as usize];
-                let matched = &mut out[holder.target.0 as usize];
+            for holder in self.rows.at(row) {
+                let matched = &mut out[holder.target as usize];
                 if *matched == depth {
                     let held = holder.end.saturating_sub(run.start).min(run.len);
                     *matched += held;
                     somebody |= held == run.len;
                 }
-                at = holder.next;
             }
             if !somebody {
                 return;

@@ -92,13 +92,23 @@ impl Policy for CacheAware {
             return Decision::To(idlest());
         }
         let list = fleet.eligible.list();
+        // Nobody holds anything: whoever is best, its share is 0 and no more than the threshold.
+        let (_, longest) = pick::span(list, fleet.all_eligible() || self.params.faithful, fleet.matched);
+        if longest == 0 {
+            return Decision::To(idlest());
+        }
         let best = if self.params.faithful {
             let all = (0..fleet.targets.len() as u32).map(TargetId);
             all.min_by_key(|&target| Reverse(fleet.matched_blocks(target))).unwrap_or(list[0])
         } else {
-            pick::least_first(list, |target| {
-                (Reverse(fleet.matched_blocks(target)), fleet.own(target).requests)
-            })
+            let mut best = (list[0], u32::MAX);
+            for &target in list.iter().filter(|target| fleet.matched_blocks(**target) == longest) {
+                let requests = fleet.own(target).requests;
+                if requests < best.1 {
+                    best = (target, requests);
+                }
+            }
+            best.0
         };
         Decision::To(if fleet.matched_share(request, best) <= self.params.threshold {
             idlest()

@@ -72,11 +72,12 @@ pub struct DynamoKv {
 
 /// Prefill this gateway is owed by a replica of the target, in tokens.
 fn owed(fleet: &FleetView<'_>, target: TargetId) -> f64 {
-    fleet.own(target).queued_uncached_tokens as f64 / replicas(fleet, target)
+    each(fleet, target, fleet.own(target).queued_uncached_tokens as f64)
 }
 
-fn replicas(fleet: &FleetView<'_>, target: TargetId) -> f64 {
-    f64::from(fleet.target(target).replicas.max(1))
+/// A target's `total`, for each of its replicas.
+fn each(fleet: &FleetView<'_>, target: TargetId, total: f64) -> f64 {
+    if fleet.single { total } else { total / f64::from(fleet.target(target).replicas.max(1)) }
 }
 
 impl DynamoKv {
@@ -85,7 +86,8 @@ impl DynamoKv {
         DynamoKv { params: params.clone(), weights: Vec::new() }
     }
     fn least_owed(fleet: &FleetView<'_>) -> f64 {
-        fleet.eligible.list().iter().map(|&target| owed(fleet, target)).fold(f64::INFINITY, f64::min)
+        let owed = fleet.eligible.list().iter().map(|&target| owed(fleet, target));
+        owed.fold(f64::INFINITY, |least, owed| if owed < least { owed } else { least })
     }
     /// Blocks to prefill, weighted; blocks to decode; requests, weighted.
     fn terms(
@@ -99,11 +101,15 @@ impl DynamoKv {
         let block = f64::from(request.prompt.block_tokens());
         let owed = owed(fleet, target);
         let raw = (owed + f64::from(request.prompt_tokens)) / block;
-        let blocks = f64::from(request.prompt.len().max(1));
-        let decay = 1.0 / (1.0 + params.decay * ((owed - least_owed) / block / blocks));
+        let decay = if params.decay == 0.0 {
+            1.0
+        } else {
+            let blocks = f64::from(request.prompt.len().max(1));
+            1.0 / (1.0 + params.decay * ((owed - least_owed) / block / blocks))
+        };
         let credit = params.overlap * decay * f64::from(fleet.matched_blocks(target));
-        let decode = fleet.active_blocks_with(request, target) as f64 / replicas(fleet, target);
-        let requests = f64::from(fleet.own(target).requests) / replicas(fleet, target);
+        let decode = each(fleet, target, fleet.active_blocks_with(request, target) as f64);
+        let requests = each(fleet, target, f64::from(fleet.own(target).requests));
         [params.prefill * (raw - credit).max(0.0), decode, params.active * requests]
     }
 }

@@ -5,7 +5,7 @@ use crate::rng::Stream;
 use crate::routing::params::{Problems, Tie, Validate};
 use crate::routing::score::{self, ColdTurns};
 use crate::routing::{
-    Decision, FleetView, IndexOptions, IndexSource, Needs, Policy, RequestView, TargetId, pick,
+    Decision, FleetView, IndexOptions, IndexSource, Needs, Own, Policy, RequestView, TargetId, pick,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -168,18 +168,78 @@ impl Epp {
         }
     }
     fn frame(&self, fleet: &FleetView<'_>) -> Frame {
-        let list = fleet.eligible.list();
-        let over = |on: bool, of: &dyn Fn(TargetId) -> f64| {
-            if on { score::range(list.iter().map(|&target| of(target))) } else { (0.0, 0.0) }
+        let (list, all) = (fleet.eligible.list(), fleet.all_eligible());
+        let over = |on: bool, values: &[u32]| {
+            let (low, high) = if on { pick::span(list, all, values) } else { (0, 0) };
+            (f64::from(low), f64::from(high))
         };
+        let requests = || list.iter().map(|&target| fleet.own(target).requests).max();
         Frame {
-            waiting: over(self.params.queue > 0.0, &|target| f64::from(fleet.load(target).waiting)),
-            running: over(self.params.running > 0.0, &|target| f64::from(fleet.load(target).running)),
-            matched: over(self.prefix == PrefixScore::Range, &|target| {
-                f64::from(fleet.matched_blocks(target))
-            }),
-            most_active: over(self.params.active > 0.0, &|target| f64::from(fleet.own(target).requests)).1
-                as u32,
+            waiting: over(self.params.queue > 0.0, &fleet.columns.waiting),
+            running: over(self.params.running > 0.0, &fleet.columns.running),
+            matched: over(self.prefix == PrefixScore::Range, fleet.matched),
+            most_active: if self.params.active > 0.0 { requests().unwrap_or(0) } else { 0 },
+        }
+    }
+    /// Adds up the weighted scores of all of `among`, term by term and so in the order of [`Epp::terms`], and turns the
+    /// sign: the highest is the least then.
+    fn add_up(
+        &self,
+        request: &RequestView<'_>,
+        fleet: &FleetView<'_>,
+        frame: &Frame,
+        among: &[TargetId],
+        scores: &mut [f64],
+    ) {
+        let params = &self.params;
+        let all = among.len() == fleet.targets.len();
+        if params.queue > 0.0 {
+            let term = |waiting| params.queue * score::min_max(f64::from(waiting), frame.waiting);
+            pick::add_terms(scores, among, all, &fleet.columns.waiting, term);
+        }
+        if params.kv > 0.0 {
+            pick::add_terms(scores, among, all, &fleet.columns.kv_usage, |usage| params.kv * (1.0 - usage));
+        }
+        if params.prefix > 0.0 {
+            let blocks = self.blocks(request);
+            let term = |matched| params.prefix * self.prefix_score(matched, blocks, frame);
+            pick::add_terms(scores, among, all, fleet.matched, term);
+        }
+        if params.running > 0.0 {
+            let term = |running| params.running * score::min_max(f64::from(running), frame.running);
+            pick::add_terms(scores, among, all, &fleet.columns.running, term);
+        }
+        if params.active > 0.0 || params.token_load > 0.0 {
+            for (score, &target) in scores.iter_mut().zip(among) {
+                let own = fleet.own(target);
+                *score += self.active_term(own, frame);
+                *score += self.token_term(own);
+            }
+        }
+        scores.iter_mut().for_each(|score| *score = -*score);
+    }
+    /// Blocks of the prompt that a match can have.
+    fn blocks(&self, request: &RequestView<'_>) -> f64 {
+        f64::from(request.prompt.len().min(self.index.prompt_blocks.unwrap_or(u32::MAX)).max(1))
+    }
+    fn prefix_score(&self, matched: u32, blocks: f64, frame: &Frame) -> f64 {
+        match self.prefix {
+            PrefixScore::Share => (f64::from(matched) / blocks).min(1.0),
+            PrefixScore::Range => score::max_min(f64::from(matched), frame.matched),
+        }
+    }
+    fn active_term(&self, own: &Own, frame: &Frame) -> f64 {
+        if self.params.active > 0.0 {
+            self.params.active * score::active_requests(own.requests, frame.most_active, 0, 1.0)
+        } else {
+            0.0
+        }
+    }
+    fn token_term(&self, own: &Own) -> f64 {
+        if self.params.token_load > 0.0 {
+            self.params.token_load * score::capped(own.prompt_tokens as f64, TOKEN_LOAD)
+        } else {
+            0.0
         }
     }
     /// The weighted scores: queue, KV, prefix, running, active, tokens.
@@ -199,23 +259,14 @@ impl Epp {
             terms[1] = params.kv * (1.0 - fleet.load(target).kv_usage());
         }
         if params.prefix > 0.0 {
-            let matched = f64::from(fleet.matched_blocks(target));
-            let blocks = request.prompt.len().min(self.index.prompt_blocks.unwrap_or(u32::MAX));
-            let score = match self.prefix {
-                PrefixScore::Share => (matched / f64::from(blocks.max(1))).min(1.0),
-                PrefixScore::Range => score::max_min(matched, frame.matched),
-            };
-            terms[2] = params.prefix * score;
+            let (matched, blocks) = (fleet.matched_blocks(target), self.blocks(request));
+            terms[2] = params.prefix * self.prefix_score(matched, blocks, frame);
         }
         if params.running > 0.0 {
             terms[3] = params.running * score::min_max(f64::from(fleet.load(target).running), frame.running);
         }
-        if params.active > 0.0 {
-            terms[4] = params.active * score::active_requests(own.requests, frame.most_active, 0, 1.0);
-        }
-        if params.token_load > 0.0 {
-            terms[5] = params.token_load * score::capped(own.prompt_tokens as f64, TOKEN_LOAD);
-        }
+        terms[4] = self.active_term(own, frame);
+        terms[5] = self.token_term(own);
         terms
     }
 }
@@ -257,10 +308,8 @@ impl Policy for Epp {
         let among = if kept.is_empty() { list } else { &kept };
         let mut scores = std::mem::take(&mut self.scores);
         scores.clear();
-        scores.extend(among.iter().map(|&target| {
-            let [queue, kv, prefix, running, active, tokens] = self.terms(request, fleet, &frame, target);
-            -(queue + kv + prefix + running + active + tokens)
-        }));
+        scores.resize(among.len(), 0.0);
+        self.add_up(request, fleet, &frame, among, &mut scores);
         if self.was_cold {
             for (score, &target) in scores.iter_mut().zip(among) {
                 let place = fleet.eligible.place(target).unwrap_or_default();

@@ -75,4 +75,18 @@ mod tests {
         // One degree of freedom: 99.99 % point 15.1.
         assert_shares(&counts, &[0.0, 0.5, 0.5, 0.0], 15.1);
     }
+
+    #[test]
+    fn requests_are_counted_whatever_their_size_and_wherever_they_stand() {
+        // One prompt of 100,000 tokens is one request, less than two of one token; of two with one each the first. A
+        // region of ten replicas with three requests has more than one replica with two.
+        let mut policy = LeastRequest::new(&Params { tie: Tie::First });
+        let mut scene = Scene::new(2).requests([1, 2]);
+        (scene.own[0].prompt_tokens, scene.own[1].prompt_tokens) = (100_000, 2);
+        assert_eq!(scene.ask(&mut policy), 0);
+        assert_eq!(Scene::new(3).requests([2, 1, 1]).ask(&mut policy), 1);
+        let mut region = Scene::new(2).requests([3, 2]);
+        region.targets[0].replicas = 10;
+        assert_eq!(region.ask(&mut policy), 1);
+    }
 }

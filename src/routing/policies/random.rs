@@ -39,4 +39,25 @@ mod tests {
             assert_shares(&counts, &[0, 1, 2, 3, 4].map(share), limit);
         }
     }
+
+    #[test]
+    fn one_number_is_drawn_and_it_is_the_place_among_the_eligible() {
+        // The scene's own stream, drawn from here too: below(3) is the place in {1, 2, 4}.
+        let mut scene = Scene::new(5);
+        let mut twin = scene.rng();
+        for _ in 0..50 {
+            let place = twin.below(3) as usize;
+            assert_eq!(scene.ask_among(&mut Random, &[1, 2, 4]), [1, 2, 4][place]);
+        }
+    }
+
+    #[test]
+    fn nothing_about_a_target_matters() {
+        // Two scenes that differ in everything but their targets draw the same.
+        let mut idle = Scene::new(4);
+        let mut busy = Scene::new(4).requests([9, 0, 0, 90]).matched([6, 0, 3, 0]).loads([(4, 90); 4]);
+        for _ in 0..50 {
+            assert_eq!(idle.ask(&mut Random), busy.ask(&mut Random));
+        }
+    }
 }

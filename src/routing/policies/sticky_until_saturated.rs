@@ -61,17 +61,19 @@ impl Validate for Params {
 pub struct StickyUntilSaturated {
     params: Params,
     warm: Vec<TargetId>,
+    costs: Vec<f64>,
 }
 
 /// The prefill this gateway is owed by a replica of the target, in tokens.
 fn backlog(fleet: &FleetView<'_>, target: TargetId) -> f64 {
-    fleet.own(target).queued_uncached_tokens as f64 / f64::from(fleet.target(target).replicas.max(1))
+    let owed = fleet.own(target).queued_uncached_tokens as f64;
+    if fleet.single { owed } else { owed / f64::from(fleet.target(target).replicas.max(1)) }
 }
 
 impl StickyUntilSaturated {
     /// With these parameters.
     pub fn new(params: &Params) -> Self {
-        StickyUntilSaturated { params: params.clone(), warm: Vec::new() }
+        StickyUntilSaturated { params: params.clone(), warm: Vec::new(), costs: Vec::new() }
     }
     fn is_warm(&self, request: &RequestView<'_>, fleet: &FleetView<'_>, target: TargetId) -> bool {
         let blocks = request.prompt.len();
@@ -105,16 +107,18 @@ impl Policy for StickyUntilSaturated {
             if self.is_warm(request, fleet, target) {
                 least_warm = least_warm.min(backlog);
                 warm.push(target);
-            } else {
-                least_cold = least_cold.min(backlog);
+            } else if backlog < least_cold {
+                least_cold = backlog;
             }
         }
         let tolerance = self.tolerance();
         let loses = tolerance > 0.0 && least_warm - least_cold > tolerance;
         let among = if warm.is_empty() || loses { list } else { &warm };
-        let chosen =
-            pick::least_of(among, fleet, self.params.tie, rng, |target| cost(request, fleet, target));
-        self.warm = warm;
+        let mut costs = std::mem::take(&mut self.costs);
+        costs.clear();
+        costs.extend(among.iter().map(|&target| cost(request, fleet, target)));
+        let chosen = pick::least_scored(among, &costs, self.params.tie, fleet, rng);
+        (self.warm, self.costs) = (warm, costs);
         Decision::To(chosen)
     }
     fn explain(

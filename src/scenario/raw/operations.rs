@@ -16,7 +16,7 @@ pub struct RawEvent {
     pub lasts: Option<Duration>,
     /// What happens: "down" or "brown_out".
     pub kind: RawEventKind,
-    /// The region it happens to: all its replicas. Its gateway goes on.
+    /// The region it happens to: all its replicas. Its gateways go on, unless `gateways` says otherwise.
     pub region: Option<String>,
     /// The pool it happens to, as "region/pool", in place of a region.
     pub pool: Option<String>,
@@ -24,6 +24,8 @@ pub struct RawEvent {
     pub replica: Option<u32>,
     /// What becomes of requests in a replica that goes down: "lost" (at once, gateways find out by probing) or "finished" (it is drained, which all gateways know). Default: "lost".
     pub in_flight: Option<RawInFlight>,
+    /// What becomes of the gateways in a region that goes down: "kept" (they stand at the edge) or "lost" (whoever went through them has an error; clients come in elsewhere when names do, see `[dns]`). Default: "kept".
+    pub gateways: Option<RawGateways>,
     /// In a brown-out, the share of its usual speed at which a replica works: 0.5 doubles step times. From 0.001 to 1000.
     #[schemars(range(min = 0.001, max = 1000.0))]
     pub speed: Option<f64>,
@@ -49,6 +51,17 @@ pub enum RawInFlight {
     Lost,
     /// They are served to their end.
     Finished,
+}
+
+/// What becomes of gateways.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "Gateways")]
+pub enum RawGateways {
+    /// They go on.
+    Kept,
+    /// They are gone with the region.
+    Lost,
 }
 
 /// How gateways find out that a replica is down or up again.

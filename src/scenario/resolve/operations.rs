@@ -3,7 +3,7 @@
 use super::Resolver;
 use crate::fleet::{Effect, HealthParams, Incident, OperationsParams, Place, RetryParams, SpillParams};
 use crate::id::{Id, IdVec, PoolId, RegionId, ReplicaId};
-use crate::scenario::raw::operations::{RawEvent, RawEventKind, RawInFlight};
+use crate::scenario::raw::operations::{RawEvent, RawEventKind, RawGateways, RawInFlight};
 use crate::time::{NS_PER_SEC, SimTime, Span};
 use crate::world::PoolParams;
 
@@ -31,6 +31,17 @@ impl Resolver<'_> {
             let before = self.found.len();
             let places = self.event_places(&number, raw, regions, pools);
             let effect = self.event_effect(&number, raw);
+            if raw.gateways.is_some() && (raw.pool.is_some() || raw.kind == RawEventKind::BrownOut) {
+                let item = self
+                    .error(&["events", &number, "gateways"], "gateways go down with their region")
+                    .label(if raw.pool.is_some() {
+                        "this event is a pool's"
+                    } else {
+                        "this one slows, and takes nothing down"
+                    })
+                    .help("leave `gateways` out, or write `kind = \"down\"` and `region = \"…\"`");
+                self.push(item);
+            }
             if raw.lasts.is_some_and(|lasts| lasts.0 == Span::ZERO) {
                 let item = self
                     .error(&["events", &number, "for"], "an event lasts longer than nothing")
@@ -41,10 +52,27 @@ impl Resolver<'_> {
             if self.found.len() == before {
                 let at = SimTime(raw.at.0.0);
                 let until = raw.lasts.map(|lasts| at + lasts.0);
-                incidents.extend(places.into_iter().map(|place| Incident { at, until, place, effect }));
+                let lost = raw.gateways == Some(RawGateways::Lost);
+                for place in places {
+                    incidents.push(Incident { at, until, place, effect });
+                    if let (Place::Region(region), true) = (place, lost) {
+                        incidents.push(Incident {
+                            at,
+                            until,
+                            place: Place::Gateways(region),
+                            effect: Effect::Down,
+                        });
+                    }
+                }
             }
         }
-        OperationsParams { incidents, health: self.health(), retry: self.retry(), spill: self.spill() }
+        OperationsParams {
+            incidents,
+            health: self.health(),
+            retry: self.retry(),
+            spill: self.spill(),
+            dns: self.dns(),
+        }
     }
 
     fn event_places(

@@ -1,6 +1,7 @@
 //! Policies, and whether their gateways may see what they route.
 
 use super::{Resolver, id_or_first};
+use crate::fleet::AdmissionParams;
 use crate::id::{DataClassId, Id, IdVec, OriginId, RegionId, SourceId};
 use crate::routing::policies::prefix;
 use crate::routing::{PolicySpec, Views};
@@ -33,6 +34,7 @@ impl Resolver<'_> {
     ) -> Vec<PolicyParams> {
         self.check_names(&["policies"]);
         let names = self.names(&["policies"]);
+        let admission = self.raw.admission.clone().map(|raw| self.admission(&["admission"], &raw, workloads));
         if names.is_empty() {
             let spec = |name: &str| match PolicySpec::from_name(name)? {
                 // Without its load guard, the longest match would end on one replica.
@@ -52,6 +54,7 @@ impl Resolver<'_> {
                     workers: 0,
                     gateways_per_region: 1,
                     views: Views::default(),
+                    admission: admission.clone(),
                 })
             });
             let policies: Vec<PolicyParams> = policies.collect();
@@ -61,7 +64,7 @@ impl Resolver<'_> {
         let mut policies = Vec::new();
         for name in &names {
             let Some(raw) = self.raw.policies.get(name).cloned() else { continue };
-            if let Some(policy) = self.policy(name, raw, regions) {
+            if let Some(policy) = self.policy(name, raw, regions, admission.as_ref(), workloads) {
                 if let GatewayPlacement::Central(at) = policy.gateways {
                     let indexes = keeps_index(&policy);
                     self.check_central(name, (at, indexes), regions, origins, data_classes, workloads);
@@ -75,7 +78,14 @@ impl Resolver<'_> {
         policies
     }
 
-    fn policy(&mut self, name: &str, raw: RawPolicy, regions: &[String]) -> Option<PolicyParams> {
+    fn policy(
+        &mut self,
+        name: &str,
+        raw: RawPolicy,
+        regions: &[String],
+        usual: Option<&AdmissionParams>,
+        workloads: &IdVec<SourceId, WorkloadParams>,
+    ) -> Option<PolicyParams> {
         let has = |key: &str| self.document.has(&["policies", name, key]);
         let (central, replica, global) = (has("central"), has("replica"), has("global"));
         let at_key = |key: &str, title: &str| self.error_at_key(&["policies", name, key], title);
@@ -137,7 +147,11 @@ impl Resolver<'_> {
             None => GatewayPlacement::PerRegion,
         };
         let specs: Vec<&PolicySpec> = raw.global.iter().chain([&spec]).collect();
-        let views = self.views(name, raw.views, &specs);
+        let own = raw.admission.as_ref();
+        let own = own.map(|own| self.admission(&["policies", name, "admission"], own, workloads));
+        let admission = own.or_else(|| usual.cloned());
+        let admits = admission.as_ref().is_some_and(AdmissionParams::reads_loads);
+        let views = self.views(name, raw.views, &specs, regions, admits);
         Some(PolicyParams {
             name: name.to_owned(),
             gateways,
@@ -147,6 +161,7 @@ impl Resolver<'_> {
             workers: raw.workers.unwrap_or(0),
             gateways_per_region: raw.gateways_per_region.unwrap_or(1),
             views,
+            admission,
         })
     }
 
@@ -157,16 +172,20 @@ impl Resolver<'_> {
                 self.find(regions, &region, "region", "regions", &path);
             }
         }
-        for problem in spec.validate() {
+        // What is broken is not in `spec`: then nothing follows from its absence.
+        let broken = self.found.iter().filter_map(|item| item.place.as_ref());
+        let broken =
+            broken.filter(|place| self.document.covers(&["policies", name, tier], place)).count() > 0;
+        for problem in spec.validate().into_iter().filter(|problem| !(problem.follows && broken)) {
             let mut path = vec!["policies", name, tier, spec.name()];
             path.extend(problem.field.split('.'));
             let item = self
                 .error(&path, format!("`{}` must be {}", problem.field, problem.rule))
-                .label(format!("{} is not", problem.value))
-                .help(format!(
-                    "`regionsim policies {}` shows the parameters and their defaults",
-                    spec.name()
-                ));
+                .label(format!("{} is not", problem.value));
+            let item = problem.help.into_iter().fold(item, Diagnostic::help).help(format!(
+                "`regionsim policies {}` shows the parameters and their defaults",
+                spec.name()
+            ));
             self.push(item);
         }
     }

@@ -22,6 +22,13 @@ impl Resolver<'_> {
         with_pools: &[bool],
     ) -> IdVec<DataClassId, ResidencyParams> {
         self.check_names(&["residency"]);
+        if !self.raw.network.paths.is_empty() {
+            let own =
+                facts.iter().flat_map(|facts| facts.jurisdiction.iter().chain(&facts.provider_jurisdiction));
+            let known = catalog::regions().iter().flat_map(|region| region.jurisdictions.iter());
+            let areas = own.cloned().chain(known.map(ToString::to_string)).collect();
+            self.check_paths(regions, &areas);
+        }
         let all = RegionSet::ALL;
         let mut classes: IdVec<DataClassId, ResidencyParams> =
             vec![ResidencyParams::unrestricted(UNRESTRICTED)].into();
@@ -66,6 +73,7 @@ impl Resolver<'_> {
                 cache_in: both(cache_in),
                 store_in: both(store_in),
                 index_in: both(index_in),
+                closed: self.closed_paths(&raw, regions),
                 preferred: raw.mode == Some(RawResidencyMode::Preferred),
             };
             let can_serve = (0..regions.len()).any(|index| {

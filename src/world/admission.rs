@@ -1,0 +1,248 @@
+//! Whom a gateway lets in: how saturated what it sees is, who is shed, and the line of those it holds, with its bounds.
+//! Knows what the policy's admission says and what has reached the gateway; must not know how a policy chooses. Where a
+//! scenario declares none of it, nothing here is computed.
+
+use super::World;
+use super::dispatch::REQUEST;
+use super::event::Event;
+use super::gateway::Gateway;
+use super::slots::Place;
+use crate::engine::Schedule;
+use crate::fleet::AdmissionParams;
+use crate::fleet::admission::{Over, Signal, Throttle, ThrottleBy, utilization};
+use crate::id::{GatewayId, Id, RequestId};
+use crate::observe::{Observer, Outcome, RequestRow};
+use crate::rng::hash_name;
+use crate::routing::LoadView;
+use crate::time::SimTime;
+use std::collections::{BTreeMap, VecDeque};
+
+const SHED: u64 = hash_name("shed");
+const THROTTLE: u64 = hash_name("throttle");
+
+/// A place in a gateway's line: the smallest goes first. The second part tells any two apart.
+pub(super) type Turn = (u8, u64);
+
+/// Deadlines of the requests that a gateway holds, in the order in which it took them: all have the same time.
+pub(super) type HeldDue = VecDeque<(SimTime, u32, RequestId, u64)>;
+
+/// What stands between a request and a decision about it.
+enum Answer {
+    Open,
+    Closed,
+    Refused(Outcome),
+}
+
+/// What clients have seen of late, by origin or tenant.
+pub(super) type Throttles = BTreeMap<u32, Throttle>;
+
+impl Gateway {
+    /// How many it holds.
+    fn waiting(&self) -> usize {
+        self.held.iter().map(VecDeque::len).sum()
+    }
+}
+
+impl<O: Observer> World<'_, O> {
+    /// How saturated the replicas are that a request may go to, as its gateway sees them; `None` where there are none: then
+    /// no waiting helps.
+    fn saturation(&self, now: SimTime, slot: u32, admission: &AdmissionParams) -> Option<f64> {
+        let gateway = &self.gateways[self.slots.get(slot).gateway];
+        let mut regions = self.allowed(slot).and(self.health.regions_up());
+        if admission.saturation.over == Over::Home {
+            let home = gateway.near.iter().map(|near| near.1).find(|&region| regions.contains(region));
+            regions = home.into_iter().collect();
+        }
+        let mut replicas = 0.0;
+        let mut sum = 0.0;
+        match admission.saturation.signal {
+            Signal::Concurrency { requests } => {
+                for region in self.params.regions.ids().filter(|&region| regions.contains(region)) {
+                    replicas += f64::from(self.health.known_up(region)) * f64::from(requests);
+                    sum += f64::from(gateway.sent_to[region.index()]);
+                }
+            }
+            Signal::Utilization { queue_depth, kv_usage } => {
+                let sites = self.sites.enumerate().filter(|(_, site)| regions.contains(site.region));
+                for (id, site) in sites.filter(|(id, _)| self.health.believed_up(*id)) {
+                    let (load, stale) = match &gateway.loads {
+                        Some(loads) => loads.of(now, id),
+                        None => (site.replica.load(), false),
+                    };
+                    replicas += 1.0;
+                    sum += if stale { 1.0 } else { utilization(&load, queue_depth, kv_usage) };
+                }
+            }
+        }
+        (replicas > 0.0).then(|| sum / replicas)
+    }
+
+    /// Whether a request that has just been read may be decided about.
+    fn answer(&mut self, now: SimTime, slot: u32) -> Answer {
+        let Some(admission) = &self.policy.admission else { return Answer::Open };
+        if !admission.measures() {
+            return Answer::Open;
+        }
+        self.bring_up_to_date(now, slot);
+        let Some(saturation) = self.saturation(now, slot, admission) else { return Answer::Open };
+        let state = self.slots.get(slot);
+        let priority = state.request.priority;
+        if let Some(shed) = admission.shed.filter(|shed| priority >= shed.from_priority) {
+            // Each try has a draw of its own.
+            let key =
+                self.key.branch(REQUEST).at(state.request.key).branch(SHED).at(u64::from(state.row.attempts));
+            if key.unit() < shed.probability(saturation) {
+                return Answer::Refused(Outcome::Shed);
+            }
+        }
+        let closed = |gate: &crate::fleet::admission::GateParams| {
+            priority >= gate.from_priority && saturation >= gate.closes_at
+        };
+        match (admission.gate.as_ref().is_some_and(closed), admission.queue) {
+            (false, _) => Answer::Open,
+            (true, Some(_)) => Answer::Closed,
+            (true, None) => Answer::Refused(Outcome::Rejected),
+        }
+    }
+
+    /// Whether the gate lets a request through that its gateway holds.
+    pub(super) fn gate_opens(&mut self, now: SimTime, slot: u32) -> bool {
+        let Some(admission) = &self.policy.admission else { return true };
+        // Without a line the gate was asked once, and what is held now is held by the policy.
+        let (Some(gate), Some(_)) = (admission.gate, admission.queue) else { return true };
+        if self.slots.get(slot).request.priority < gate.from_priority {
+            return true;
+        }
+        self.bring_up_to_date(now, slot);
+        self.saturation(now, slot, admission).is_none_or(|saturation| saturation < gate.closes_at)
+    }
+
+    /// Decides about a request that has just been read. One that the gate or the policy holds joins the line; where some
+    /// of its data class are held already, it is their turn first.
+    pub(super) fn dispatch(&mut self, now: SimTime, slot: u32, schedule: &mut Schedule<Event>) {
+        let state = self.slots.get(slot);
+        let (gateway, class) = (state.gateway, state.row.data_class);
+        // Whom the gate does not stop does not wait behind those it has stopped.
+        let gate = self.policy.admission.as_ref().and_then(|admission| admission.gate);
+        let passes = gate.is_some_and(|gate| state.request.priority < gate.from_priority);
+        let waits = !passes && !self.gateways[gateway].held[class].is_empty();
+        let open = match self.answer(now, slot) {
+            Answer::Open => true,
+            Answer::Closed => false,
+            Answer::Refused(outcome) => return self.refuse(now, slot, outcome, schedule),
+        };
+        if open && !waits && self.try_dispatch(now, slot, schedule) {
+            return;
+        }
+        self.slots.get_mut(slot).gated = !open;
+        self.join_line(now, slot, schedule);
+        if waits {
+            self.retry_held(now, gateway, schedule);
+        }
+    }
+
+    /// A request takes its place in its gateway's line, or finds none.
+    fn join_line(&mut self, now: SimTime, slot: u32, schedule: &mut Schedule<Event>) {
+        let queue = self.policy.admission.as_ref().and_then(|admission| admission.queue).unwrap_or_default();
+        let state = self.slots.get_mut(slot);
+        let (id, class, priority) = (state.row.id, state.row.data_class, state.request.priority);
+        let gateway_id = state.gateway;
+        let gateway = &mut self.gateways[gateway_id];
+        if queue.capacity.is_some_and(|capacity| gateway.waiting() >= capacity as usize) {
+            return self.refuse(now, slot, Outcome::Rejected, schedule);
+        }
+        let number = gateway.next_held;
+        gateway.next_held += 1;
+        state.place = Place::Held;
+        state.held_as = number;
+        let turn = queue.discipline.place(priority, number);
+        let line = &mut gateway.held[class];
+        let place = line.partition_point(|other| other.0 < turn);
+        line.insert(place, (turn, slot));
+        if let Some(timeout) = queue.timeout {
+            if gateway.held_due.is_empty() {
+                schedule.at(now + timeout, Event::HeldDue { gateway: gateway_id });
+            }
+            gateway.held_due.push_back((now + timeout, slot, id, number));
+        }
+    }
+
+    /// Those in a gateway's line that have waited long enough are told.
+    pub(super) fn held_due(&mut self, now: SimTime, gateway: GatewayId, schedule: &mut Schedule<Event>) {
+        let mut told = false;
+        while let Some(&(at, slot, id, number)) = self.gateways[gateway].held_due.front() {
+            let state = self.slots.get(slot);
+            let waits = self.slots.is(slot, id) && state.place == Place::Held && state.held_as == number;
+            if waits && at > now {
+                schedule.at(at, Event::HeldDue { gateway });
+                break;
+            }
+            let class = state.row.data_class;
+            self.gateways[gateway].held_due.pop_front();
+            if waits {
+                self.gateways[gateway].held[class].retain(|&(_, other)| other != slot);
+                self.refuse(now, slot, Outcome::QueueTimeout, schedule);
+                told = true;
+            }
+        }
+        if told {
+            // The first of a line holds up those behind it.
+            self.retry_held(now, gateway, schedule);
+        }
+    }
+
+    /// Replicas' loads have changed: where gates go by loads as they are, those that wait behind one ask again.
+    pub(super) fn loads_changed(&mut self, now: SimTime, schedule: &mut Schedule<Event>) {
+        let Some(admission) = &self.policy.admission else { return };
+        let oracle = self.policy.views.load == LoadView::Oracle;
+        if !oracle || admission.gate.is_none() || admission.queue.is_none() || !admission.reads_loads() {
+            return;
+        }
+        for id in self.gateways.ids() {
+            // Only those that the gate has stopped, and only when it opens: how often a replica is looked at depends on how
+            // engines compute, and whom a policy holds may go by the time.
+            let opens = self.params.data_classes.ids().any(|class| {
+                let head = self.gateways[id].held[class].front().map(|&(_, slot)| slot);
+                head.is_some_and(|slot| self.slots.get(slot).gated && self.gate_opens(now, slot))
+            });
+            if opens {
+                self.retry_held(now, id, schedule);
+            }
+        }
+    }
+
+    /// Whether the client holds its request back. One that is sent is counted when it has ended.
+    pub(super) fn throttled(&mut self, now: SimTime, slot: u32) -> bool {
+        let Some(params) = self.policy.admission.as_ref().and_then(|admission| admission.throttle) else {
+            return false;
+        };
+        let row = &self.slots.get(slot).row;
+        let throttle = self.throttles.entry(client(params.by, row)).or_default();
+        let key = self.key.branch(REQUEST).at(row.key).branch(THROTTLE);
+        let held_back = key.unit() < throttle.probability(now, &params);
+        if held_back {
+            throttle.count(now, &params, false);
+        }
+        held_back
+    }
+
+    /// A client has seen the end of a request that it sent.
+    pub(super) fn tell_throttle(&mut self, now: SimTime, row: &RequestRow) {
+        let Some(params) = self.policy.admission.as_ref().and_then(|admission| admission.throttle) else {
+            return;
+        };
+        if row.outcome == Outcome::Throttled {
+            return;
+        }
+        // A request that can never fit is the client's own fault: somebody took it.
+        let accepted = matches!(row.outcome, Outcome::Completed | Outcome::TooLarge);
+        self.throttles.entry(client(params.by, row)).or_default().count(now, &params, accepted);
+    }
+}
+
+fn client(by: ThrottleBy, row: &RequestRow) -> u32 {
+    match by {
+        ThrottleBy::Origin => row.origin.0,
+        ThrottleBy::Tenant => row.tenant.0,
+    }
+}

@@ -1,0 +1,279 @@
+//! Decisions as they are told: what filters took out, how old signals were, what was true, what would have been better;
+//! and the command that shows it.
+
+#[path = "common/regions.rs"]
+mod regions;
+#[path = "common/world.rs"]
+mod world;
+
+use assert_cmd::Command;
+use regions::{three, tiers};
+use regionsim::fleet::{Effect, HealthParams, Incident, OperationsParams, Place, RetryParams};
+use regionsim::id::{DataClassId, Id, OriginId, RegionId, ReplicaId, RequestId, SourceId};
+use regionsim::observe::{DecisionRecord, Filter, Observation, Observer, RequestRow};
+use regionsim::replica::ServerParams;
+use regionsim::routing::{Feed, LoadView, OnStale, PolicySpec, Poll, Views};
+use regionsim::time::{SimTime, Span};
+use regionsim::workload::params::WorkloadKind;
+use regionsim::world::params::{PolicyParams, ResidencyParams, WorldParams};
+use regionsim::world::{Decisions, GatewayPlacement, Look, World};
+use std::collections::{BTreeMap, BTreeSet};
+use world::{Keep, one_region, poisson, policy, queue, workload};
+
+#[derive(Default)]
+struct Told(Vec<DecisionRecord>);
+
+impl Observer for Told {
+    fn observe(&mut self, now: SimTime, observation: &Observation<'_>) {
+        if let Observation::Decided(record) = observation {
+            assert_eq!(record.at, now);
+            self.0.push((*record).clone());
+        }
+    }
+}
+
+fn told(
+    world: &WorldParams,
+    policy: &PolicyParams,
+    decisions: Decisions,
+) -> (Vec<DecisionRecord>, Vec<RequestRow>) {
+    let look = Look { decisions, ..Look::default() };
+    let world = World::new(world, policy, 7, (Told::default(), Keep::default())).expect("a sound world");
+    let (told, keep) = world.looking(&look).run(|_, _| true).1;
+    let mut rows = keep.rows;
+    rows.sort_by_key(|row| row.id);
+    (told.0, rows)
+}
+
+fn all(world: &WorldParams, policy: &PolicyParams) -> (Vec<DecisionRecord>, Vec<RequestRow>) {
+    told(world, policy, Decisions::Share(1.0))
+}
+
+#[test]
+fn a_share_of_requests_is_the_same_one_under_every_policy() {
+    let world = three(400);
+    let keys = |policy: &PolicyParams| -> BTreeSet<u64> {
+        told(&world, policy, Decisions::Share(0.25)).0.into_iter().map(|record| record.key).collect()
+    };
+    let (one, other) = (keys(&policy("round_robin")), keys(&policy("gorgo")));
+    assert_eq!(one, other);
+    // 400 draws at 0.25: 100, σ = 8.7; six of them.
+    assert!(one.len().abs_diff(100) < 53, "{}", one.len());
+    assert_eq!(told(&world, &policy("gorgo"), Decisions::Of(RequestId(7))).0.len(), 1);
+}
+
+#[test]
+fn what_is_told_is_what_was_done_and_the_best_is_the_lowest_of_the_truth() {
+    let world = three(300);
+    for policy in [policy("gorgo"), tiers(Some("nearest"), "least_load", GatewayPlacement::PerRegion)] {
+        let (records, rows) = all(&world, &policy);
+        assert_eq!(records.len(), rows.len());
+        for record in &records {
+            let row = &rows[record.id.index()];
+            assert_eq!(record.chosen.ok(), row.replica);
+            let taken = record.taken().expect("it could be chosen");
+            assert_eq!(taken.region, row.region.expect("it was served"));
+            let best = record.best().expect("somebody was up");
+            assert!(record.truths.iter().all(|truth| best.estimate() <= truth.estimate()));
+            assert_eq!(record.regret(), Some(taken.estimate() - best.estimate()));
+            // The region's own stages: everybody that residency leaves.
+            assert_eq!(record.truths.len(), 7);
+            assert_eq!(record.stages.len(), if policy.global.is_some() { 2 } else { 1 });
+            for stage in &record.stages {
+                let chosen = &stage.sights[stage.chosen.expect("it chose")];
+                assert_eq!(chosen.removed_by, None);
+                assert_eq!(chosen.region, taken.region);
+            }
+        }
+        assert!(records.iter().any(|record| record.regret() > Some(Span::ZERO)));
+    }
+}
+
+#[test]
+fn where_nobody_else_is_the_estimate_is_what_happens() {
+    // One request at a time in a queue: 80 ms there and back, no wait, 500 µs of service.
+    let mut world = one_region(2, ServerParams::Fifo(queue(1, None)));
+    world.network.rtt = vec![vec![Span::from_ms(80)]];
+    let load = poisson(0.01, 20, regionsim::dist::Dist::Constant { value: 500.0 });
+    world.workloads.push(workload("load", load));
+    let (records, rows) = all(&world, &policy("round_robin"));
+    for record in records {
+        let taken = record.taken().unwrap();
+        assert_eq!(
+            (taken.network, taken.queue, taken.prefill),
+            (Span::from_ms(80), Span::ZERO, Span::from_us(500))
+        );
+        assert_eq!(taken.estimate(), rows[record.id.index()].ttft().unwrap());
+        assert_eq!(record.regret(), Some(Span::ZERO));
+    }
+}
+
+#[test]
+fn each_filter_takes_out_what_it_is_for_and_comes_in_its_order() {
+    let mut world = three(200);
+    world.data_classes[DataClassId(1)] = ResidencyParams {
+        process_in: [RegionId(0), RegionId(1)].into_iter().collect(),
+        ..world.data_classes[DataClassId(1)].clone()
+    };
+    world.data_classes[DataClassId(1)].decrypt_in = regions::first(3);
+    world.data_classes[DataClassId(1)].transit_via = regions::first(3);
+    // eu/a goes down for good at 5 s; probes every second, the first tells. What is lost is tried again.
+    let at = SimTime::from_secs_f64(5.0);
+    world.operations = OperationsParams {
+        incidents: vec![Incident {
+            at,
+            until: None,
+            place: Place::Replica(ReplicaId(0)),
+            effect: Effect::Down,
+        }],
+        health: HealthParams { interval: Span::from_secs(4), failures: 1, successes: 1 },
+        retry: Some(RetryParams { attempts: 3, budget: 1.0, least: 100, backoff: Span::from_ms(1) }),
+        ..OperationsParams::default()
+    };
+    let (records, _) = all(&world, &policy("round_robin"));
+    let mut seen: BTreeMap<Filter, u32> = BTreeMap::new();
+    for record in &records {
+        for sight in &record.stages[0].sights {
+            let Some(filter) = sight.removed_by else { continue };
+            *seen.entry(filter).or_default() += 1;
+            assert!(sight.terms.is_empty());
+            // ap (replicas 5 and 6) is out by residency, always; eu/a when it is known that it is down.
+            match filter {
+                Filter::Residency => assert_eq!(sight.region, RegionId(2)),
+                Filter::Health => {
+                    assert_eq!(sight.replica, Some(ReplicaId(0)));
+                    assert!(record.at >= SimTime::from_secs_f64(8.0));
+                }
+                Filter::FailedBefore => {
+                    assert!(record.attempt > 1 && sight.region == RegionId(0), "{sight:?}");
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        let down = |truth: &regionsim::observe::Truth| truth.down;
+        assert!(
+            record
+                .truths
+                .iter()
+                .all(|truth| down(truth) == (truth.replica == ReplicaId(0) && record.at >= at))
+        );
+    }
+    let kinds: Vec<Filter> = seen.into_keys().collect();
+    assert_eq!(kinds, [Filter::Residency, Filter::Health, Filter::FailedBefore]);
+    // Sent to a replica that was gone: there is no regret to tell, only a best.
+    let lost: Vec<_> =
+        records.iter().filter(|record| record.taken().is_some_and(|truth| truth.down)).collect();
+    assert!(!lost.is_empty());
+    assert!(lost.iter().all(|record| record.regret().is_none() && record.best().is_some()));
+}
+
+#[test]
+fn a_polled_load_has_the_age_of_its_reading_and_an_oracles_is_none() {
+    let mut world = three(200);
+    let WorkloadKind::Synthetic(params) = &mut world.workloads[SourceId(0)].kind else { panic!("generated") };
+    params.sessions_per_s = 20.0;
+    assert_eq!(world.origins[OriginId(0)].near, RegionId(0));
+    let poll = Poll {
+        every: Span::from_secs(2),
+        jitter: Span::ZERO,
+        delay: Span::from_ms(50),
+        loss: 0.0,
+        ewma: 1.0,
+        stale_after: None,
+        on_stale: OnStale::Ignore,
+    };
+    let replica: PolicySpec = toml::from_str("least_load = {}").unwrap();
+    let with = |load| PolicyParams {
+        replica: replica.clone(),
+        views: Views { load, ..Views::default() },
+        ..policy("random")
+    };
+    let ages = |load| -> Vec<Span> {
+        let (records, _) = all(&world, &with(load));
+        let sights = records.into_iter().flat_map(|mut record| std::mem::take(&mut record.stages[0].sights));
+        sights.map(|sight| sight.load.expect("it reads loads").1).collect()
+    };
+    assert!(ages(LoadView::Oracle).iter().all(|&age| age == Span::ZERO));
+    assert!(ages(LoadView::Event(Feed { delay: Span::ZERO, loss: 0.0 })).iter().any(|&age| age > Span::ZERO));
+    // Evenly from the delay to the period and the delay: at most 2.05 s, 1.05 s at the median.
+    let mut ages = ages(LoadView::Poll(poll));
+    ages.sort_unstable();
+    assert!(ages[ages.len() - 1] <= Span::from_ms(2_050), "{}", ages[ages.len() - 1]);
+    let middle = ages[ages.len() / 2];
+    assert!((Span::from_ms(700)..Span::from_ms(1_400)).contains(&middle), "{middle}");
+}
+
+fn regionsim(args: &[&str]) -> assert_cmd::assert::Assert {
+    let root = env!("CARGO_MANIFEST_DIR");
+    Command::cargo_bin("regionsim").unwrap().current_dir(root).args(args).env("NO_COLOR", "1").assert()
+}
+
+#[test]
+fn the_command_says_what_there_is_where_the_request_is_not() {
+    let scenario = "scenarios/single-replica.toml";
+    let error = |args: &[&str]| {
+        let output = regionsim(args).code(2).get_output().clone();
+        assert!(output.stdout.is_empty());
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let missing = error(&["explain", scenario, "4000000000"]);
+    assert!(
+        missing.contains("there is no request 4000000000") && missing.contains("numbered from 0 to "),
+        "{missing}"
+    );
+    let other = "scenarios/region-down.toml";
+    assert!(error(&["explain", other, "0", "--policy", "naerest"]).contains("did you mean `nearest`"));
+    assert!(error(&["run", scenario, "--decisions", "1%"]).contains("write `sample=`"));
+    assert!(error(&["run", scenario, "--decisions", "sample=0"]).contains("above 0"));
+    assert!(error(&["run", scenario, "--decisions", "sample=lots"]).contains("25%"));
+}
+
+#[test]
+fn the_same_decision_stands_in_the_command_and_in_the_file_of_a_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().to_str().unwrap();
+    let scenario = "scenarios/region-down.toml";
+    regionsim(&[
+        "run",
+        scenario,
+        "-q",
+        "--policy",
+        "nearest",
+        "--misses",
+        "--decisions",
+        "sample=2%",
+        "--out",
+        out,
+    ])
+    .code(0);
+    let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
+    let lines = read("nearest/decisions.jsonl");
+    let decisions: Vec<serde_json::Value> =
+        lines.lines().map(|line| serde_json::from_str(line).expect("a line is a decision")).collect();
+    let last = decisions.last().expect("some were drawn");
+    let id = last["id"].to_string();
+    let output =
+        regionsim(&["explain", scenario, &id, "--policy", "nearest", "--json"]).code(0).get_output().clone();
+    let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let full = found["decisions"].as_array().unwrap().last().unwrap();
+    for field in ["id", "key", "at_ns", "gateway", "target", "best", "regret_ns", "candidates", "attempt"] {
+        assert_eq!(full[field], last[field], "{field}");
+    }
+    // The files of a run agree: the summary's regret is over the file's, and reasons add up row by row.
+    let summary: serde_json::Value = serde_json::from_str(&read("summary.json")).unwrap();
+    let cell = &summary["policies"][0]["cells"][0];
+    assert_eq!(cell["routing"]["regret"]["decisions"], decisions.len());
+    assert!(read("manifest.json").contains("nearest/decisions.jsonl"));
+    let csv = read("nearest/requests.csv");
+    let mut rows = csv::Reader::from_reader(csv.as_bytes());
+    let head = rows.headers().unwrap().clone();
+    let column = |name: &str| head.iter().position(|head| head == name).expect(name);
+    let (mut sum, mut completed) = (0, 0);
+    for row in rows.records().map(Result::unwrap).filter(|row| &row[column("outcome")] == "completed") {
+        let number = |name: &str| row[column(name)].parse::<u64>().unwrap();
+        let reasons: u64 = (head.iter().filter(|name| name.starts_with("miss_"))).map(number).sum();
+        assert_eq!(reasons, number("prompt_tokens") - number("cached_tokens") - number("fetched_tokens"));
+        (sum, completed) = (sum + reasons, completed + 1);
+    }
+    assert!(sum > 0 && completed > 1_000);
+}
