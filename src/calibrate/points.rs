@@ -239,3 +239,7 @@ mod tests {
         assert!(Table::parse("a,b\n").unwrap_err()[0].contains("no rows"));
     }
 }
+
+#[cfg(test)]
+#[path = "points/measured_tests.rs"]
+mod measured_tests;

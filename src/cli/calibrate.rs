@@ -10,6 +10,7 @@ use crate::report::grid;
 use crate::timing::{self, Constants, ErrorLine, Profile, Status};
 use anyhow::{Context, anyhow};
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -294,8 +295,9 @@ fn rows(samples: &[Sample], pairs: &[errors::Pair]) -> String {
     for pair in pairs {
         let sample = &samples[pair.sample];
         let hardware = &sample.hardware;
-        text.push_str(&format!(
-            "{},{},{},\"{}\",{},{},{},{},{:.4},{:.4}\n",
+        let _ = writeln!(
+            text,
+            "{},{},{},\"{}\",{},{},{},{},{:.4},{:.4}",
             hardware.model.name,
             hardware.gpu.name,
             hardware.tp,
@@ -306,7 +308,7 @@ fn rows(samples: &[Sample], pairs: &[errors::Pair]) -> String {
             pair.measured,
             pair.modelled,
             pair.error()
-        ));
+        );
     }
     text
 }

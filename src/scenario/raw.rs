@@ -273,7 +273,8 @@ pub struct RawQueue {
 #[serde(deny_unknown_fields, default)]
 #[schemars(rename = "Timing")]
 pub struct RawTiming {
-    /// The roofline of model and GPU with the constants of this profile. Default: "p0".
+    /// The roofline of model and GPU with the constants of this profile: a name of `regionsim catalog profiles`, or a
+    /// file of `regionsim calibrate` (`….toml`, from the scenario's folder). Default: "p0".
     pub profile: Option<String>,
     /// A sum of coefficients.
     pub linear: Option<RawLinear>,
