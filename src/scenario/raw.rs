@@ -558,7 +558,7 @@ impl JsonSchema for RawCentral {
         "Central".into()
     }
     fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        let mut schema = super::schema_parts::inlined::<PolicySpec>(generator);
+        let mut schema = super::schema_parts::expanded::<PolicySpec>(generator);
         let at = serde_json::json!({ "type": "string", "description": "The gateway's region." });
         super::schema_parts::each_variant(&mut schema, |params| {
             super::schema_parts::add(params, "at", at.clone(), true);

@@ -16,6 +16,36 @@ pub(super) fn inlined<T: JsonSchema>(_: &mut SchemaGenerator) -> Schema {
     schema
 }
 
+/// The schema of `T`, a choice of named tables, with each alternative's table written out, so that it can be changed; what
+/// stands within those is referred to.
+pub(super) fn expanded<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
+    let choice = generator.subschema_for::<T>();
+    let definitions = generator.definitions();
+    let mut schema = behind(definitions, choice.as_value()).unwrap_or_default();
+    let choices = schema.get_mut("oneOf").and_then(Value::as_array_mut);
+    for alternative in choices.into_iter().flatten() {
+        let tables = alternative.get_mut("properties").and_then(Value::as_object_mut);
+        for table in tables.into_iter().flat_map(|tables| tables.values_mut()) {
+            if let Some(whole) = behind(definitions, table) {
+                *table = whole;
+            }
+        }
+    }
+    Schema::try_from(schema).unwrap_or_default()
+}
+
+/// What a schema refers to, with the words that stand beside the reference.
+fn behind(definitions: &serde_json::Map<String, Value>, schema: &Value) -> Option<Value> {
+    let name = schema.get("$ref")?.as_str()?.rsplit('/').next()?;
+    let mut whole = definitions.get(name)?.clone();
+    if let (Some(whole), Some(beside)) = (whole.as_object_mut(), schema.as_object()) {
+        for (key, value) in beside.iter().filter(|(key, _)| *key != "$ref") {
+            whole.insert(key.clone(), value.clone());
+        }
+    }
+    Some(whole)
+}
+
 /// Every alternative of a choice.
 pub(super) fn each_alternative(schema: &mut Schema, mut change: impl FnMut(&mut Value)) {
     if let Some(Value::Array(choices)) = schema.get_mut("oneOf") {
