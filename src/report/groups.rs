@@ -146,18 +146,27 @@ pub(super) fn legs(result: &RunResult, ttfts: &[u64]) -> Vec<LegSummary> {
     // The requests at the ends of both windows, as (TTFT, id): of those that share the TTFT, the one of that rank.
     let mut ties: Vec<(u64, RequestId)> = Vec::new();
     let ends = ranks.map(|(from, to)| [ttfts[from], ttfts[to]]);
-    for (ttft, entry) in completed() {
-        if ends.as_flattened().contains(&ttft) {
-            ties.push((ttft, entry.id));
-        }
-    }
-    ties.sort_unstable();
-    let at = |rank: usize| {
-        let ttft = ttfts[rank];
-        let before = ttfts.partition_point(|&other| other < ttft);
-        ties[ties.partition_point(|tie| tie.0 < ttft) + rank - before]
+    let shared = |&ttft: &u64| {
+        let first = ttfts.partition_point(|&other| other < ttft);
+        ttfts.get(first + 1) == Some(&ttft)
     };
-    let windows = ranks.map(|(from, to)| (at(from), at(to)));
+    // Where nobody shares them, and so mostly, the ends need no pass of their own.
+    let windows = if ends.as_flattened().iter().any(shared) {
+        for (ttft, entry) in completed() {
+            if ends.as_flattened().contains(&ttft) {
+                ties.push((ttft, entry.id));
+            }
+        }
+        ties.sort_unstable();
+        let at = |rank: usize| {
+            let ttft = ttfts[rank];
+            let before = ttfts.partition_point(|&other| other < ttft);
+            ties[ties.partition_point(|tie| tie.0 < ttft) + rank - before]
+        };
+        ranks.map(|(from, to)| (at(from), at(to)))
+    } else {
+        ends.map(|[from, to]| ((from, RequestId(0)), (to, RequestId(u32::MAX))))
+    };
     let mut sums = [[0u128; Leg::ALL.len()]; 3];
     for (ttft, entry) in completed() {
         let place = (ttft, entry.id);

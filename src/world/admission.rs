@@ -192,7 +192,14 @@ impl<O: Observer> World<'_, O> {
     }
 
     /// Replicas' loads have changed: where gates go by loads as they are, those that wait behind one ask again.
+    #[inline]
     pub(super) fn loads_changed(&mut self, now: SimTime, schedule: &mut Schedule<Event>) {
+        if self.policy.admission.is_some() {
+            self.ask_again(now, schedule);
+        }
+    }
+
+    fn ask_again(&mut self, now: SimTime, schedule: &mut Schedule<Event>) {
         let Some(admission) = &self.policy.admission else { return };
         let oracle = self.policy.views.load == LoadView::Oracle;
         if !oracle || admission.gate.is_none() || admission.queue.is_none() || !admission.reads_loads() {
@@ -227,6 +234,7 @@ impl<O: Observer> World<'_, O> {
     }
 
     /// A client has seen the end of a request that it sent.
+    #[inline]
     pub(super) fn tell_throttle(&mut self, now: SimTime, row: &RequestRow) {
         let Some(params) = self.policy.admission.as_ref().and_then(|admission| admission.throttle) else {
             return;
