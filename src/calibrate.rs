@@ -6,6 +6,7 @@ pub mod closed_loop;
 pub mod errors;
 pub mod fit;
 pub mod log;
+pub mod measured;
 pub mod points;
 pub mod sample;
 pub mod solve;
@@ -14,5 +15,6 @@ pub mod table;
 pub mod terms;
 
 pub use fit::{Fit, FitOptions, fit};
-pub use sample::{Hardware, Quantity, Sample};
+pub use measured::{Hardware, Quantity};
+pub use sample::Sample;
 pub use terms::{TERMS, Term};

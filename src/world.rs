@@ -9,6 +9,7 @@ pub mod event;
 mod gateway;
 mod handle;
 mod leave;
+mod loads;
 mod look;
 mod misses;
 mod outage;

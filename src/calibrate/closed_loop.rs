@@ -1,7 +1,7 @@
 //! A closed-loop benchmark against one replica: so many clients, each sending its next request when its last has ended.
 //! Knows the serving engine and lengths; must not know scenarios or regions.
 
-use super::sample::Hardware;
+use super::measured::Hardware;
 use crate::observe::Outcome;
 use crate::replica::{
     Admission, CacheMethod, EngineParams, Job, JobId, Method, Output, Replica, Scheduler, ServerParams,

@@ -1,6 +1,7 @@
 //! Errors of a model against measurements, by group and by stratum. Knows relative errors; must not know how they arose.
 
-use super::sample::{Quantity, Sample};
+use super::measured::Quantity;
+use super::sample::Sample;
 use crate::stats::sorted_quantile;
 use crate::timing::{Constants, ErrorLine, TimingError};
 use rayon::prelude::*;

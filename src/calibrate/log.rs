@@ -2,7 +2,7 @@
 //! and percentiles; must not know files.
 
 use super::closed_loop::{engine, replica};
-use super::sample::{Measured, Quantity};
+use super::measured::{Measured, Quantity};
 use super::table::Findings;
 use crate::replica::{Job, JobId, Output};
 use crate::stats::sorted_quantile;

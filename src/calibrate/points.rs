@@ -2,7 +2,8 @@
 //! aiconfigurator's published measurements and a plain form; must not know how they are fitted.
 
 use super::closed_loop::Point;
-use super::sample::{Hardware, Measured, Quantity, Sample, What};
+use super::measured::{Hardware, Measured, Quantity};
+use super::sample::{Sample, What};
 use super::table::{Findings, Table};
 use crate::catalog::{self, Dtype};
 use std::collections::BTreeMap;

@@ -1,7 +1,8 @@
 //! Measured engine steps: one row a step, its shape and how long it took. Knows the columns; must not know who measured.
 //! `scripts/measure-steps.py` writes them.
 
-use super::sample::{Hardware, Measured, Quantity, Sample, What};
+use super::measured::{Hardware, Measured, Quantity};
+use super::sample::{Sample, What};
 use super::table::{Findings, Table};
 use crate::timing::BatchShape;
 

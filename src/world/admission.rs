@@ -10,7 +10,7 @@ use super::slots::Place;
 use crate::engine::Schedule;
 use crate::fleet::AdmissionParams;
 use crate::fleet::admission::{Over, Signal, Throttle, ThrottleBy, utilization};
-use crate::id::{GatewayId, Id, RequestId};
+use crate::id::{GatewayId, Id};
 use crate::observe::{Observer, Outcome, RequestRow};
 use crate::rng::hash_name;
 use crate::routing::LoadView;
@@ -19,12 +19,6 @@ use std::collections::{BTreeMap, VecDeque};
 
 const SHED: u64 = hash_name("shed");
 const THROTTLE: u64 = hash_name("throttle");
-
-/// A place in a gateway's line: the smallest goes first. The second part tells any two apart.
-pub(super) type Turn = (u8, u64);
-
-/// Deadlines of the requests that a gateway holds, in the order in which it took them: all have the same time.
-pub(super) type HeldDue = VecDeque<(SimTime, u32, RequestId, u64)>;
 
 /// What stands between a request and a decision about it.
 enum Answer {

@@ -1,16 +1,21 @@
 //! Gateways: where clients' requests are read and decided about. A gateway is a finite server with its own stages,
 //! counters and random streams; it shares nothing with the next one.
 
-use super::admission::{HeldDue, Turn};
 use super::params::{GatewayPlacement, PolicyParams, ResidencyParams, WorldParams};
 use super::{Site, entry_index};
 use crate::fleet::{AdmissionParams, Meter};
-use crate::id::{DataClassId, GatewayId, Id, IdVec, OriginId, RegionId, ReplicaId};
+use crate::id::{DataClassId, GatewayId, Id, IdVec, OriginId, RegionId, ReplicaId, RequestId};
 use crate::network::{Network, RegionSet};
 use crate::rng::Key;
 use crate::routing::{CacheView, EligibleId, IndexSource, LoadView, Needs, Stage, Target, TargetId};
 use crate::time::{SimTime, Span};
 use std::collections::VecDeque;
+
+/// A place in a gateway's line: the smallest goes first. The second part tells any two apart.
+pub(super) type Turn = (u8, u64);
+
+/// Deadlines of the requests that a gateway holds, in the order in which it took them: all have the same time.
+pub(super) type HeldDue = VecDeque<(SimTime, u32, RequestId, u64)>;
 
 /// A gateway.
 pub(super) struct Gateway {
@@ -28,7 +33,7 @@ pub(super) struct Gateway {
     /// Whether a stage reads loads as they are.
     pub(super) reads_loads: bool,
     /// The loads that have reached it, where a stage reads those.
-    pub(super) loads: Option<super::views::Loads>,
+    pub(super) loads: Option<super::loads::Loads>,
     /// The round-trip times it has measured, where it does.
     pub(super) rtts: Option<super::rtt::Rtts>,
     /// The root of its own randomness.
@@ -211,7 +216,7 @@ fn gateway(
         policy.views.speculative_ttl.into_iter().for_each(|ttl| stage.set_speculation(ttl));
     });
     let admits = policy.admission.as_ref().is_some_and(AdmissionParams::reads_loads);
-    let loads = super::views::Loads::new(&policy.views.load, sites, global.as_ref(), &stages, admits);
+    let loads = super::loads::Loads::new(&policy.views.load, sites, global.as_ref(), &stages, admits);
     let needs = || stages.iter().chain(&global).map(Stage::needs);
     let mut gateway = Gateway {
         indexes: needs().any(|needs| needs.index.is_some() || needs.active),

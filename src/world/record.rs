@@ -5,7 +5,7 @@
 use super::World;
 use super::dispatch::{HOP, REQUEST, request_view};
 use super::gateway::{Limits, Reach};
-use super::views::behind;
+use super::loads::behind;
 use crate::id::ReplicaId;
 use crate::network::RegionSet;
 use crate::observe::{DecisionRecord, Filter, Observer, Outcome, Sight, StageRecord, Truth};

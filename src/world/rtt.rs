@@ -2,14 +2,12 @@
 //! and a mean of the answers. Knows when probes are sent and when they come back; must not know what a policy makes
 //! of it. A probe wakes nobody: answers are taken in when the gateway next decides.
 
-use super::gateway::Gateway;
 use crate::id::{Id, IdVec, RegionId};
-use crate::network::Network;
 use crate::rng::{Key, hash_name};
 use crate::routing::{Probe, RttView};
 use crate::time::{SimTime, Span};
 
-const PROBE: u64 = hash_name("probe");
+pub(super) const PROBE: u64 = hash_name("probe");
 
 /// Probes on their way and what has come of those before.
 #[derive(Debug)]
@@ -39,7 +37,12 @@ impl Rtts {
     }
     /// Sends what is due by `now` and takes in what has come back by then; whether anything has. `round_trip` is what the
     /// network draws for a region and a key.
-    fn catch_up(&mut self, now: SimTime, key: Key, round_trip: impl Fn(RegionId, Key) -> Span) -> bool {
+    pub(super) fn catch_up(
+        &mut self,
+        now: SimTime,
+        key: Key,
+        round_trip: impl Fn(RegionId, Key) -> Span,
+    ) -> bool {
         if now < self.next {
             return false;
         }
@@ -63,20 +66,8 @@ impl Rtts {
         due > 0
     }
     /// What is known of a region, to the nanosecond.
-    fn measured(&self, region: RegionId) -> Option<Span> {
+    pub(super) fn measured(&self, region: RegionId) -> Option<Span> {
         self.means[region].map(|mean| Span((mean + 0.5) as u64))
-    }
-}
-
-impl Gateway {
-    /// Takes in the answers to its probes that have come by now.
-    pub(super) fn measure_rtts(&mut self, now: SimTime, network: &Network) {
-        let Some(rtts) = &mut self.rtts else { return };
-        let from = self.region;
-        if rtts.catch_up(now, self.key.branch(PROBE), |to, key| network.round_trip(from, to, key)) {
-            let stages = self.stages.iter_mut().chain(&mut self.global);
-            stages.for_each(|stage| stage.set_rtts(|region| rtts.measured(region)));
-        }
     }
 }
 

@@ -4,12 +4,15 @@
 
 use super::event::Event;
 use super::gateway::Gateway;
+use super::loads::behind;
+use super::rtt::PROBE;
 use super::{Site, World};
 use crate::engine::Schedule;
 use crate::id::{GatewayId, IdVec, ReplicaId};
+use crate::network::Network;
 use crate::observe::{Observer, RequestRow};
 use crate::rng::{Key, hash_name, mix2};
-use crate::routing::{CacheView, Feed, LoadView, LoadsSeen, Stage, TargetId};
+use crate::routing::{CacheView, Feed, LoadView, Stage, TargetId};
 use crate::time::{SimTime, Span};
 use crate::workload::Run;
 use std::collections::VecDeque;
@@ -23,105 +26,20 @@ const CACHE: u64 = hash_name("cache_event");
 /// to settle, and an end where a policy waits for what will never be.
 const QUIET_POLLS: u32 = 1_000;
 
-/// Loads on their way to a gateway and those that have arrived.
-#[derive(Debug)]
-pub(super) struct Loads {
-    seen: LoadsSeen,
-    /// By stage: the replicas behind each of its targets; empty for a stage that reads no loads.
-    global: Vec<Vec<ReplicaId>>,
-    stages: Vec<Vec<Vec<ReplicaId>>>,
-    /// By replica: the stages and targets that stand for it; no stage is the first tier.
-    places: IdVec<ReplicaId, Vec<(Option<usize>, TargetId)>>,
-    /// Something has arrived that its stages have not been told.
-    news: bool,
-    /// Reports sent to it, for their draws.
-    reports: u64,
-}
-
-impl Loads {
-    /// `None` where neither a stage nor, as `admits` says, the admission reads loads, or where they are read as they are.
-    pub(super) fn new(
-        view: &LoadView,
-        sites: &IdVec<ReplicaId, Site>,
-        global: Option<&Stage>,
-        stages: &[Stage],
-        admits: bool,
-    ) -> Option<Loads> {
-        let reads = |stage: &Stage| stage.needs().load;
-        if *view == LoadView::Oracle || !(admits || stages.iter().chain(global).any(reads)) {
-            return None;
-        }
-        let behind = |stage: &Stage| {
-            let count = if reads(stage) { stage.targets().len() } else { 0 };
-            (0..count).map(|target| behind(sites, stage, target)).collect()
-        };
-        let global: Vec<Vec<ReplicaId>> = global.map_or_else(Vec::new, behind);
-        let stages: Vec<Vec<Vec<ReplicaId>>> = stages.iter().map(behind).collect();
-        let mut places: IdVec<ReplicaId, Vec<_>> = sites.iter().map(|_| Vec::new()).collect();
-        let tiers = stages.iter().enumerate().map(|(index, stage)| (Some(index), stage));
-        for (tier, stage) in tiers.chain([(None, &global)]) {
-            for (target, replicas) in (0..).map(TargetId).zip(stage) {
-                replicas.iter().for_each(|&replica| places[replica].push((tier, target)));
-            }
-        }
-        Some(Loads {
-            seen: LoadsSeen::new(view, sites.iter().map(|site| site.replica.load()).collect()),
-            global,
-            stages,
-            places,
-            news: true,
-            reports: 0,
-        })
-    }
-}
-
-impl Loads {
-    /// What is known at `now` of one replica, and whether that is stale.
-    pub(super) fn of(&self, now: SimTime, replica: ReplicaId) -> (crate::observe::Load, bool) {
-        self.seen.of(now, replica)
-    }
-    /// The age of the oldest load that is known of these replicas.
-    pub(super) fn age(&self, now: SimTime, replicas: &[ReplicaId]) -> Span {
-        replicas.iter().map(|&replica| now.since(self.seen.read_at(replica))).max().unwrap_or_default()
-    }
-}
-
-/// The replicas that a stage's target stands for.
-pub(super) fn behind(sites: &IdVec<ReplicaId, Site>, stage: &Stage, target: usize) -> Vec<ReplicaId> {
-    let target = &stage.targets()[target];
-    match target.replica {
-        Some(replica) => vec![replica],
-        None => {
-            sites.enumerate().filter(|(_, site)| site.region == target.region).map(|(id, _)| id).collect()
-        }
-    }
-}
-
 impl Gateway {
     /// Tells its stages the loads that have arrived by now.
     pub(super) fn tell_loads(&mut self, now: SimTime) {
-        let Some(loads) = &mut self.loads else { return };
-        loads.news |= loads.seen.receive(now);
-        if !loads.news && !loads.seen.ages() {
-            return;
+        if let Some(loads) = &mut self.loads {
+            loads.tell(now, &mut self.stages, &mut self.global);
         }
-        loads.news = false;
-        if let Some(fresh) = loads.seen.fresh() {
-            for &(tier, target) in fresh.iter().flat_map(|&replica| &loads.places[replica]) {
-                let at = target.0 as usize;
-                let (stage, behind) = match tier {
-                    Some(index) => (Some(&mut self.stages[index]), &loads.stages[index][at]),
-                    None => (self.global.as_mut(), &loads.global[at]),
-                };
-                stage.into_iter().for_each(|stage| loads.seen.tell_of(stage, target, behind));
-            }
-            loads.seen.told();
-            return;
-        }
-        loads.seen.told();
-        let stages = self.stages.iter_mut().zip(&loads.stages);
-        for (stage, behind) in stages.chain(self.global.iter_mut().zip([&loads.global])) {
-            loads.seen.tell(now, stage, behind);
+    }
+    /// Takes in the answers to its probes that have come by now.
+    pub(super) fn measure_rtts(&mut self, now: SimTime, network: &Network) {
+        let Some(rtts) = &mut self.rtts else { return };
+        let from = self.region;
+        if rtts.catch_up(now, self.key.branch(PROBE), |to, key| network.round_trip(from, to, key)) {
+            let stages = self.stages.iter_mut().chain(&mut self.global);
+            stages.for_each(|stage| stage.set_rtts(|region| rtts.measured(region)));
         }
     }
 }

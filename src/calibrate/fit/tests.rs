@@ -1,7 +1,7 @@
 //! Tests of `fit`: known constants come back from rows that were made with them, noise added.
 
 use super::*;
-use crate::calibrate::sample::{Hardware, Measured, Quantity};
+use crate::calibrate::measured::{Hardware, Measured, Quantity};
 use crate::calibrate::terms::find;
 use crate::catalog::{Dtype, gpu, model};
 use crate::rng::Key;
