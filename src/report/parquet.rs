@@ -208,9 +208,13 @@ mod tests {
 
     #[test]
     fn the_columns_are_those_of_requests_csv() {
-        let frame = read(written(sample::rows(1)));
-        let columns: Vec<String> = frame.get_column_names().iter().map(ToString::to_string).collect();
-        assert_eq!(columns, requests_csv::columns());
+        let mut rows = sample::rows(1);
+        for misses in [false, true] {
+            let frame = read(written(rows.clone()));
+            let columns: Vec<String> = frame.get_column_names().iter().map(ToString::to_string).collect();
+            assert_eq!(columns, requests_csv::columns(misses));
+            rows[9].misses = Some(crate::observe::Misses::default());
+        }
     }
 
     #[test]
