@@ -234,7 +234,9 @@ impl Resolver<'_> {
         let at = &regions[from.index()];
         let Some((path, areas, laws)) = closed else {
             return error("process_in")
-                .label(format!("from origin `{who}` it comes to `{at}` and no further under policy `{under}`"))
+                .label(format!(
+                    "from origin `{who}` it comes to `{at}` and no further under policy `{under}`"
+                ))
                 .help(format!("put origin `{who}` near an allowed region"));
         };
         let mut steps = Vec::new();

@@ -251,7 +251,9 @@ impl Resolver<'_> {
                 key
             };
             let why = match cause {
-                "not_under" => format!("the provider of `{region}` is under the law of {}", quoted(written.laws(at))),
+                "not_under" => {
+                    format!("the provider of `{region}` is under the law of {}", quoted(written.laws(at)))
+                }
                 "process_in" => format!("`{key}` is left out and inherits this"),
                 _ => format!("without `{region}`"),
             };
@@ -262,7 +264,10 @@ impl Resolver<'_> {
             ];
             let place: Vec<&str> = path.iter().map(String::as_str).collect();
             let item = self
-                .error_at_key(&tier, format!("a central gateway must be where `{class_name}` data may {verb}"))
+                .error_at_key(
+                    &tier,
+                    format!("a central gateway must be where `{class_name}` data may {verb}"),
+                )
                 .label(format!("it stands in `{region}`, and {who} sends `{class_name}`"))
                 .context(self.place(&["residency", class_name, cause], super::At::Value), why)
                 .context(self.place(&place, super::At::Value), "where the class comes in")
@@ -302,7 +307,10 @@ impl Resolver<'_> {
                 let mut item = self
                     .error(
                         &["origins", &origin.name, "near"],
-                        format!("with a gateway in each region, `{}` data enters where it may be read", rule.name),
+                        format!(
+                            "with a gateway in each region, `{}` data enters where it may be read",
+                            rule.name
+                        ),
                     )
                     .label(format!("the gateway in `{region}` may not read `{}`", rule.name));
                 if !laws.is_empty() {

@@ -29,10 +29,20 @@ impl Resolver<'_> {
         let areas: BTreeSet<String> = own.cloned().chain(known.map(ToString::to_string)).collect();
         self.check_paths(regions, &areas);
         let all = RegionSet::ALL;
+        let entry = |(index, name): (usize, &String)| {
+            let lies_in =
+                |(other, facts): (usize, &RegionFacts)| facts.jurisdiction.contains(name) == (other == index);
+            let alone = !areas.contains(name) || facts.iter().enumerate().all(lies_in);
+            if alone { name.clone() } else { format!("region:{name}") }
+        };
+        let entries: Vec<String> = regions.iter().enumerate().map(entry).collect();
         let mut classes: IdVec<DataClassId, ResidencyParams> =
             vec![ResidencyParams::unrestricted(UNRESTRICTED)].into();
-        self.written =
-            vec![Written { rule: ResidencyParams::unrestricted(UNRESTRICTED), bound: Vec::new() }];
+        self.written = vec![Written {
+            rule: ResidencyParams::unrestricted(UNRESTRICTED),
+            bound: Vec::new(),
+            entries: Vec::new(),
+        }];
         for name in self.names(&["residency"]) {
             if name == UNRESTRICTED {
                 let item = self
@@ -101,7 +111,7 @@ impl Resolver<'_> {
                 index_in: taken(index_in),
                 ..written.clone()
             };
-            let written = Written { rule: written, bound };
+            let written = Written { rule: written, bound, entries: entries.clone() };
             if raw.process_in.is_some() && self.found.len() == before {
                 self.check_can_serve(&written, regions, with_pools);
             }

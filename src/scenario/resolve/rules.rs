@@ -13,6 +13,8 @@ pub(super) struct Written {
     pub rule: ResidencyParams,
     /// By region, the areas of `not_under` whose law binds its provider.
     pub bound: Vec<Vec<String>>,
+    /// By region, the entry that means it alone: `region:eu` where `eu` is also an area with other regions.
+    pub entries: Vec<String>,
 }
 
 /// "`a`, `b`".
@@ -23,7 +25,9 @@ pub(super) fn quoted<T: AsRef<str>>(names: impl IntoIterator<Item = T>) -> Strin
 
 /// The names of a set's regions.
 fn shown(set: RegionSet, regions: &[String]) -> String {
-    quoted(regions.iter().enumerate().filter(|(id, _)| set.contains(RegionId::new(*id))).map(|(_, name)| name))
+    quoted(
+        regions.iter().enumerate().filter(|(id, _)| set.contains(RegionId::new(*id))).map(|(_, name)| name),
+    )
 }
 
 impl Written {
@@ -46,8 +50,9 @@ impl Written {
     /// What puts `region` into all of `keys`: all that is needed, so that it works when it is followed.
     pub fn allow(&self, keys: &[&str], region: RegionId, regions: &[String]) -> String {
         let name = &regions[region.index()];
+        let entry = self.entries.get(region.index()).unwrap_or(name);
         let missing = keys.iter().filter(|key| !self.set(key).contains(region));
-        let missing: Vec<String> = missing.map(|key| format!("`{key} = […, \"{name}\"]`")).collect();
+        let missing: Vec<String> = missing.map(|key| format!("`{key} = […, \"{entry}\"]`")).collect();
         let mut steps = Vec::new();
         if !missing.is_empty() {
             steps.push(format!("`[residency.{}]` {}", self.rule.name, missing.join(" and ")));
@@ -98,11 +103,12 @@ impl Resolver<'_> {
             let title = format!("a region with a pool must be allowed to process `{name}`");
             let item = match key {
                 "process_in" => {
-                    let item =
-                        self.error(&place, title).label("no region with a pool is in this set");
+                    let item = self.error(&place, title).label("no region with a pool is in this set");
                     if best == pools && fit == pools {
-                        let have: Vec<&str> =
-                            every().filter(|&id| pools.contains(id)).map(|id| regions[id.index()].as_str()).collect();
+                        let have: Vec<&str> = every()
+                            .filter(|&id| pools.contains(id))
+                            .map(|id| regions[id.index()].as_str())
+                            .collect();
                         item.help(format!("regions with pools: {}", have.join(", ")))
                             .help("add one of them or its jurisdiction, or give an allowed region a pool")
                     } else {
@@ -134,11 +140,23 @@ impl Resolver<'_> {
                     };
                     self.error(
                         &place,
-                        format!("a region with a pool must be allowed to process and to {verb} `{name}`: {why}"),
+                        format!(
+                            "a region with a pool must be allowed to process and to {verb} `{name}`: {why}"
+                        ),
                     )
-                    .label(format!("{} may process it, and none of them is in this set", shown(before, regions)))
-                    .context(self.place(&["residency", name, "process_in"], At::Value), "where it may be processed")
-                    .help(format!("{allow}; or leave `{key}` out: it is then as `process_in`"))
+                    .label(format!(
+                        "{} may process it, and none of them is in this set",
+                        shown(before, regions)
+                    ))
+                    .context(
+                        self.place(&["residency", name, "process_in"], At::Value),
+                        "where it may be processed",
+                    )
+                    .help(if fit.is_empty() {
+                        allow
+                    } else {
+                        format!("{allow}; or leave `{key}` out: it is then as `process_in`")
+                    })
                 }
             };
             self.push(item);

@@ -271,7 +271,10 @@ impl Resolver<'_> {
             let serve = quoted(ids.map(|id| &table.regions[id]));
             let origin = table.origins.iter().find(|row| row.data_class == class);
             let mut item = self
-                .error(&place, format!("a workload's `{rule}` data must be allowed in a region that may serve it"))
+                .error(
+                    &place,
+                    format!("a workload's `{rule}` data must be allowed in a region that may serve it"),
+                )
                 .label("none of these may");
             if let Some(origin) = origin.filter(|_| workload.data_class.is_none()) {
                 let context = self.place(&["origins", &origin.name, "data_class"], At::Value);
@@ -280,7 +283,9 @@ impl Resolver<'_> {
                 }
             }
             self.push(
-                item.help(format!("add one that may: {serve}; or leave `allowed_regions` out for all of them")),
+                item.help(format!(
+                    "add one that may: {serve}; or leave `allowed_regions` out for all of them"
+                )),
             );
         }
     }
