@@ -79,6 +79,36 @@ fn an_audit_is_written_and_a_planted_violation_ends_with_5() {
     assert_eq!((code, &audit["violations"]), (Some(5), &2.into()));
 }
 
+#[test]
+fn a_violation_is_not_planted_where_no_rule_forbids_anything() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = run(folder.path(), &["--no-files", "--audit", "audit.json", "--plant-violation"]);
+    let words = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{words}");
+    assert!(
+        words.contains("no violation can be planted") && words.contains("add `[residency.X]`"),
+        "{words}"
+    );
+    assert!(!folder.path().join("audit.json").exists(), "nothing was run");
+}
+
+/// With the only fault an outage, the warning does not send people to rules that are not there.
+#[test]
+fn a_warning_of_no_region_speaks_of_rules_only_where_there_are_any() {
+    let folder = tempfile::tempdir().unwrap();
+    let down = |region: &str| format!("{{ at = \"0s\", region = \"{region}\", kind = \"down\" }}");
+    let events = format!("events=[{}, {}]", down("us"), down("eu"));
+    let output = run(folder.path(), &["--no-files", "--set", &events]);
+    let words = text(&output.stderr);
+    assert!(
+        words.contains("found no region") && words.contains("no residency rule keeps them out"),
+        "{words}"
+    );
+    let ruled = ["--no-files", "--set", &events, "--set", "residency.x.process_in=[\"any\"]"];
+    let words = text(&run(folder.path(), &ruled).stderr);
+    assert!(words.contains("found no region") && words.contains("check the residency rules"), "{words}");
+}
+
 /// Runs in `folder`, where `small.toml` is.
 fn run(folder: &Path, args: &[&str]) -> Output {
     fs::write(folder.join("small.toml"), SCENARIO).unwrap();

@@ -176,6 +176,12 @@ pub fn run(args: &Args) -> Outcome {
     if args.parquet {
         parquet::available().map_err(Failure::usage)?;
     }
+    if args.plant_violation && !Audit::can_plant(&loaded.plan.world) {
+        return Err(Failure::usage(anyhow!(
+            "--plant-violation: no required residency rule of this scenario forbids any region, so no violation can be \
+             planted; add `[residency.X]` with a `process_in` that leaves out a region, or leave `--plant-violation` out"
+        )));
+    }
     let policies = chosen(&loaded.plan.policies, &args.policy)?;
     let first_seed = args.seed.unwrap_or(loaded.plan.seed);
     let seeds: Vec<u64> = (0..u64::from(args.seeds)).map(|i| first_seed.wrapping_add(i)).collect();

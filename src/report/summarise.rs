@@ -172,7 +172,9 @@ fn warnings(result: &RunResult, all: &Group, unstarted: u64, saturation: &Satura
     }
     let no_region = total.of(Outcome::NoRegion);
     if no_region > 0 {
-        warnings.push(Warning::NoRegion { requests: no_region, arrivals });
+        // The first is the class of data without a rule.
+        let rules = labels.data_classes.len() > 1;
+        warnings.push(Warning::NoRegion { requests: no_region, arrivals, rules });
     }
     if unstarted * 100 > arrivals || queue_grows(&waiting(result), result.replicas.len()) {
         let busy = saturation.busy_max.unwrap_or_default();

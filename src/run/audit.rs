@@ -122,14 +122,15 @@ impl Audit {
         }
     }
 
+    /// Whether a `required` rule forbids anything, so that something can be planted.
+    pub fn can_plant(world: &WorldParams) -> bool {
+        forbidden(world).is_some()
+    }
+
     /// Adds to the record a try that was never made: one that the first `required` rule forbids. To see that the
     /// audit sees.
     pub fn plant(&mut self, world: &WorldParams) {
-        let regions = || world.regions.ids();
-        let forbidden =
-            world.data_classes.enumerate().filter(|(_, rule)| !rule.preferred).find_map(|(class, rule)| {
-                Some((class, regions().find(|&region| !rule.process_in.contains(region))?))
-            });
+        let forbidden = forbidden(world);
         if let Some((class, region)) = forbidden {
             let (way, origin, gateway) = (Way::First, OriginId(0), GatewayId(0));
             let path = Path { class, way, origin, gateway, served: Some(region), own: None };
@@ -256,6 +257,13 @@ impl Observer for Audit {
             | Observation::Stepped { .. } => {}
         }
     }
+}
+
+/// What the first `required` rule that forbids any region forbids.
+fn forbidden(world: &WorldParams) -> Option<(DataClassId, RegionId)> {
+    world.data_classes.enumerate().filter(|(_, rule)| !rule.preferred).find_map(|(class, rule)| {
+        Some((class, world.regions.ids().find(|&region| !rule.process_in.contains(region))?))
+    })
 }
 
 #[cfg(test)]

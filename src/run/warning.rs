@@ -62,6 +62,9 @@ pub enum Warning {
         requests: u64,
         /// Arrivals.
         arrivals: u64,
+        /// Whether the scenario has residency rules.
+        #[serde(default)]
+        rules: bool,
     },
     /// A conservation law does not hold: a fault in this tool.
     Inconsistent {
@@ -124,11 +127,16 @@ impl fmt::Display for Warning {
                 "the round-trip time from `{from}` to `{to}` differs from the way back; a round trip is the same both \
                  ways unless the routes differ: check the matrix"
             ),
-            Warning::NoRegion { requests, arrivals } => write!(
-                f,
-                "{requests} of {arrivals} requests found no region that may and can serve them; check the residency \
-                 rules against the regions that have replicas"
-            ),
+            Warning::NoRegion { requests, arrivals, rules } => {
+                write!(f, "{requests} of {arrivals} requests found no region that may and can serve them; ")?;
+                f.write_str(if *rules {
+                    "check the residency rules and `allowed_regions` against the regions that have replicas, and when \
+                     those are up"
+                } else {
+                    "no residency rule keeps them out: check when the regions with replicas are up (`[[events]]`), and \
+                     `allowed_regions`"
+                })
+            }
             Warning::Inconsistent { violations, first } => write!(
                 f,
                 "{violations} conservation checks failed, the first: {first}; this is a fault in regionsim, the numbers \

@@ -11,6 +11,7 @@ mod policies;
 mod pools;
 mod regions;
 mod residency;
+mod rules;
 mod views;
 mod workloads;
 
@@ -43,6 +44,8 @@ pub(super) struct Resolver<'a> {
     pub folder: &'a Path,
     /// Mistakes and notices.
     pub found: Vec<Diagnostic>,
+    /// Residency classes as written, by id.
+    written: Vec<rules::Written>,
 }
 
 impl Resolver<'_> {
@@ -202,7 +205,7 @@ pub(super) fn resolve(
     file_stem: &str,
     found: Vec<Diagnostic>,
 ) -> Result<Plan, Vec<Diagnostic>> {
-    let mut this = Resolver { document, raw, folder, found };
+    let mut this = Resolver { document, raw, folder, found, written: Vec::new() };
     this.check_sizes();
     if this.errors() && this.too_large() {
         return Err(this.found);

@@ -5,7 +5,7 @@ use super::data::{Bound, TraceNames};
 use super::error::TraceFinding;
 use super::geography::origin_of;
 use super::params::{OriginAssignment, OriginTable, WorkloadKind, WorkloadParams};
-use crate::id::{DataClassId, Id, RegionId, RegionSet};
+use crate::id::{DataClassId, Id, OriginId, RegionId, RegionSet};
 
 /// The trace's lists of regions as sets; a name that the scenario has not is in none.
 pub(super) fn sets(names: &TraceNames, table: &OriginTable) -> Vec<RegionSet> {
@@ -14,6 +14,37 @@ pub(super) fn sets(names: &TraceNames, table: &OriginTable) -> Vec<RegionSet> {
         table.regions.iter().position(|other| other == name).map(RegionId::new)
     };
     names.allowed.iter().map(|list| list.iter().filter_map(known).collect()).collect()
+}
+
+/// The data classes that this workload brings and that no region which it allows may serve. Of a trace whose rows name
+/// data classes or origins, only what they name: whether others come is not known here.
+pub fn unserved(workload: &WorkloadParams, table: &OriginTable) -> Vec<DataClassId> {
+    let Some(allowed) = workload.setting.allowed else { return Vec::new() };
+    let names = match &workload.kind {
+        WorkloadKind::Trace(params) => Some(params.trace.names()),
+        _ => None,
+    };
+    let class_of = |origin: OriginId| table.origins.get(origin.index()).map(|row| row.data_class);
+    let mut classes: Vec<DataClassId> = match (names, workload.data_class, workload.origins) {
+        (Some(names), _, _) if !names.data_classes.is_empty() => {
+            let known = |name: &String| table.data_classes.iter().position(|known| known == name);
+            names.data_classes.iter().filter_map(known).map(DataClassId::new).collect()
+        }
+        (_, Some(class), _) => vec![class],
+        (_, None, OriginAssignment::Single(origin)) => class_of(origin).into_iter().collect(),
+        (Some(names), None, _) if !names.origins.is_empty() => {
+            names.origins.iter().filter_map(|name| origin_of(name, table)).filter_map(class_of).collect()
+        }
+        _ => {
+            let drawn = table.origins.iter().filter(|row| row.weight > 0.0);
+            drawn.map(|row| row.data_class).collect()
+        }
+    };
+    classes.sort();
+    classes.dedup();
+    let served = |class: DataClassId| table.served_in.get(class.index()).copied().unwrap_or(RegionSet::ALL);
+    classes.retain(|&class| allowed.and(served(class)).is_empty());
+    classes
 }
 
 /// Rows that no region may serve, for what they and the workload allow and what their data class allows: one finding

@@ -459,7 +459,7 @@ pub struct OriginTable {
     pub data_classes: Vec<String>,
     /// Names of the regions, by id.
     pub regions: Vec<String>,
-    /// By data class, the regions whose replicas may process it: those that have some.
+    /// By data class, the regions whose replicas may ever serve it: those that have some.
     pub served_in: Vec<RegionSet>,
 }
 

@@ -128,6 +128,10 @@ impl ResidencyParams {
         let set = |set: Option<RegionSet>| set.unwrap_or(self.process_in);
         self.process_in.and(set(self.cache_in)).and(set(self.store_in))
     }
+    /// Regions whose replicas may serve it when no other can: everywhere, where the rule gives way.
+    pub fn ever_served_in(&self) -> RegionSet {
+        if self.preferred { RegionSet::ALL } else { self.serve_in() }
+    }
     /// Regions that it may be sent on to from `region`, as far as what lies between is concerned.
     pub fn open_from(&self, region: RegionId) -> RegionSet {
         let closed = self.closed.iter().filter(|(from, _)| *from == region);
@@ -251,7 +255,7 @@ impl WorldParams {
         OriginTable {
             origins: origins.collect(),
             regions: self.regions.iter().map(|region| region.name.clone()).collect(),
-            served_in: self.data_classes.iter().map(|rule| rule.process_in.and(with_pools)).collect(),
+            served_in: self.data_classes.iter().map(|rule| rule.ever_served_in().and(with_pools)).collect(),
             classes: self.classes.iter().map(|class| class.name.clone()).collect(),
             data_classes: self.data_classes.iter().map(|class| class.name.clone()).collect(),
         }

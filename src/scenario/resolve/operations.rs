@@ -1,8 +1,9 @@
 //! Bad days: events, health checks, retries, spill.
 
-use super::Resolver;
+use super::{At, Resolver};
 use crate::fleet::{Effect, HealthParams, Incident, OperationsParams, Place, RetryParams, SpillParams};
 use crate::id::{Id, IdVec, PoolId, RegionId, ReplicaId};
+use crate::scenario::diagnostic::Diagnostic;
 use crate::scenario::raw::operations::{RawEvent, RawEventKind, RawGateways, RawInFlight};
 use crate::time::{NS_PER_SEC, SimTime, Span};
 use crate::world::PoolParams;
@@ -16,7 +17,7 @@ impl Resolver<'_> {
         regions: &[String],
         pools: &IdVec<PoolId, PoolParams>,
     ) -> OperationsParams {
-        let mut incidents = Vec::new();
+        let (mut incidents, mut late) = (Vec::new(), Vec::new());
         let events = &self.raw.events;
         if events.len() > MAX_EVENTS {
             let item = self
@@ -49,6 +50,13 @@ impl Resolver<'_> {
                     .help("leave `for` out for an event that lasts to the end");
                 self.push(item);
             }
+            if let Some(horizon) = self.raw.horizon.filter(|horizon| raw.at.0 >= horizon.0) {
+                let place = self.place(&["events", &number, "at"], At::Value);
+                let item = Diagnostic::notice(place, "this event never happens: the run ends before it")
+                    .label(format!("`horizon` is {}", horizon.0))
+                    .help("raise `horizon`, or give the event an earlier time");
+                late.push(item);
+            }
             if self.found.len() == before {
                 let at = SimTime(raw.at.0.0);
                 let until = raw.lasts.map(|lasts| at + lasts.0);
@@ -66,6 +74,7 @@ impl Resolver<'_> {
                 }
             }
         }
+        self.found.extend(late);
         OperationsParams {
             incidents,
             health: self.health(),

@@ -2,10 +2,12 @@
 //! within another; must not know how a run goes.
 
 use super::Resolver;
+use super::rules::quoted;
 use crate::catalog;
 use crate::id::{DataClassId, Id, IdVec, OriginId, RegionId, RegionSet, SourceId};
+use crate::scenario::diagnostic::Diagnostic;
 use crate::scenario::nearest::suggest;
-use crate::scenario::raw::RawResidency;
+use crate::scenario::raw::{RawPath, RawResidency};
 use crate::time::Span;
 use crate::workload::WorkloadParams;
 use crate::world::{GatewayPlacement, OriginParams, PolicyParams, ResidencyParams, keeps_index};
@@ -26,6 +28,20 @@ fn within(tag: &str, allowed: &[&str]) -> bool {
 fn ends(key: &str) -> Option<(&str, &str, bool)> {
     let both = key.split_once("<->").map(|(from, to)| (from.trim(), to.trim(), true));
     both.or_else(|| key.split_once("->").map(|(from, to)| (from.trim(), to.trim(), false)))
+}
+
+/// What closes a path to a class: the areas that its `transit_via` does not allow, and those of `not_under` whose law
+/// binds the operator.
+fn obstacles(raw: &RawResidency, path: &RawPath) -> (Vec<String>, Vec<String>) {
+    let entries = raw.transit_via.as_ref().or(raw.process_in.as_ref());
+    let entries: Vec<&str> = entries.into_iter().flatten().map(String::as_str).collect();
+    let any = entries.contains(&"any");
+    let allowed: Vec<&str> =
+        entries.iter().map(|entry| entry.strip_prefix("jurisdiction:").unwrap_or(entry)).collect();
+    let laws = raw.not_under.as_deref().unwrap_or_default();
+    let areas = path.through.iter().filter(|tag| !any && !within(tag, &allowed));
+    let laws = path.under.iter().filter(|tag| laws.contains(tag));
+    (areas.cloned().collect(), laws.cloned().collect())
 }
 
 impl Resolver<'_> {
@@ -73,16 +89,10 @@ impl Resolver<'_> {
 
     /// The paths that a data class may not take.
     pub(super) fn closed_paths(&self, raw: &RawResidency, regions: &[String]) -> Vec<(RegionId, RegionSet)> {
-        let entries = raw.transit_via.as_ref().or(raw.process_in.as_ref());
-        let entries: Vec<&str> = entries.into_iter().flatten().map(String::as_str).collect();
-        let any = entries.contains(&"any");
-        let areas: Vec<&str> =
-            entries.iter().map(|entry| entry.strip_prefix("jurisdiction:").unwrap_or(entry)).collect();
-        let laws = raw.not_under.as_deref().unwrap_or_default();
         let mut closed = BTreeMap::<RegionId, RegionSet>::new();
         for (key, path) in &self.raw.network.paths {
-            let open = (any || path.through.iter().all(|tag| within(tag, &areas)))
-                && !path.under.iter().any(|tag| laws.contains(tag));
+            let (areas, laws) = obstacles(raw, path);
+            let open = areas.is_empty() && laws.is_empty();
             let Some((from, to, both)) = ends(key).filter(|_| !open) else { continue };
             let id = |name: &str| regions.iter().position(|region| region == name).map(RegionId::new);
             let (Some(from), Some(to)) = (id(from), id(to)) else { continue };
@@ -141,27 +151,113 @@ impl Resolver<'_> {
                     if served || !told.insert((class, origin.name.clone())) {
                         continue;
                     }
-                    let place = ["residency", rule.name.as_str(), "process_in"];
-                    let item = self
-                        .error(&place, format!("`{}` data must have a way to a region with a pool that may process it", rule.name))
-                        .label(match door {
-                            Some(door) => format!(
-                                "from origin `{}` it comes in through `{}`, and may be sent on to no such region under policy `{}`",
-                                origin.name, fleet.regions[door.index()], policy.name
-                            ),
-                            None => format!(
-                                "from origin `{}` it can come to no gateway that may read it under policy `{}`",
-                                origin.name, policy.name
-                            ),
-                        })
-                        .help(format!(
-                            "allow the regions on the way in `transit_via`, or the areas of `[network.paths]`, or put origin `{}` near an allowed region",
-                            origin.name
-                        ));
+                    let way = NoWay { class, origin, policy, door, indexes };
+                    let item = self.no_way(fleet, &way);
                     self.push(item);
                 }
             }
         }
+    }
+}
+
+/// A class that comes in and may be sent nowhere.
+struct NoWay<'p> {
+    class: DataClassId,
+    origin: &'p OriginParams,
+    policy: &'p PolicyParams,
+    door: Option<RegionId>,
+    indexes: bool,
+}
+
+impl Resolver<'_> {
+    /// The message, at the key that closes the way.
+    fn no_way(&self, fleet: &Fleet<'_>, way: &NoWay<'_>) -> Diagnostic {
+        let NoWay { class, origin, policy, door, indexes } = *way;
+        let (rule, written) = (&fleet.data_classes[class], &self.written[class.index()]);
+        let regions = fleet.regions;
+        let class = rule.name.as_str();
+        let title = format!("`{class}` data must have a way to a region with a pool that may process it");
+        let key_of = |key| if self.document.has(&["residency", class, key]) { key } else { "process_in" };
+        let inherits = |key| match key_of(key) {
+            "process_in" => format!(" (`{key}` is left out and inherits this)"),
+            _ => String::new(),
+        };
+        let error = |key: &str| self.error(&["residency", class, key], title.clone());
+        let near = &regions[origin.near.index()];
+        let (who, under) = (&origin.name, &policy.name);
+        let serving: RegionSet = (0..regions.len())
+            .filter(|&index| fleet.with_pools[index])
+            .map(RegionId::new)
+            .filter(|&region| rule.serve_in().contains(region))
+            .collect();
+        let central = matches!(policy.gateways, GatewayPlacement::Central(_));
+        if door.is_none() && !central && !rule.read_in(indexes).contains(origin.near) {
+            // Where it comes in it may be read: that was checked before.
+            let mut keys = vec!["index_in"];
+            if !serving.contains(origin.near) {
+                keys.push("transit_via");
+            }
+            return error(key_of("index_in"))
+                .label(format!(
+                    "origin `{who}` is near `{near}`, where policy `{under}` may keep no index of it, nor anywhere else that may read it{}",
+                    inherits("index_in")
+                ))
+                .help(format!(
+                    "allow it: {}; or use a policy that keeps no index of prompts",
+                    written.allow(&keys, origin.near, regions)
+                ));
+        }
+        if let Some(door) = door.filter(|&door| !rule.transit_via.contains(door)) {
+            let at = &regions[door.index()];
+            return error(key_of("transit_via"))
+                .label(format!(
+                    "from origin `{who}` it comes in through `{at}` under policy `{under}`, which may not send it on{}",
+                    inherits("transit_via")
+                ))
+                .help(format!("allow it: {}", written.allow(&["transit_via"], door, regions)));
+        }
+        // Paths from where it is to where it must go are closed.
+        let (from, to) = match (door, policy.gateways) {
+            (Some(door), _) => (door, serving),
+            (None, GatewayPlacement::Central(at)) => (origin.near, [at].into_iter().collect()),
+            (None, GatewayPlacement::PerRegion) => (origin.near, rule.read_in(indexes)),
+        };
+        let id = |name: &str| regions.iter().position(|region| region == name).map(RegionId::new);
+        let raw = self.raw.residency.get(class).cloned().unwrap_or_default();
+        let closed = self.raw.network.paths.iter().find_map(|(key, path)| {
+            let (a, b, both) = ends(key)?;
+            let (a, b) = (id(a)?, id(b)?);
+            let here = (a == from && to.contains(b)) || (both && b == from && to.contains(a));
+            let (areas, laws) = obstacles(&raw, path);
+            (here && !(areas.is_empty() && laws.is_empty())).then_some((key, areas, laws))
+        });
+        let at = &regions[from.index()];
+        let Some((path, areas, laws)) = closed else {
+            return error("process_in")
+                .label(format!(
+                    "from origin `{who}` it comes to `{at}` and no further under policy `{under}`"
+                ))
+                .help(format!("put origin `{who}` near an allowed region"));
+        };
+        let mut steps = Vec::new();
+        if !areas.is_empty() {
+            let more: Vec<String> = areas.iter().map(|area| format!("\"{area}\"")).collect();
+            steps.push(format!("allow it: `[residency.{class}]` `transit_via = […, {}]`", more.join(", ")));
+        }
+        if !laws.is_empty() {
+            steps.push(format!("leave {} out of `not_under`", quoted(&laws)));
+        }
+        let key = if areas.is_empty() { "not_under" } else { key_of("transit_via") };
+        let what = if areas.is_empty() {
+            format!("is under the law of {}", quoted(&laws))
+        } else {
+            format!("goes through {}{}", quoted(&areas), inherits("transit_via"))
+        };
+        error(key)
+            .label(format!(
+                "from origin `{who}` it comes to `{at}` under policy `{under}`, and the path on `{path}` {what}"
+            ))
+            .help(format!("{}; or put origin `{who}` near another region", steps.join("; and ")))
     }
 }
 

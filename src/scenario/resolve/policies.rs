@@ -1,5 +1,6 @@
 //! Policies, and whether their gateways may see what they route.
 
+use super::rules::quoted;
 use super::{Resolver, id_or_first};
 use crate::fleet::AdmissionParams;
 use crate::id::{DataClassId, Id, IdVec, OriginId, RegionId, SourceId};
@@ -226,6 +227,7 @@ impl Resolver<'_> {
             if rule.preferred {
                 continue;
             }
+            let Some(written) = self.written.get(class.index()) else { continue };
             let (key, verb) = if !rule.decrypt_in.contains(at) {
                 ("decrypt_in", "read")
             } else if !rule.transit_via.contains(at) {
@@ -238,7 +240,23 @@ impl Resolver<'_> {
             };
             let Some(region) = regions.get(at.index()) else { continue };
             let class_name = &rule.name;
+            let mut keys = vec!["decrypt_in", "transit_via"];
+            keys.extend(indexes.then_some("index_in"));
             let inherited = !self.document.has(&["residency", class_name, key]);
+            let cause = if written.set(key).contains(at) {
+                "not_under"
+            } else if inherited {
+                "process_in"
+            } else {
+                key
+            };
+            let why = match cause {
+                "not_under" => {
+                    format!("the provider of `{region}` is under the law of {}", quoted(written.laws(at)))
+                }
+                "process_in" => format!("`{key}` is left out and inherits this"),
+                _ => format!("without `{region}`"),
+            };
             let tier = [
                 "policies",
                 name,
@@ -246,14 +264,17 @@ impl Resolver<'_> {
             ];
             let place: Vec<&str> = path.iter().map(String::as_str).collect();
             let item = self
-                .error_at_key(&tier, format!("a central gateway must be where `{class_name}` data may {verb}"))
-                .label(format!("it stands in `{region}`, and {who} sends `{class_name}`"))
-                .context(
-                    self.place(&["residency", class_name, if inherited { "process_in" } else { key }], super::At::Value),
-                    if inherited { format!("`{key}` is left out and inherits this") } else { format!("without `{region}`") },
+                .error_at_key(
+                    &tier,
+                    format!("a central gateway must be where `{class_name}` data may {verb}"),
                 )
+                .label(format!("it stands in `{region}`, and {who} sends `{class_name}`"))
+                .context(self.place(&["residency", class_name, cause], super::At::Value), why)
                 .context(self.place(&place, super::At::Value), "where the class comes in")
-                .help(format!("move the gateway, use `replica.…` (a gateway in each region), or allow it: `[residency.{class_name}]` `{key} = […, \"{region}\"]`"));
+                .help(format!(
+                    "move the gateway, use `replica.…` (a gateway in each region), or allow it: {}",
+                    written.allow(&keys, at, regions)
+                ));
             self.push(item);
         }
     }
@@ -277,13 +298,34 @@ impl Resolver<'_> {
                 }
                 // A scenario without regions has its own mistake already.
                 let Some(region) = regions.get(origin.near.index()) else { continue };
-                let item = self
+                let Some(written) = self.written.get(class.index()) else { continue };
+                let mut keys = vec!["decrypt_in"];
+                if !rule.serve_in().contains(origin.near) {
+                    keys.push("transit_via");
+                }
+                let laws = written.laws(origin.near);
+                let mut item = self
                     .error(
                         &["origins", &origin.name, "near"],
-                        format!("with a gateway in each region, `{}` data enters where it may be read", rule.name),
+                        format!(
+                            "with a gateway in each region, `{}` data enters where it may be read",
+                            rule.name
+                        ),
                     )
-                    .label(format!("the gateway in `{region}` may not read `{}`", rule.name))
-                    .help(format!("put origin `{}` near an allowed region, or allow it: `[residency.{}]` `decrypt_in = […, \"{region}\"]`", origin.name, rule.name));
+                    .label(format!("the gateway in `{region}` may not read `{}`", rule.name));
+                if !laws.is_empty() {
+                    item = item.context(
+                        self.place(&["residency", &rule.name, "not_under"], super::At::Value),
+                        format!("the provider of `{region}` is under the law of {}", quoted(laws)),
+                    );
+                }
+                let somewhere = (0..regions.len()).any(|id| rule.decrypt_in.contains(RegionId::new(id)));
+                let allow = written.allow(&keys, origin.near, regions);
+                let item = item.help(if somewhere {
+                    format!("put origin `{}` near an allowed region, or allow it: {allow}", origin.name)
+                } else {
+                    allow
+                });
                 if !items.contains(&item) {
                     items.push(item);
                 }

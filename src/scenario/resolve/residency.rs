@@ -1,5 +1,6 @@
 //! Residency classes and origins.
 
+use super::rules::Written;
 use super::{Resolver, id_or_first};
 use crate::catalog;
 use crate::id::{DataClassId, Id, IdVec, OriginId, RegionId};
@@ -22,16 +23,26 @@ impl Resolver<'_> {
         with_pools: &[bool],
     ) -> IdVec<DataClassId, ResidencyParams> {
         self.check_names(&["residency"]);
-        if !self.raw.network.paths.is_empty() {
-            let own =
-                facts.iter().flat_map(|facts| facts.jurisdiction.iter().chain(&facts.provider_jurisdiction));
-            let known = catalog::regions().iter().flat_map(|region| region.jurisdictions.iter());
-            let areas = own.cloned().chain(known.map(ToString::to_string)).collect();
-            self.check_paths(regions, &areas);
-        }
+        let own =
+            facts.iter().flat_map(|facts| facts.jurisdiction.iter().chain(&facts.provider_jurisdiction));
+        let known = catalog::regions().iter().flat_map(|region| region.jurisdictions.iter());
+        let areas: BTreeSet<String> = own.cloned().chain(known.map(ToString::to_string)).collect();
+        self.check_paths(regions, &areas);
         let all = RegionSet::ALL;
+        let entry = |(index, name): (usize, &String)| {
+            let lies_in =
+                |(other, facts): (usize, &RegionFacts)| facts.jurisdiction.contains(name) == (other == index);
+            let alone = !areas.contains(name) || facts.iter().enumerate().all(lies_in);
+            if alone { name.clone() } else { format!("region:{name}") }
+        };
+        let entries: Vec<String> = regions.iter().enumerate().map(entry).collect();
         let mut classes: IdVec<DataClassId, ResidencyParams> =
             vec![ResidencyParams::unrestricted(UNRESTRICTED)].into();
+        self.written = vec![Written {
+            rule: ResidencyParams::unrestricted(UNRESTRICTED),
+            bound: Vec::new(),
+            entries: Vec::new(),
+        }];
         for name in self.names(&["residency"]) {
             if name == UNRESTRICTED {
                 let item = self
@@ -54,51 +65,57 @@ impl Resolver<'_> {
             let store_in = set("store_in", &raw.store_in);
             let index_in = set("index_in", &raw.index_in);
             let laws = raw.not_under.clone().unwrap_or_default();
-            let bound =
-                |facts: &RegionFacts| facts.provider_jurisdiction.iter().any(|law| laws.contains(law));
+            for (index, law) in laws.iter().enumerate().filter(|(_, law)| !areas.contains(*law)) {
+                let item = self
+                    .error(
+                        &["residency", &name, "not_under", &index.to_string()],
+                        format!("`residency.{name}.not_under` names legal areas"),
+                    )
+                    .label(format!("there is no area `{law}`"))
+                    .help(suggest(law, "the areas are", areas.iter().map(String::as_str)));
+                self.push(item);
+            }
+            let bound: Vec<Vec<String>> = facts
+                .iter()
+                .map(|facts| {
+                    let laws = laws.iter().filter(|law| facts.provider_jurisdiction.contains(law));
+                    laws.cloned().collect()
+                })
+                .collect();
             let free: RegionSet = if laws.is_empty() {
                 all
             } else {
-                let free = (0..regions.len()).filter(|&index| !facts.get(index).is_some_and(bound));
+                let free = (0..regions.len()).filter(|&index| bound.get(index).is_none_or(Vec::is_empty));
                 free.map(RegionId::new).collect()
             };
             // Left out because it was broken, and reported: nothing can be said of it.
-            let process_in = process_in.unwrap_or(all).and(free);
-            let both = |set: Option<RegionSet>| set.map(|set| set.and(free));
-            let rule = ResidencyParams {
+            let process_in = process_in.unwrap_or(all);
+            let written = ResidencyParams {
                 name: name.clone(),
                 process_in,
-                decrypt_in: both(decrypt_in).unwrap_or(process_in),
-                transit_via: both(transit_via).unwrap_or(process_in),
-                cache_in: both(cache_in),
-                store_in: both(store_in),
-                index_in: both(index_in),
+                decrypt_in: decrypt_in.unwrap_or(process_in),
+                transit_via: transit_via.unwrap_or(process_in),
+                cache_in,
+                store_in,
+                index_in,
                 closed: self.closed_paths(&raw, regions),
                 preferred: raw.mode == Some(RawResidencyMode::Preferred),
             };
-            let can_serve = (0..regions.len()).any(|index| {
-                with_pools.get(index).is_some_and(|&pools| pools)
-                    && rule.serve_in().contains(RegionId::new(index))
-            });
-            if raw.process_in.is_some()
-                && !can_serve
-                && with_pools.contains(&true)
-                && self.found.len() == before
-            {
-                let have: Vec<&str> = (0..regions.len())
-                    .filter(|&index| with_pools[index])
-                    .map(|index| regions[index].as_str())
-                    .collect();
-                let item = self
-                    .error(
-                        &["residency", &name, "process_in"],
-                        format!("a region with a pool must be allowed to process `{name}`"),
-                    )
-                    .label("no region with a pool is in this set")
-                    .help(format!("regions with pools: {}", have.join(", ")))
-                    .help("add one of them or its jurisdiction, or give an allowed region a pool");
-                self.push(item);
+            let taken = |set: Option<RegionSet>| set.map(|set| set.and(free));
+            let rule = ResidencyParams {
+                process_in: process_in.and(free),
+                decrypt_in: written.decrypt_in.and(free),
+                transit_via: written.transit_via.and(free),
+                cache_in: taken(cache_in),
+                store_in: taken(store_in),
+                index_in: taken(index_in),
+                ..written.clone()
+            };
+            let written = Written { rule: written, bound, entries: entries.clone() };
+            if raw.process_in.is_some() && self.found.len() == before {
+                self.check_can_serve(&written, regions, with_pools);
             }
+            self.written.push(written);
             classes.push(rule);
         }
         classes

@@ -2,6 +2,7 @@
 
 use super::Resolver;
 use super::demand::length_of;
+use super::rules::quoted;
 use crate::dist::Dist;
 use crate::id::{ClassId, DataClassId, Id, IdVec, OriginId, RegionId, RegionSet, SourceId};
 use crate::rng::hash_name;
@@ -49,7 +50,7 @@ impl Resolver<'_> {
             with_pools.iter().enumerate().filter(|(_, has)| **has).map(|(i, _)| RegionId::new(i)).collect();
         let table = OriginTable {
             regions: regions.to_vec(),
-            served_in: data_classes.iter().map(|class| class.process_in.and(with_pools)).collect(),
+            served_in: data_classes.iter().map(|class| class.ever_served_in().and(with_pools)).collect(),
             origins: origins
                 .iter()
                 .map(|origin| OriginRow {
@@ -169,6 +170,7 @@ impl Resolver<'_> {
             self.names_of_trace(name, raw, params, table);
             self.requests_that_go_nowhere(name, raw, &workload, table);
         }
+        self.classes_that_go_nowhere(name, &workload, table);
         for problem in crate::workload::check(&workload, table, block_tokens) {
             // Said already, with the trace's own lines.
             const SAID: [&str; 4] =
@@ -249,6 +251,43 @@ impl Resolver<'_> {
             item = item.note(format!("and {more} more"));
         }
         self.push(item.help("name them in the scenario, or rename them in the trace"));
+    }
+
+    /// Data classes that no region of the workload's own may serve.
+    fn classes_that_go_nowhere(&mut self, name: &str, workload: &WorkloadParams, table: &OriginTable) {
+        let place = ["workloads", name, "allowed_regions"];
+        // A region that is not there has its own message.
+        let told = self.found.iter().filter_map(|item| item.place.as_ref());
+        if told.filter(|told| self.document.covers(&place, told)).count() > 0 {
+            return;
+        }
+        for class in crate::workload::unserved(workload, table) {
+            let (rule, served) = (&table.data_classes[class.index()], table.served_in[class.index()]);
+            // So has a class that nobody may serve.
+            if served.is_empty() {
+                continue;
+            }
+            let ids = (0..table.regions.len()).filter(|&id| served.contains(RegionId::new(id)));
+            let serve = quoted(ids.map(|id| &table.regions[id]));
+            let origin = table.origins.iter().find(|row| row.data_class == class);
+            let mut item = self
+                .error(
+                    &place,
+                    format!("a workload's `{rule}` data must be allowed in a region that may serve it"),
+                )
+                .label("none of these may");
+            if let Some(origin) = origin.filter(|_| workload.data_class.is_none()) {
+                let context = self.place(&["origins", &origin.name, "data_class"], At::Value);
+                if class.index() > 0 {
+                    item = item.context(context, "where the class comes in");
+                }
+            }
+            self.push(
+                item.help(format!(
+                    "add one that may: {serve}; or leave `allowed_regions` out for all of them"
+                )),
+            );
+        }
     }
 
     /// Rows that no region may serve.

@@ -1,7 +1,7 @@
 //! Requests that may go to some regions alone: read, held against the scenario, written again.
 
 use super::{completes_after, drive, read, table, workload};
-use crate::id::{Id, OriginId, RegionId, RegionSet};
+use crate::id::{DataClassId, Id, OriginId, RegionId, RegionSet};
 use crate::time::Span;
 use crate::workload::as_sent::{Sent, record};
 use crate::workload::geography::origin_label;
@@ -10,7 +10,7 @@ use crate::workload::to_mooncake::mooncake_losses;
 use crate::workload::write::write_native;
 use crate::workload::{
     CompiledTrace, OriginAssignment, OriginTable, TraceParams, WorkloadKind, WorkloadParams, check, nowhere,
-    open, unknown_names, workload_key,
+    open, unknown_names, unserved, workload_key,
 };
 use std::sync::Arc;
 
@@ -73,6 +73,35 @@ fn what_no_region_may_serve_is_told_with_its_line() {
     // No pool, no service.
     let empty = TEXT.replace("ap", "empty");
     assert_eq!(nowhere(&replayed(&empty), &world()).len(), 1);
+}
+
+/// Class none is served in us, eu and ap, class eu in eu alone.
+#[test]
+fn classes_that_the_workload_lets_nobody_serve_are_told() {
+    let (none, eu) = (DataClassId::new(0), DataClassId::new(1));
+    let world = world();
+    let narrow = |mut params: WorkloadParams, allowed: &[usize]| {
+        params.setting.allowed = Some(set(allowed));
+        params
+    };
+    let without = |word: &str| replayed(&TEXT.replace(word, ""));
+    // Origins are drawn, a and b: both classes come.
+    let drawn = without(r#","origin":"b""#);
+    assert_eq!(unserved(&drawn, &world), []);
+    assert_eq!(unserved(&narrow(drawn.clone(), &[0, 2]), &world), [eu]);
+    assert_eq!(unserved(&narrow(drawn.clone(), &[0, 1]), &world), []);
+    assert_eq!(unserved(&narrow(drawn.clone(), &[3]), &world), [none, eu]);
+    // One origin, or a class of the workload's own, goes before that.
+    let mut single = narrow(drawn, &[0]);
+    single.origins = OriginAssignment::Single(OriginId::new(0));
+    assert_eq!(unserved(&single, &world), []);
+    single.data_class = Some(eu);
+    assert_eq!(unserved(&single, &world), [eu]);
+    // Of a trace that names origins, what they bring; of one that names classes, those.
+    assert_eq!(unserved(&narrow(replayed(TEXT), &[2]), &world), [eu]);
+    let own = TEXT.replace(r#""origin":"b""#, r#""data_class":"none""#);
+    assert_eq!(unserved(&narrow(replayed(&own), &[2]), &world), []);
+    assert_eq!(unserved(&narrow(replayed(&own), &[3]), &world), [none]);
 }
 
 #[test]
