@@ -253,6 +253,7 @@ impl Observer for Audit {
             Observation::Arrived { .. }
             | Observation::Decided(_)
             | Observation::Sampled(_)
+            | Observation::TurnedAway(_)
             | Observation::Stepped { .. } => {}
         }
     }
