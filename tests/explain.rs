@@ -338,7 +338,7 @@ fn a_draw_is_told_where_one_was_made() {
         ("random = {}", (None, true)),
         ("round_robin = {}", (None, false)),
         (
-            "compose = { score = [{ signal = 'inflight_reqs' }], pick = { best = { tie = 'hash' } } }",
+            "compose = { score = [{ signal = 'inflight_reqs', direction = 'min' }], pick = { best = { tie = 'hash' } } }",
             (Some("hash"), false),
         ),
     ] {
