@@ -2,9 +2,11 @@
 //! looks. Row sinks, time lines, histograms and the checkers of conservation laws are all observers, and none can
 //! change what happens.
 
+mod admission;
 mod decision;
 mod misses;
 
+pub use admission::{AdmissionRecord, Barrier, Client};
 pub use decision::{DecisionRecord, Filter, Sight, StageRecord, Truth};
 pub use misses::{Miss, Misses};
 
@@ -343,6 +345,8 @@ pub enum Observation<'a> {
     },
     /// A gateway decided about a request of which that was asked to be told.
     Decided(&'a DecisionRecord),
+    /// A request was not let in of which that was asked to be told.
+    TurnedAway(&'a AdmissionRecord),
     /// A request reached its end; its last appearance.
     Ended(&'a RequestRow),
     /// A sampling instant passed in this replica.

@@ -68,7 +68,7 @@ impl Key {
 }
 
 /// A stream of random numbers that belongs to one entity and one purpose.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stream {
     generator: Xoshiro256PlusPlus,
 }

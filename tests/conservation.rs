@@ -66,7 +66,7 @@ impl Observer for Diary {
             Observation::Stepped { replica, tokens, sequences, free_blocks, used_blocks } => {
                 self.steps.push((replica, [tokens, sequences, free_blocks, used_blocks]));
             }
-            Observation::Decided(_) => {}
+            Observation::Decided(_) | Observation::TurnedAway(_) => {}
         }
     }
 }

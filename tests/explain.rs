@@ -8,11 +8,19 @@ mod world;
 
 use assert_cmd::Command;
 use regions::{three, tiers};
-use regionsim::fleet::{Effect, HealthParams, Incident, OperationsParams, Place, RetryParams};
+use regionsim::dist::Dist;
+use regionsim::fleet::admission::{
+    GateParams, Over, QueueParams, SaturationParams, ShedParams, Signal, ThrottleBy, ThrottleParams,
+};
+use regionsim::fleet::{
+    AdmissionParams, Effect, HealthParams, Incident, OperationsParams, Place, RetryParams,
+};
 use regionsim::id::{DataClassId, Id, OriginId, RegionId, ReplicaId, RequestId, SourceId};
-use regionsim::observe::{DecisionRecord, Filter, Observation, Observer, RequestRow};
+use regionsim::observe::{
+    AdmissionRecord, Barrier, Client, DecisionRecord, Filter, Observation, Observer, Outcome, RequestRow,
+};
 use regionsim::replica::ServerParams;
-use regionsim::routing::{Feed, LoadView, OnStale, PolicySpec, Poll, Views};
+use regionsim::routing::{Feed, LoadView, OnStale, PolicySpec, Poll, Probe, RttView, Views};
 use regionsim::time::{SimTime, Span};
 use regionsim::workload::params::WorkloadKind;
 use regionsim::world::params::{PolicyParams, ResidencyParams, WorldParams};
@@ -203,6 +211,172 @@ fn a_polled_load_has_the_age_of_its_reading_and_an_oracles_is_none() {
     assert!((Span::from_ms(700)..Span::from_ms(1_400)).contains(&middle), "{middle}");
 }
 
+/// Who was turned away, and every row, over ten seconds of service times of a second at 2 requests a second.
+#[derive(Default)]
+struct Away(Vec<AdmissionRecord>);
+
+impl Observer for Away {
+    fn observe(&mut self, now: SimTime, observation: &Observation<'_>) {
+        if let Observation::TurnedAway(record) = observation {
+            assert_eq!(record.at, now);
+            self.0.push(**record);
+        }
+    }
+}
+
+fn away(admission: AdmissionParams) -> (Vec<AdmissionRecord>, Vec<RequestRow>) {
+    let mut world = one_region(1, ServerParams::Fifo(queue(1, None)));
+    world.workloads.push(workload("load", poisson(2.0, 200, Dist::Constant { value: 1e6 })));
+    let policy = PolicyParams { admission: Some(admission), ..policy("round_robin") };
+    let run = |decisions| {
+        let look = Look { decisions, ..Look::default() };
+        let world =
+            World::new(&world, &policy, 7, (Away::default(), Keep::default())).expect("a sound world");
+        let (away, keep) = world.looking(&look).run(|_, _| true).1;
+        let mut rows = keep.rows;
+        rows.sort_by_key(|row| row.id);
+        (away.0, rows)
+    };
+    let (plain, looked) = (run(Decisions::None), run(Decisions::Share(1.0)));
+    assert!(plain.0.is_empty() && plain.1 == looked.1, "looking changes nothing");
+    looked
+}
+
+/// Each of these was turned away once, at its gateway, as it says.
+fn each_has_one(records: &[AdmissionRecord], rows: &[RequestRow], outcome: Outcome) {
+    let ended: Vec<RequestId> = rows.iter().filter(|row| row.outcome == outcome).map(|row| row.id).collect();
+    let mut told: Vec<RequestId> = records
+        .iter()
+        .filter(|record| record.barrier.outcome() == outcome)
+        .inspect(|record| assert_eq!(record.gateway.is_some(), outcome != Outcome::Throttled))
+        .map(|record| record.id)
+        .collect();
+    told.sort_unstable();
+    assert_eq!(told, ended, "{outcome:?}");
+    assert!(!told.is_empty(), "{outcome:?}");
+}
+
+#[test]
+fn what_kept_a_request_out_is_told_with_the_saturation_that_was_read() {
+    // One request under way of one allowed: saturation is 0 or 1, and the gate is closed at 1.
+    let saturation = SaturationParams { signal: Signal::Concurrency { requests: 1 }, over: Over::Allowed };
+    let gated = AdmissionParams { saturation, gate: Some(GateParams::default()), ..Default::default() };
+    let (records, rows) = away(gated.clone());
+    each_has_one(&records, &rows, Outcome::Rejected);
+    for record in &records {
+        assert_eq!(record.barrier, Barrier::Gate { closes_at: 1.0 });
+        assert_eq!((record.saturation, record.signal), (Some(1.0), Some("concurrency")));
+    }
+    // Two wait at most, for at most 1.5 s, while the server takes a second each and twice as many come.
+    let timeout = Span::from_ms(1_500);
+    let line = QueueParams { capacity: Some(2), timeout: Some(timeout), ..QueueParams::default() };
+    let (records, rows) = away(AdmissionParams { queue: Some(line), ..gated });
+    each_has_one(&records, &rows, Outcome::Rejected);
+    each_has_one(&records, &rows, Outcome::QueueTimeout);
+    for record in &records {
+        let closes_at = Some(1.0);
+        let expected = match record.barrier.outcome() {
+            Outcome::Rejected => Barrier::Line { capacity: 2, closes_at },
+            _ => Barrier::Timeout { timeout, closes_at },
+        };
+        assert_eq!((record.barrier, record.saturation), (expected, Some(1.0)));
+    }
+    // A curve of 0.5 at saturation 1 and 0 at 0.
+    let shed = ShedParams { scale: 0.5, power: 1.0, from_priority: 0 };
+    let (records, rows) = away(AdmissionParams { saturation, shed: Some(shed), ..Default::default() });
+    each_has_one(&records, &rows, Outcome::Shed);
+    for record in &records {
+        let Barrier::Shed { probability } = record.barrier else { panic!("{record:?}") };
+        assert_eq!(probability, (0.5 * record.saturation.unwrap()).min(1.0));
+        assert!(probability > 0.0);
+    }
+}
+
+#[test]
+fn a_throttled_request_is_told_with_its_client_and_what_that_had_seen() {
+    let saturation = SaturationParams { signal: Signal::Concurrency { requests: 1 }, over: Over::Allowed };
+    // No window ends within the run: what is counted only grows.
+    let throttle = ThrottleParams { k: 1.2, window: Span::from_secs(10_000), by: ThrottleBy::Origin };
+    let admission = AdmissionParams {
+        saturation,
+        gate: Some(GateParams::default()),
+        throttle: Some(throttle),
+        ..Default::default()
+    };
+    let (records, rows) = away(admission);
+    each_has_one(&records, &rows, Outcome::Throttled);
+    let mut held_back: Vec<_> = records.iter().filter(|record| record.gateway.is_none()).collect();
+    held_back.sort_by_key(|record| record.id);
+    for (before, record) in held_back.into_iter().enumerate() {
+        let Barrier::Throttle { client, window, requests, accepts, probability } = record.barrier else {
+            panic!("{record:?}")
+        };
+        assert_eq!((client, window, record.saturation), (Client::Origin(OriginId(0)), throttle.window, None));
+        // What was held back counts as a request, and so does every end that the client has seen by then.
+        let seen = |row: &&RequestRow| row.outcome != Outcome::Throttled && row.ended_at <= record.at;
+        let seen: Vec<&RequestRow> = rows.iter().filter(seen).collect();
+        let taken = seen.iter().filter(|row| row.outcome == Outcome::Completed).count() as u64;
+        assert_eq!((requests, accepts), ((seen.len() + before) as u64, taken));
+        assert_eq!(probability, (requests as f64 - 1.2 * accepts as f64) / (requests as f64 + 1.0));
+    }
+}
+
+#[test]
+fn a_draw_is_told_where_one_was_made() {
+    let world = three(120);
+    let tied = |spec: &str| -> Vec<(Option<&'static str>, bool)> {
+        let replica: PolicySpec = toml::from_str(spec).unwrap();
+        let records = all(&world, &PolicyParams { replica, ..policy("random") }).0;
+        let stages = records.into_iter().map(|mut record| record.stages.remove(0));
+        stages.filter(|stage| stage.tied > 0).map(|stage| (stage.tie, stage.drew)).collect()
+    };
+    // Equals are told apart by a draw under one rule and not under the others.
+    for (spec, expected) in [
+        ("least_request = { tie = 'random' }", (Some("random"), true)),
+        ("least_request = { tie = 'first' }", (Some("first"), false)),
+        ("least_request = { tie = 'last' }", (Some("last"), false)),
+        ("random = {}", (None, true)),
+        ("round_robin = {}", (None, false)),
+        (
+            "compose = { score = [{ signal = 'inflight_reqs', direction = 'min' }], pick = { best = { tie = 'hash' } } }",
+            (Some("hash"), false),
+        ),
+    ] {
+        let told = tied(spec);
+        assert!(!told.is_empty() && told.iter().all(|&one| one == expected), "{spec}: {told:?}");
+    }
+}
+
+#[test]
+fn a_measured_round_trip_has_the_age_of_its_last_answer() {
+    let mut world = three(150);
+    let WorkloadKind::Synthetic(params) = &mut world.workloads[SourceId(0)].kind else { panic!("generated") };
+    params.sessions_per_s = 20.0;
+    let every = Span::from_ms(500);
+    let with = |rtt| {
+        let records =
+            all(&world, &PolicyParams { views: Views { rtt, ..Views::default() }, ..policy("gorgo") }).0;
+        records.into_iter().map(|mut record| record.stages.remove(0)).collect::<Vec<_>>()
+    };
+    let configured = with(RttView::Configured);
+    assert!(
+        configured
+            .iter()
+            .all(|stage| !stage.measures_rtt && stage.sights.iter().all(|s| s.rtt_age.is_none()))
+    );
+    let measured = with(RttView::Probe(Probe { every, ewma: 1.0 }));
+    let mut answered = BTreeSet::new();
+    for sight in measured.iter().inspect(|stage| assert!(stage.measures_rtt)).flat_map(|stage| &stage.sights)
+    {
+        match sight.rtt_age {
+            // An answer comes every half second, later than the last by what their round trips differ, well below a second.
+            Some(age) => assert!(answered.insert(sight.region) || age < Span::from_ms(1_500), "{age}"),
+            None => assert!(sight.rtt > Span::ZERO),
+        }
+    }
+    assert_eq!(answered.len(), world.regions.len());
+}
+
 fn regionsim(args: &[&str]) -> assert_cmd::assert::Assert {
     let root = env!("CARGO_MANIFEST_DIR");
     Command::cargo_bin("regionsim").unwrap().current_dir(root).args(args).env("NO_COLOR", "1").assert()
@@ -223,6 +397,8 @@ fn the_command_says_what_there_is_where_the_request_is_not() {
     );
     let other = "scenarios/region-down.toml";
     assert!(error(&["explain", other, "0", "--policy", "naerest"]).contains("did you mean `nearest`"));
+    let word = error(&["explain", scenario, "abc"]);
+    assert!(word.contains("numbered from 0 to 4294967295: write `id` of requests.csv"), "{word}");
     assert!(error(&["run", scenario, "--decisions", "1%"]).contains("write `sample=`"));
     assert!(error(&["run", scenario, "--decisions", "sample=0"]).contains("above 0"));
     assert!(error(&["run", scenario, "--decisions", "sample=lots"]).contains("25%"));
@@ -276,4 +452,37 @@ fn the_same_decision_stands_in_the_command_and_in_the_file_of_a_run() {
         (sum, completed) = (sum + reasons, completed + 1);
     }
     assert!(sum > 0 && completed > 1_000);
+}
+
+#[test]
+fn the_command_names_what_kept_a_request_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().to_str().unwrap();
+    let scenario = "scenarios/region-down.toml";
+    let set = "admission={saturation={in_flight=4},gate={},queue={capacity=5,timeout=\"2s\"}}";
+    let shorter = "workloads.main.synthetic.duration=\"270s\"";
+    let common = ["--policy", "nearest", "--set", set, "--set", shorter];
+    let with = |args: &[&str]| {
+        let all: Vec<&str> = args.iter().chain(&common).copied().collect();
+        String::from_utf8(regionsim(&all).code(0).get_output().stdout.clone()).unwrap()
+    };
+    let table = with(&["run", scenario, "-q", "--out", out]);
+    assert!(table.contains(" rejected") && table.contains(" queue_timeout"), "{table}");
+    let csv = std::fs::read_to_string(folder.path().join("nearest/requests.csv")).unwrap();
+    let mut rows = csv::Reader::from_reader(csv.as_bytes());
+    let head = rows.headers().unwrap().clone();
+    let column = |name: &str| head.iter().position(|head| head == name).expect(name);
+    let rows: Vec<csv::StringRecord> = rows.records().map(Result::unwrap).collect();
+    for (outcome, by) in [("rejected", "capacity"), ("queue_timeout", "timeout")] {
+        let row = rows.iter().find(|row| &row[column("outcome")] == outcome).expect(outcome);
+        let text = with(&["explain", scenario, &row[column("id")]]);
+        assert!(text.contains(&format!(": not let in by admission.queue.{by}\n")), "{text}");
+        assert!(text.contains("the gate, which closes at saturation 1, stopped it"), "{text}");
+        assert!(text.contains("  saturation by concurrency, as the gateway saw it then: 1"), "{text}");
+        assert!(!text.contains("no gateway decided"), "{text}");
+        let json: serde_json::Value =
+            serde_json::from_str(&with(&["explain", scenario, "--json", &row[column("id")]])).unwrap();
+        assert_eq!(json["turned_away"]["outcome"], outcome);
+        assert!(json["turned_away"]["saturation"].as_f64().unwrap() >= 1.0);
+    }
 }

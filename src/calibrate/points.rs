@@ -66,7 +66,8 @@ fn gpu_name(published: &str) -> String {
 /// has. KV entries are taken as BF16, and as FP8 for TensorRT-LLM with FP8 weights; the file does not say.
 ///
 /// How the clients ran is not in the file either. Two recipes meet the numbers: rows gathered from the public benchmark
-/// InferenceMAX have lengths between 0.8 and 1.0 of the nominal and a budget of 8,192 tokens (its scripts say so); those
+/// InferenceMAX are taken to have lengths between 0.8 and 1.0 of the nominal and a budget of 8,192 tokens (an inference that
+/// fits the rows; not looked up in its scripts); those
 /// measured by aiconfigurator's makers have equal lengths and a budget a quarter above one prompt (found here: of eight
 /// budgets tried it meets TTFT within 6 %, 8,192 misses it by 85 %).
 pub fn read_published(table: &Table) -> Result<Read, Findings> {

@@ -21,6 +21,7 @@ pub struct Args {
     /// The scenario file; `-` reads stdin.
     scenario: String,
     /// The request's number, `id` in requests.csv.
+    #[arg(value_parser = number)]
     request: u32,
     /// The policy; the scenario's first where it is not given.
     #[arg(long, short, value_name = "NAME")]
@@ -34,6 +35,13 @@ pub struct Args {
     /// As JSON, times in nanoseconds.
     #[arg(long)]
     json: bool,
+}
+
+/// The number of a request.
+fn number(text: &str) -> Result<u32, String> {
+    text.parse().map_err(|_| {
+        format!("requests are numbered from 0 to {}: write `id` of requests.csv, such as 812", u32::MAX)
+    })
 }
 
 /// Runs `explain`.

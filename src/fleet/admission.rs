@@ -70,6 +70,13 @@ impl Default for Signal {
 }
 
 impl Signal {
+    /// As it is written.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Signal::Utilization { .. } => "utilization",
+            Signal::Concurrency { .. } => "concurrency",
+        }
+    }
     /// Whether it reads the replicas' loads.
     pub fn reads_loads(&self) -> bool {
         matches!(self, Signal::Utilization { .. })
@@ -220,6 +227,10 @@ impl Throttle {
         }
         let requests = self.requests as f64;
         ((requests - params.k * self.accepts as f64) / (requests + 1.0)).max(0.0)
+    }
+    /// Requests within the window as it was when it was last looked at, and those accepted.
+    pub fn seen(&self) -> (u64, u64) {
+        (self.requests, self.accepts)
     }
     /// A request has had its answer, or was not sent.
     pub fn count(&mut self, now: SimTime, params: &ThrottleParams, accepted: bool) {

@@ -41,8 +41,10 @@ pub struct Sight {
     pub region: RegionId,
     /// The replica, where it is one.
     pub replica: Option<ReplicaId>,
-    /// Base round trip from the gateway.
+    /// Round trip from the gateway as it believes it: as configured, or as it has measured it.
     pub rtt: Span,
+    /// How long ago the last answer came that is in a measured one; none of one as configured.
+    pub rtt_age: Option<Span>,
     /// What took it out, if anything did.
     pub removed_by: Option<Filter>,
     /// The gateway's own requests under way there.
@@ -73,6 +75,12 @@ pub struct StageRecord {
     pub chosen: Option<usize>,
     /// How many others that it could have chosen have equal terms: then a tie rule, an order or a draw chose.
     pub tied: u32,
+    /// The policy's rule for equals, as it is written; none where it has none that always holds.
+    pub tie: Option<&'static str>,
+    /// Whether the decision drew a random number.
+    pub drew: bool,
+    /// Whether the gateway measures round trips.
+    pub measures_rtt: bool,
 }
 
 /// A replica that could have been chosen, as it was at that instant.

@@ -37,6 +37,7 @@ fn sight(sight: &Sight) -> Value {
     json!({
         "target": sight.target,
         "rtt_ns": sight.rtt.0,
+        "rtt_age_ns": sight.rtt_age.map(|age| age.0),
         "removed_by": sight.removed_by.map(Filter::name),
         "own_requests": sight.own_requests,
         "believed_load": sight.load.as_ref().map(|(believed, _)| load(believed)),
@@ -97,6 +98,8 @@ pub fn full(record: &DecisionRecord, labels: &Labels) -> Value {
             "targets": stage.sights.iter().map(sight).collect::<Vec<_>>(),
             "chosen": stage.chosen.map(|chosen| &stage.sights[chosen].target),
             "tied": stage.tied,
+            "tie": stage.tie,
+            "drew": stage.drew,
         })
     };
     all.insert("stages".into(), record.stages.iter().map(stage).collect());

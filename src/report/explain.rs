@@ -3,7 +3,9 @@
 use super::decisions::{full, removed};
 use super::grid;
 use crate::id::Id;
-use crate::observe::{DecisionRecord, Leg, Miss, RequestRow, Sight, StageRecord, Truth};
+use crate::observe::{
+    AdmissionRecord, Barrier, Client, DecisionRecord, Leg, Miss, RequestRow, Sight, StageRecord, Truth,
+};
 use crate::run::result::name_of;
 use crate::run::{Explained, Labels};
 use crate::time::Span;
@@ -36,7 +38,10 @@ pub fn render(policy: &str, seed: u64, found: &Explained, labels: &Labels) -> St
     for decision in &found.decisions {
         self::decision(&mut out, decision, labels);
     }
-    if found.decisions.is_empty() {
+    if let Some(record) = &found.turned_away {
+        turned_away(&mut out, record, labels);
+    }
+    if found.decisions.is_empty() && found.turned_away.is_none() {
         out.push_str("\nno gateway decided about it\n");
     }
     out
@@ -95,6 +100,89 @@ fn decision(out: &mut String, decision: &DecisionRecord, labels: &Labels) {
     }
 }
 
+/// A client in words.
+fn client(client: Client, labels: &Labels) -> String {
+    match client {
+        Client::Origin(id) => format!("origin {}", labels.origin(id)),
+        Client::Tenant(id) => format!("tenant {}", id.0),
+    }
+}
+
+fn turned_away(out: &mut String, record: &AdmissionRecord, labels: &Labels) {
+    let who = match (record.gateway, record.barrier) {
+        (Some(gateway), _) => format!("gateway {}", name_of(&labels.gateways, gateway.index())),
+        (None, Barrier::Throttle { client: by, .. }) => client(by, labels),
+        (None, _) => "its client".to_string(),
+    };
+    let _ = writeln!(
+        out,
+        "\ntry {} at {:.3} s, {who}: not let in by {}",
+        record.attempt,
+        record.at.as_secs_f64(),
+        record.barrier.key(),
+    );
+    let gate = |closes_at: Option<f64>| match closes_at {
+        Some(closes_at) => format!("the gate, which closes at saturation {}, stopped it", number(closes_at)),
+        None => "others waited before it or the policy held it".to_string(),
+    };
+    let _ = match record.barrier {
+        Barrier::Throttle { window, requests, accepts, probability, .. } => writeln!(
+            out,
+            "  held back before it was sent: of {requests} requests in the last {} s {accepts} were accepted, \
+             which holds back with probability {}",
+            number(window.as_secs_f64()),
+            number(probability),
+        ),
+        Barrier::Shed { probability } => {
+            writeln!(out, "  shed by a draw of probability {}", number(probability))
+        }
+        Barrier::Gate { closes_at } => writeln!(
+            out,
+            "  the gate closes at saturation {}, and there is no line to wait in",
+            number(closes_at)
+        ),
+        Barrier::Line { capacity, closes_at } => {
+            writeln!(out, "  {}; all {capacity} places in the line were taken", gate(closes_at))
+        }
+        Barrier::Timeout { timeout, closes_at } => {
+            writeln!(out, "  {}; it had waited {} ms, which is the longest", gate(closes_at), ms(timeout))
+        }
+    };
+    if let (Some(signal), Some(saturation)) = (record.signal, record.saturation) {
+        let _ = writeln!(out, "  saturation by {signal}, as the gateway saw it then: {}", number(saturation));
+    }
+}
+
+/// What kept a request out, as JSON.
+fn barrier(record: &AdmissionRecord, labels: &Labels) -> Value {
+    let mut all = json!({
+        "attempt": record.attempt,
+        "at_ns": record.at.0,
+        "gateway": record.gateway.map(|id| name_of(&labels.gateways, id.index())),
+        "outcome": record.barrier.outcome().name(),
+        "by": record.barrier.key(),
+        "signal": record.signal,
+        "saturation": record.saturation,
+    });
+    let more = match record.barrier {
+        Barrier::Throttle { client: by, window, requests, accepts, probability } => json!({
+            "client": client(by, labels),
+            "window_ns": window.0,
+            "requests": requests,
+            "accepted": accepts,
+            "probability": probability,
+        }),
+        Barrier::Shed { probability } => json!({ "probability": probability }),
+        Barrier::Gate { closes_at } => json!({ "closes_at": closes_at }),
+        Barrier::Line { capacity, closes_at } => json!({ "capacity": capacity, "closes_at": closes_at }),
+        Barrier::Timeout { timeout, closes_at } => json!({ "timeout_ns": timeout.0, "closes_at": closes_at }),
+    };
+    if let (Value::Object(all), Value::Object(more)) = (&mut all, more) {
+        all.extend(more);
+    }
+    all
+}
+
 fn stage(out: &mut String, stage: &StageRecord) {
     let _ = write!(out, "\n  what the router saw: {} picks a {}", stage.policy, stage.tier);
     match stage.cache_delay {
@@ -118,7 +206,11 @@ fn stage(out: &mut String, stage: &StageRecord) {
         out.push_str("  nobody is left\n");
         return;
     };
-    let mut head = vec!["", "target", "rtt ms", "own"];
+    let mut head = vec!["", "target", "rtt ms"];
+    if stage.measures_rtt {
+        head.push("rtt age ms");
+    }
+    head.push("own");
     if first.load.is_some() {
         head.extend(["running", "waiting", "age ms"]);
     }
@@ -130,8 +222,11 @@ fn stage(out: &mut String, stage: &StageRecord) {
         .iter()
         .map(|&(index, sight)| {
             let mark = if stage.chosen == Some(index) { "  >" } else { "   " };
-            let mut row =
-                vec![mark.to_string(), sight.target.clone(), ms(sight.rtt), sight.own_requests.to_string()];
+            let mut row = vec![mark.to_string(), sight.target.clone(), ms(sight.rtt)];
+            if stage.measures_rtt {
+                row.push(sight.rtt_age.map_or_else(|| "-".to_string(), ms));
+            }
+            row.push(sight.own_requests.to_string());
             if let Some((load, age)) = &sight.load {
                 row.extend([load.running.to_string(), load.waiting.to_string(), ms(*age)]);
             }
@@ -142,8 +237,12 @@ fn stage(out: &mut String, stage: &StageRecord) {
         .collect();
     out.push_str(&grid::render(&head, &rows));
     if stage.tied > 0 {
-        let _ =
-            writeln!(out, "  {} more had the same terms: order, a draw or the tie rule decided", stage.tied);
+        let rule = match stage.tie {
+            Some(tie) => format!("tie = \"{tie}\""),
+            None => "the policy names no rule for them".to_string(),
+        };
+        let draw = if stage.drew { "a draw was made" } else { "no draw was made" };
+        let _ = writeln!(out, "  {} more had the same terms: {rule}, {draw}", stage.tied);
     }
 }
 
@@ -228,6 +327,7 @@ pub fn json(policy: &str, seed: u64, found: &Explained, labels: &Labels) -> Valu
         "seed": seed,
         "request": row,
         "estimate": ESTIMATE,
+        "turned_away": found.turned_away.as_ref().map(|record| barrier(record, labels)),
         "decisions": found.decisions.iter().map(|decision| full(decision, labels)).collect::<Vec<_>>(),
     })
 }

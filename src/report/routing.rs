@@ -6,7 +6,7 @@ use super::summary::{
     CellSummary, GatewayRouting, MissSummary, OutcomeCounts, PolicySummary, RegretSummary, RoutingSummary,
     Summary,
 };
-use crate::observe::Miss;
+use crate::observe::{Miss, Outcome};
 use crate::run::result::name_of;
 use crate::run::{RunResult, Runs};
 use std::fmt::Write;
@@ -84,26 +84,19 @@ fn reads(cell: &CellSummary, what: &str) -> bool {
     cell.routing.oracles.iter().any(|oracle| oracle == what)
 }
 
-type Count = fn(&OutcomeCounts) -> u64;
-
 /// How the requests of all seeds ended that did not complete, and the retries; nothing where all went well.
 fn ends(policy: &PolicySummary) -> Option<String> {
-    let sum = |of: Count| -> u64 { policy.cells.iter().map(|cell| of(&cell.conservation.total)).sum() };
-    let (arrivals, completed) = (sum(|counts| counts.arrivals), sum(|counts| counts.completed));
+    let sum = |of: &dyn Fn(&OutcomeCounts) -> u64| -> u64 {
+        policy.cells.iter().map(|cell| of(&cell.conservation.total)).sum()
+    };
+    let (arrivals, completed) = (sum(&|counts| counts.arrivals), sum(&|counts| counts.completed));
     let retries: u64 = policy.cells.iter().map(|cell| cell.routing.retries).sum();
     let mut parts = Vec::new();
     if completed < arrivals {
-        let others: [(&str, Count); 7] = [
-            ("too_large", |counts| counts.too_large),
-            ("queue_full", |counts| counts.queue_full),
-            ("no_region", |counts| counts.no_region),
-            ("shed", |counts| counts.shed),
-            ("timed_out", |counts| counts.timed_out),
-            ("failed", |counts| counts.failed),
-            ("in_flight", |counts| counts.in_flight),
-        ];
-        let some = others.into_iter().map(|(name, of)| (name, sum(of))).filter(|&(_, count)| count > 0);
-        let some: Vec<String> = some.map(|(name, count)| format!("{count} {name}")).collect();
+        let others = Outcome::ALL.into_iter().filter(|&outcome| outcome != Outcome::Completed);
+        let some = others.map(|outcome| (outcome.name(), sum(&|counts| counts.of(outcome))));
+        let some: Vec<String> =
+            some.filter(|&(_, count)| count > 0).map(|(name, count)| format!("{count} {name}")).collect();
         parts.push(format!(
             "{} of {arrivals} requests not completed: {}",
             arrivals - completed,
@@ -120,7 +113,7 @@ fn ends(policy: &PolicySummary) -> Option<String> {
 mod tests {
     use super::super::sample::{cell, summary};
     use super::super::table;
-    use crate::observe::Miss;
+    use crate::observe::{Miss, Outcome};
 
     #[test]
     fn what_did_not_end_well_and_what_nobody_can_see_stand_under_the_table() {
@@ -132,6 +125,33 @@ mod tests {
         assert!(text.contains("! fast: 10 of 100 requests not completed: 10 shed; 7 retries\n"), "{text}");
         assert!(text.contains("! slow: 10 of 100 requests not completed: 10 shed\n"), "{text}");
         assert!(text.contains("! oracle: loads (fast) are read as they are"), "{text}");
+    }
+
+    #[test]
+    fn every_end_is_named_and_the_parts_add_up_to_what_did_not_complete() {
+        // One request of the first end, two of the second and so on.
+        let mut summary = summary(&[("a", vec![cell("a", 1, 1)])]);
+        let total = &mut summary.policies[0].cells[0].conservation.total;
+        let mut json = serde_json::to_value(&*total).unwrap();
+        for (outcome, count) in Outcome::ALL.into_iter().zip(1u64..) {
+            json[outcome.name()] = count.into();
+        }
+        // 1 + … + 11, of which one is completed.
+        json["arrivals"] = 66.into();
+        *total = serde_json::from_value(json).unwrap();
+        for (outcome, count) in Outcome::ALL.into_iter().zip(1u64..) {
+            assert_eq!(total.of(outcome), count, "{}", outcome.name());
+        }
+        let text = table::render(&summary, false);
+        let line = text.lines().find(|line| line.starts_with("! a: ")).expect("not all completed");
+        let (head, parts) = line.split_once(" requests not completed: ").expect("it says how");
+        assert_eq!(head, "! a: 65 of 66");
+        let parts = parts.split("; ").next().unwrap().split(", ").map(|part| part.split_once(' ').unwrap());
+        let (counts, names): (Vec<u64>, Vec<&str>) =
+            parts.map(|(count, name)| (count.parse::<u64>().unwrap(), name)).unzip();
+        assert_eq!(counts.iter().sum::<u64>(), 65);
+        let others: Vec<&str> = Outcome::ALL[1..].iter().map(|outcome| outcome.name()).collect();
+        assert_eq!(names, others);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! summary.json: the shape of a run's summary, versioned, with a JSON Schema made from these types. Times are in
 //! milliseconds, shares between 0 and 1. A field that cannot be known is null, never 0.
 
+use crate::observe::Outcome;
 use crate::run::{CapacityLine, Provenance, Warning};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -469,6 +470,25 @@ pub struct OutcomeCounts {
     /// Waited too long in a gateway's line.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub queue_timeout: u64,
+}
+
+impl OutcomeCounts {
+    /// How many ended so.
+    pub fn of(&self, outcome: Outcome) -> u64 {
+        match outcome {
+            Outcome::Completed => self.completed,
+            Outcome::TooLarge => self.too_large,
+            Outcome::QueueFull => self.queue_full,
+            Outcome::NoRegion => self.no_region,
+            Outcome::Shed => self.shed,
+            Outcome::TimedOut => self.timed_out,
+            Outcome::Failed => self.failed,
+            Outcome::InFlight => self.in_flight,
+            Outcome::Rejected => self.rejected,
+            Outcome::Throttled => self.throttled,
+            Outcome::QueueTimeout => self.queue_timeout,
+        }
+    }
 }
 
 /// Left out where it says nothing, so that summaries without it are written as ever.

@@ -144,6 +144,7 @@ impl Validate for Params {
 #[derive(Debug)]
 pub struct Compose {
     needs: Needs,
+    tie: Option<&'static str>,
     body: run::Body,
     work: work::Work,
 }
@@ -160,8 +161,11 @@ impl Compose {
             Needs { load: reads(Reads::Load), index, active: reads(Reads::Active), ..Needs::default() };
         let key = written.keyed().then(|| params.key.clone().unwrap_or_else(|| key::DEFAULT.to_vec()));
         let looks_at = index.and_then(|index| index.prompt_blocks).unwrap_or(u32::MAX);
+        // With bodies within bodies there is no one rule.
+        let alone = written.inner().next().is_none();
+        let tie = written.pick.as_ref().filter(|_| alone).and_then(Pick::tie).map(Tie::name);
         let mut work = work::Work::new(targets, key, looks_at, written.recent());
-        Compose { needs, body: run::Body::new(&written, targets, &mut work), work }
+        Compose { needs, tie, body: run::Body::new(&written, targets, &mut work), work }
     }
 }
 
@@ -174,6 +178,9 @@ impl Policy for Compose {
     }
     fn sent(&mut self, _: &RequestView<'_>, target: TargetId) {
         self.work.sent(target);
+    }
+    fn tie(&self) -> Option<&'static str> {
+        self.tie
     }
     fn explain(
         &self,

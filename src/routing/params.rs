@@ -132,6 +132,18 @@ pub enum Tie {
     LowestInflight,
 }
 
+impl Tie {
+    /// As it is written.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Tie::Random => "random",
+            Tie::First => "first",
+            Tie::Last => "last",
+            Tie::LowestInflight => "lowest_inflight",
+        }
+    }
+}
+
 /// When a prompt stops counting as queued at its target.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

@@ -78,6 +78,11 @@ pub trait Policy: Send {
     fn finished(&mut self, target: TargetId) {
         let _ = target;
     }
+    /// The rule by which it tells equals apart, as it is written, where it has one that always holds: for the decision
+    /// record.
+    fn tie(&self) -> Option<&'static str> {
+        None
+    }
     /// The terms behind the last decision for `target`, by name: for the decision record.
     fn explain(
         &self,

@@ -61,6 +61,9 @@ pub struct Stage {
     healthy: Vec<u32>,
     now: SimTime,
     rng: Stream,
+    /// Whether to tell draws, and whether the last decision made one.
+    tells_draws: bool,
+    drew: bool,
     /// Requests stop counting as under way at their first token.
     early_release: bool,
     /// The index takes in what is sent, until the caches tell.
@@ -118,6 +121,8 @@ impl Stage {
             matched_for: None,
             matched: if needs.index.is_some() { vec![0; count] } else { Vec::new() },
             rng: key.named("decide").stream(),
+            tells_draws: false,
+            drew: false,
             early_release: false,
             speculates: false,
             targets,
@@ -216,7 +221,9 @@ impl Stage {
         self.look_up(request);
         let (eligible, tally) = &self.sets[eligible.0 as usize];
         let fleet = fleet_view!(self, eligible, tally);
+        let before = self.tells_draws.then(|| self.rng.clone());
         let decision = self.policy.route(request, &fleet, &mut self.rng);
+        self.drew = before.is_some_and(|before| before != self.rng);
         if let Decision::To(target) = decision {
             assert!(eligible.contains(target), "the policy chose {target:?}, which is not eligible");
         }
@@ -342,6 +349,18 @@ impl Stage {
         own.queued_requests -= 1;
         own.queued_tokens -= ticket.prompt_tokens as u64;
         own.queued_uncached_tokens -= ticket.uncached_tokens as u64;
+    }
+    /// Tells from now on whether decisions draw.
+    pub fn tell_draws(&mut self) {
+        self.tells_draws = true;
+    }
+    /// Whether the last decision drew a random number, where that is to be told.
+    pub fn drew(&self) -> bool {
+        self.drew
+    }
+    /// The policy's rule for equals, as it is written; none where it has none that always holds.
+    pub fn tie(&self) -> Option<&'static str> {
+        self.policy.tie()
     }
     /// The terms behind the last decision for `target`, by name. To be called right after [`Stage::decide`].
     pub fn explain(

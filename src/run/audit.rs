@@ -254,6 +254,7 @@ impl Observer for Audit {
             Observation::Arrived { .. }
             | Observation::Decided(_)
             | Observation::Sampled(_)
+            | Observation::TurnedAway(_)
             | Observation::Stepped { .. } => {}
         }
     }

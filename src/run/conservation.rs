@@ -369,6 +369,7 @@ impl Observer for Conservation {
             Observation::Restricted { .. }
             | Observation::Decided(_)
             | Observation::Sampled(_)
+            | Observation::TurnedAway(_)
             | Observation::Stepped { .. } => {}
         }
     }

@@ -3,7 +3,7 @@
 
 use super::CellInput;
 use crate::id::RequestId;
-use crate::observe::{DecisionRecord, Observation, Observer, RequestRow};
+use crate::observe::{AdmissionRecord, DecisionRecord, Observation, Observer, RequestRow};
 use crate::time::SimTime;
 use crate::world::{Decisions, Look, World, WorldError};
 use std::cell::Cell;
@@ -13,6 +13,8 @@ use std::cell::Cell;
 pub struct Explained {
     /// Its decisions, the first try first.
     pub decisions: Vec<DecisionRecord>,
+    /// What kept it out, if anything did, in place of a last decision.
+    pub turned_away: Option<AdmissionRecord>,
     /// Its story; nothing where the cell has no such request.
     pub row: Option<RequestRow>,
     /// How many requests there were until then: those that exist are numbered from 0.
@@ -33,6 +35,7 @@ impl Observer for Watch<'_> {
         match observation {
             Observation::Arrived { .. } => self.found.arrived += 1,
             Observation::Decided(record) => self.found.decisions.push((*record).clone()),
+            Observation::TurnedAway(record) => self.found.turned_away = Some(**record),
             Observation::Ended(row) if row.id == self.id => {
                 self.found.row = Some(**row);
                 self.done.set(true);

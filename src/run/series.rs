@@ -202,6 +202,7 @@ impl Observer for SeriesSink {
             Observation::Arrived { .. }
             | Observation::Restricted { .. }
             | Observation::Decided(_)
+            | Observation::TurnedAway(_)
             | Observation::Stepped { .. } => {}
         }
     }

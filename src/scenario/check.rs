@@ -63,7 +63,7 @@ impl<'s> Checker<'s, '_> {
             return self.choice(&flat, value, path, key);
         }
         if let Some(words) = words_of(schema) {
-            return self.word(&words, value, path);
+            return self.word(&words, &[], value, path);
         }
         if !types_of(schema).iter().any(|wanted| is_a(wanted, value.get_ref())) {
             return self.wrong_type(&describe(schema), value, path);
@@ -235,23 +235,45 @@ impl<'s> Checker<'s, '_> {
         false
     }
 
-    fn word(&mut self, words: &[&str], value: &Spanned<DeValue<'_>>, path: &Path) -> bool {
+    /// One of some words; `tables` are the keys of tables that may stand in their place.
+    fn word(&mut self, words: &[&str], tables: &[&str], value: &Spanned<DeValue<'_>>, path: &Path) -> bool {
+        let or_tables = match tables {
+            [] => String::new(),
+            [one] => format!(", or a table with `{one}`"),
+            several => format!(", or a table with one of {}", quoted(several)),
+        };
+        let wanted = match words {
+            [one] if !tables.is_empty() => format!("`{one}`{or_tables}"),
+            several => format!("one of {}{or_tables}", quoted(several)),
+        };
         let DeValue::String(text) = value.get_ref() else {
-            return self.wrong_type(&format!("one of {}", quoted(words)), value, path);
+            return self.wrong_type(&wanted, value, path);
         };
         if words.contains(&text.as_ref()) {
             return true;
         }
-        let title = format!("`{}` must be one of {}", path.join("."), quoted(words));
-        let mut item = Diagnostic::error(value.span(), title).label("not one of them");
-        item = match nearest(text, words.iter().copied()) {
-            Some(close) => item.help(format!("did you mean \"{close}\"?")),
-            None => item.help(format!(
-                "write {}",
-                words.iter().map(|w| format!("\"{w}\"")).collect::<Vec<_>>().join(" or ")
-            )),
+        let title = format!("`{}` must be {wanted}", path.join("."));
+        let all = words.iter().chain(tables).copied();
+        let (label, help) = match nearest(text, all.clone()) {
+            Some(name) if tables.contains(&name) && name == text => {
+                (format!("`{name}` is a table"), format!("write `{}.{name} = {{ … }}`", path.join(".")))
+            }
+            close => {
+                let help = match close {
+                    Some(name) if tables.contains(&name) => {
+                        format!("did you mean the table `{}.{name} = {{ … }}`?", path.join("."))
+                    }
+                    Some(name) => format!("did you mean \"{name}\"?"),
+                    None => {
+                        let quoted = words.iter().map(|word| format!("\"{word}\""));
+                        let tables = tables.iter().map(|name| format!("`{{ {name} = {{ … }} }}`"));
+                        format!("write {}", quoted.chain(tables).collect::<Vec<_>>().join(" or "))
+                    }
+                };
+                ("not one of them".to_owned(), help)
+            }
         };
-        self.found.push(item);
+        self.found.push(Diagnostic::error(value.span(), title).label(label).help(help));
         false
     }
 
@@ -345,7 +367,8 @@ impl<'s> Checker<'s, '_> {
                 }
             }
             DeValue::String(text) if !words.is_empty() && !tagged.is_empty() => {
-                words.contains(&text.as_ref()) || self.word(&words, value, path)
+                let tables: Vec<&str> = tagged.iter().map(|choice| choice.0).collect();
+                words.contains(&text.as_ref()) || self.word(&words, &tables, value, path)
             }
             _ => {
                 let fitting = choices.iter().find(|choice| {
@@ -353,7 +376,7 @@ impl<'s> Checker<'s, '_> {
                         || types_of(choice).iter().any(|wanted| is_a(wanted, value.get_ref()))
                 });
                 match fitting {
-                    Some(choice) if words_of(choice).is_some() => self.word(&words, value, path),
+                    Some(choice) if words_of(choice).is_some() => self.word(&words, &[], value, path),
                     Some(choice) => self.value(choice, value, path, key),
                     None => {
                         let all: Vec<String> = if words.len() == choices.len() {

@@ -85,14 +85,14 @@ pub fn reference() -> String {
                     let _ = writeln!(text, "| `{key}` | {} | {meaning} | {default} |", kind(root, property));
                 }
             }
-            None => variants(&mut text, schema),
+            None => variants(&mut text, root, schema),
         }
     }
     text
 }
 
 /// The alternatives of a choice.
-fn variants(text: &mut String, schema: &Value) {
+fn variants(text: &mut String, root: &Value, schema: &Value) {
     let Some(choices) = schema.get("oneOf").or_else(|| schema.get("anyOf")).and_then(Value::as_array) else {
         return;
     };
@@ -107,6 +107,10 @@ fn variants(text: &mut String, schema: &Value) {
             let _ = writeln!(text, "- {}", words.join(", "));
         } else if let Some(name) = choice["required"][0].as_str() {
             let table = &choice["properties"][name];
+            if referred(table).is_some() {
+                let _ = writeln!(text, "- `{name}`: {} A table, {}.", prose(choice), kind(root, table));
+                continue;
+            }
             let inner: Vec<String> = table["properties"]
                 .as_object()
                 .map(|keys| {
@@ -119,9 +123,15 @@ fn variants(text: &mut String, schema: &Value) {
                 .unwrap_or_default();
             let _ = writeln!(text, "- `{name}`: {} Keys: {}.", prose(choice), inner.join(", "));
         } else {
-            let _ = writeln!(text, "- {}: {}", describe(choice), prose(choice));
+            let what = if referred(choice).is_some() { kind(root, choice) } else { describe(choice) };
+            let _ = writeln!(text, "- {what}: {}", prose(choice));
         }
     }
+}
+
+/// The definition that a schema refers to.
+fn referred(schema: &Value) -> Option<&str> {
+    schema.get("$ref").and_then(Value::as_str)?.strip_prefix("#/$defs/")
 }
 
 fn prose(schema: &Value) -> String {
@@ -140,9 +150,7 @@ fn split(prose: &str) -> (String, Option<String>) {
 
 /// A value's kind in a word or two, with a link where it is a table of its own.
 fn kind(root: &Value, property: &Value) -> String {
-    let reference =
-        property.get("$ref").and_then(Value::as_str).and_then(|name| name.strip_prefix("#/$defs/"));
-    if let Some(name) = reference {
+    if let Some(name) = referred(property) {
         let target = &root["$defs"][name];
         return match TABLES.iter().find(|table| table.1 == name) {
             Some((heading, _)) => format!("see {heading}"),

@@ -11,7 +11,7 @@ use crate::engine::Schedule;
 use crate::fleet::AdmissionParams;
 use crate::fleet::admission::{Over, Signal, Throttle, ThrottleBy, utilization};
 use crate::id::{GatewayId, Id};
-use crate::observe::{Observer, Outcome, RequestRow};
+use crate::observe::{AdmissionRecord, Barrier, Client, Observation, Observer, Outcome, RequestRow};
 use crate::rng::hash_name;
 use crate::routing::LoadView;
 use crate::time::SimTime;
@@ -24,7 +24,7 @@ const THROTTLE: u64 = hash_name("throttle");
 enum Answer {
     Open,
     Closed,
-    Refused(Outcome),
+    Refused(Barrier),
 }
 
 /// What clients have seen of late, by origin or tenant.
@@ -85,17 +85,17 @@ impl<O: Observer> World<'_, O> {
             // Each try has a draw of its own.
             let key =
                 self.key.branch(REQUEST).at(state.request.key).branch(SHED).at(u64::from(state.row.attempts));
-            if key.unit() < shed.probability(saturation) {
-                return Answer::Refused(Outcome::Shed);
+            let probability = shed.probability(saturation);
+            if key.unit() < probability {
+                return Answer::Refused(Barrier::Shed { probability });
             }
         }
-        let closed = |gate: &crate::fleet::admission::GateParams| {
-            priority >= gate.from_priority && saturation >= gate.closes_at
-        };
-        match (admission.gate.as_ref().is_some_and(closed), admission.queue) {
-            (false, _) => Answer::Open,
-            (true, Some(_)) => Answer::Closed,
-            (true, None) => Answer::Refused(Outcome::Rejected),
+        let closed =
+            admission.gate.filter(|gate| priority >= gate.from_priority && saturation >= gate.closes_at);
+        match (closed, admission.queue) {
+            (None, _) => Answer::Open,
+            (Some(_), Some(_)) => Answer::Closed,
+            (Some(gate), None) => Answer::Refused(Barrier::Gate { closes_at: gate.closes_at }),
         }
     }
 
@@ -123,7 +123,7 @@ impl<O: Observer> World<'_, O> {
         let open = match self.answer(now, slot) {
             Answer::Open => true,
             Answer::Closed => false,
-            Answer::Refused(outcome) => return self.refuse(now, slot, outcome, schedule),
+            Answer::Refused(barrier) => return self.turn_away(now, slot, barrier, schedule),
         };
         if open && !waits && self.try_dispatch(now, slot, schedule) {
             return;
@@ -142,8 +142,9 @@ impl<O: Observer> World<'_, O> {
         let (id, class, priority) = (state.row.id, state.row.data_class, state.request.priority);
         let gateway_id = state.gateway;
         let gateway = &mut self.gateways[gateway_id];
-        if queue.capacity.is_some_and(|capacity| gateway.waiting() >= capacity as usize) {
-            return self.refuse(now, slot, Outcome::Rejected, schedule);
+        if let Some(capacity) = queue.capacity.filter(|&capacity| gateway.waiting() >= capacity as usize) {
+            let closes_at = self.stopped_at(slot);
+            return self.turn_away(now, slot, Barrier::Line { capacity, closes_at }, schedule);
         }
         let number = gateway.next_held;
         gateway.next_held += 1;
@@ -161,6 +162,43 @@ impl<O: Observer> World<'_, O> {
         }
     }
 
+    /// Where the gate closes, if it was the gate that stopped this request when it was last asked for.
+    fn stopped_at(&self, slot: u32) -> Option<f64> {
+        let gate = self.policy.admission.as_ref().and_then(|admission| admission.gate);
+        gate.filter(|_| self.slots.get(slot).gated).map(|gate| gate.closes_at)
+    }
+
+    /// A gateway does not let a request in.
+    fn turn_away(&mut self, now: SimTime, slot: u32, barrier: Barrier, schedule: &mut Schedule<Event>) {
+        if self.tells(slot) {
+            self.tell_barrier(now, slot, barrier);
+        }
+        self.refuse(now, slot, barrier.outcome(), schedule);
+    }
+
+    /// Says what kept a request out, and the saturation that its gateway reads at this instant.
+    #[cold]
+    #[inline(never)]
+    fn tell_barrier(&mut self, now: SimTime, slot: u32, barrier: Barrier) {
+        let asked = !matches!(barrier, Barrier::Throttle { .. });
+        let admission = self.policy.admission.as_ref().filter(|admission| asked && admission.measures());
+        let saturation = admission.and_then(|admission| {
+            self.bring_up_to_date(now, slot);
+            self.saturation(now, slot, admission)
+        });
+        let state = self.slots.get(slot);
+        let record = AdmissionRecord {
+            id: state.row.id,
+            attempt: state.row.attempts + 1,
+            at: now,
+            gateway: asked.then_some(state.gateway),
+            barrier,
+            signal: admission.map(|admission| admission.saturation.signal.name()),
+            saturation,
+        };
+        self.observer.observe(now, &Observation::TurnedAway(&record));
+    }
+
     /// Those in a gateway's line that have waited long enough are told.
     pub(super) fn held_due(&mut self, now: SimTime, gateway: GatewayId, schedule: &mut Schedule<Event>) {
         let mut told = false;
@@ -175,7 +213,10 @@ impl<O: Observer> World<'_, O> {
             self.gateways[gateway].held_due.pop_front();
             if waits {
                 self.gateways[gateway].held[class].retain(|&(_, other)| other != slot);
-                self.refuse(now, slot, Outcome::QueueTimeout, schedule);
+                let queue = self.policy.admission.as_ref().and_then(|admission| admission.queue);
+                let timeout = queue.and_then(|queue| queue.timeout).unwrap_or_default();
+                let closes_at = self.stopped_at(slot);
+                self.turn_away(now, slot, Barrier::Timeout { timeout, closes_at }, schedule);
                 told = true;
             }
         }
@@ -220,9 +261,21 @@ impl<O: Observer> World<'_, O> {
         let row = &self.slots.get(slot).row;
         let throttle = self.throttles.entry(client(params.by, row)).or_default();
         let key = self.key.branch(REQUEST).at(row.key).branch(THROTTLE);
-        let held_back = key.unit() < throttle.probability(now, &params);
+        let probability = throttle.probability(now, &params);
+        let held_back = key.unit() < probability;
         if held_back {
+            let (requests, accepts) = throttle.seen();
             throttle.count(now, &params, false);
+            if self.tells(slot) {
+                let row = &self.slots.get(slot).row;
+                let client = match params.by {
+                    ThrottleBy::Origin => Client::Origin(row.origin),
+                    ThrottleBy::Tenant => Client::Tenant(row.tenant),
+                };
+                let window = params.window;
+                let barrier = Barrier::Throttle { client, window, requests, accepts, probability };
+                self.tell_barrier(now, slot, barrier);
+            }
         }
         held_back
     }

@@ -9,7 +9,7 @@ use crate::id::{Id, RegionId, ReplicaId, RequestId};
 use crate::network::RegionSet;
 use crate::observe::{Observation, Observer, Outcome};
 use crate::rng::{Key, hash_name};
-use crate::routing::TargetId;
+use crate::routing::{Stage, TargetId};
 use crate::time::SimTime;
 
 /// The branch of random keys under which requests are drawn whose decisions are told.
@@ -42,6 +42,12 @@ impl<O: Observer> World<'_, O> {
     /// Looks at this from now on; to be said before the run.
     pub fn looking(mut self, look: &Look) -> Self {
         self.decisions = look.decisions;
+        if look.decisions != Decisions::None {
+            for id in self.gateways.ids() {
+                let gateway = &mut self.gateways[id];
+                gateway.global.iter_mut().chain(&mut gateway.stages).for_each(Stage::tell_draws);
+            }
+        }
         if look.misses {
             self.misses = Some(Box::new(MissBook::new(self.sites.len(), look.check_misses)));
             self.follow_misses();
@@ -57,7 +63,7 @@ impl<O: Observer> World<'_, O> {
 
     /// Whether its decisions are told.
     #[inline]
-    fn tells(&self, slot: u32) -> bool {
+    pub(super) fn tells(&self, slot: u32) -> bool {
         let row = &self.slots.get(slot).row;
         match self.decisions {
             Decisions::None => false,

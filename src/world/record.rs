@@ -135,6 +135,7 @@ impl<O: Observer> World<'_, O> {
                 region: target.region,
                 replica: target.replica,
                 rtt: target.rtt,
+                rtt_age: gateway.rtts.as_ref().and_then(|rtts| rtts.age(now, target.region)),
                 removed_by,
                 own_requests: stage.own(id).requests,
                 load: needs.load.then(|| (stage.load(id), age())),
@@ -170,6 +171,9 @@ impl<O: Observer> World<'_, O> {
             sights,
             chosen,
             tied,
+            tie: stage.tie(),
+            drew: stage.drew(),
+            measures_rtt: gateway.rtts.is_some(),
         }
     }
 

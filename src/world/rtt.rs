@@ -19,6 +19,8 @@ pub(super) struct Rtts {
     coming: Vec<(SimTime, RegionId, Span)>,
     /// By region: the mean in nanoseconds, before rounding; none before the first answer.
     means: IdVec<RegionId, Option<f64>>,
+    /// By region: when the last answer came that is in it.
+    answered: IdVec<RegionId, Option<SimTime>>,
     /// Nothing happens before this.
     next: SimTime,
 }
@@ -28,7 +30,8 @@ impl Rtts {
     pub(super) fn new(view: &RttView, regions: usize) -> Option<Rtts> {
         let RttView::Probe(probe) = *view else { return None };
         let means = (0..regions).map(|_| None).collect();
-        Some(Rtts { probe, sent: 0, coming: Vec::new(), means, next: SimTime::ZERO })
+        let answered = (0..regions).map(|_| None).collect();
+        Some(Rtts { probe, sent: 0, coming: Vec::new(), means, answered, next: SimTime::ZERO })
     }
     /// When probe number `number`, from 0, is sent: the first at a random part of the period.
     fn sends_at(&self, key: Key, number: u64) -> SimTime {
@@ -56,7 +59,8 @@ impl Rtts {
         }
         self.coming.sort_unstable();
         let due = self.coming.partition_point(|answer| answer.0 <= now);
-        for (_, region, rtt) in self.coming.drain(..due) {
+        for (at, region, rtt) in self.coming.drain(..due) {
+            self.answered[region] = Some(at);
             let mean = &mut self.means[region];
             let new = rtt.0 as f64;
             *mean = Some(mean.map_or(new, |mean| mean + self.probe.ewma * (new - mean)));
@@ -64,6 +68,10 @@ impl Rtts {
         let answer = self.coming.first().map_or(SimTime::NEVER, |answer| answer.0);
         self.next = answer.min(self.sends_at(key, self.sent));
         due > 0
+    }
+    /// How old the last answer from a region is that has been taken in.
+    pub(super) fn age(&self, now: SimTime, region: RegionId) -> Option<Span> {
+        self.answered[region].map(|at| now.since(at))
     }
     /// What is known of a region, to the nanosecond.
     pub(super) fn measured(&self, region: RegionId) -> Option<Span> {
@@ -95,8 +103,13 @@ mod tests {
         assert!(!rtts.catch_up(first, key, draw));
         assert!(rtts.catch_up(first + Span::from_ms(79), key, draw));
         assert_eq!((rtts.measured(HERE), rtts.measured(THERE)), (Some(Span::from_ms(1)), None));
+        assert_eq!(rtts.age(first + Span::from_ms(79), THERE), None);
         assert!(rtts.catch_up(first + Span::from_ms(80), key, draw));
         assert_eq!(rtts.measured(THERE), Some(Span::from_ms(80)));
+        // Half a second after the first was sent, the answer from here is 499 ms old and the one from there 420.
+        let later = first + Span::from_ms(500);
+        let ages = [HERE, THERE].map(|region| rtts.age(later, region));
+        assert_eq!(ages, [499, 420].map(|ms| Some(Span::from_ms(ms))));
         assert!(!rtts.catch_up(first + Span::from_ms(9_999), key, draw), "nothing is on its way");
     }
 

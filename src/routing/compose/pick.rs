@@ -67,6 +67,21 @@ pub enum Tie {
     Drawn,
 }
 
+impl Tie {
+    /// As it is written.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Tie::First => "first",
+            Tie::Last => "last",
+            Tie::Random => "random",
+            Tie::LowestInflight => "lowest_inflight",
+            Tie::LeastRecent => "least_recent",
+            Tie::Hash => "hash",
+            Tie::Drawn => "drawn",
+        }
+    }
+}
+
 /// A picker: who of the candidates is chosen.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

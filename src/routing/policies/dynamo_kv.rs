@@ -134,6 +134,10 @@ impl Policy for DynamoKv {
         self.weights = weights;
         Decision::To(chosen)
     }
+    fn tie(&self) -> Option<&'static str> {
+        // Above that temperature equals are as likely as each other.
+        (self.params.temperature <= 0.0).then(|| self.params.tie.name())
+    }
     fn explain(
         &self,
         request: &RequestView<'_>,

@@ -326,6 +326,9 @@ impl Policy for Epp {
             self.cold.used(target);
         }
     }
+    fn tie(&self) -> Option<&'static str> {
+        Some(self.params.tie.name())
+    }
     fn explain(
         &self,
         request: &RequestView<'_>,

@@ -56,6 +56,9 @@ impl Policy for EppPrecise {
     fn route(&mut self, request: &RequestView<'_>, fleet: &FleetView<'_>, rng: &mut Stream) -> Decision {
         self.0.route(request, fleet, rng)
     }
+    fn tie(&self) -> Option<&'static str> {
+        self.0.tie()
+    }
     fn explain(
         &self,
         request: &RequestView<'_>,

@@ -70,6 +70,9 @@ impl Policy for Gorgo {
         let score = |target| self.score(request, fleet, target);
         Decision::To(pick::least(fleet, self.params.tie, rng, score))
     }
+    fn tie(&self) -> Option<&'static str> {
+        Some(self.params.tie.name())
+    }
     fn explain(
         &self,
         request: &RequestView<'_>,

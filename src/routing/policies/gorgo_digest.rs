@@ -89,6 +89,9 @@ impl Policy for GorgoDigest {
         let cost = |target| self.cost(request, fleet, target);
         Decision::To(pick::least(fleet, self.params.tie, rng, cost))
     }
+    fn tie(&self) -> Option<&'static str> {
+        Some(self.params.tie.name())
+    }
     fn explain(
         &self,
         request: &RequestView<'_>,

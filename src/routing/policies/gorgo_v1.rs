@@ -112,6 +112,9 @@ impl Policy for GorgoV1 {
         self.with_room = with_room;
         decision
     }
+    fn tie(&self) -> Option<&'static str> {
+        Some(self.params.tie.name())
+    }
     fn explain(
         &self,
         request: &RequestView<'_>,

@@ -43,6 +43,9 @@ impl Policy for LeastLoad {
     fn route(&mut self, _: &RequestView<'_>, fleet: &FleetView<'_>, rng: &mut Stream) -> Decision {
         Decision::To(pick::least(fleet, self.params.tie, rng, |target| self.score(fleet, target)))
     }
+    fn tie(&self) -> Option<&'static str> {
+        Some(self.params.tie.name())
+    }
     fn explain(
         &self,
         _: &RequestView<'_>,

@@ -37,6 +37,9 @@ impl Policy for LeastRequest {
     fn route(&mut self, _: &RequestView<'_>, fleet: &FleetView<'_>, rng: &mut Stream) -> Decision {
         Decision::To(pick::idlest(fleet, self.tie, rng))
     }
+    fn tie(&self) -> Option<&'static str> {
+        Some(self.tie.name())
+    }
     fn explain(
         &self,
         _: &RequestView<'_>,

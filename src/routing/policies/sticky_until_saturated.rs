@@ -121,6 +121,9 @@ impl Policy for StickyUntilSaturated {
         (self.warm, self.costs) = (warm, costs);
         Decision::To(chosen)
     }
+    fn tie(&self) -> Option<&'static str> {
+        Some(self.params.tie.name())
+    }
     fn explain(
         &self,
         request: &RequestView<'_>,
