@@ -13,6 +13,7 @@ use regionsim::network::LastMileParams;
 use regionsim::observe::{Outcome, RequestRow};
 use regionsim::replica::ServerParams;
 use regionsim::routing::PolicySpec;
+use regionsim::routing::policies::nearest_within_budget::{self, Hop, Otherwise};
 use regionsim::time::{SimTime, Span};
 use regionsim::workload::params::{Arrivals, SharedPrefix, SyntheticParams, Tokens};
 use regionsim::world::params::{PolicyParams, RegionParams, WorldParams};
@@ -150,15 +151,22 @@ fn spill_is_bounded_and_the_rest_is_shed() {
     let admitted: Vec<SimTime> =
         after.iter().filter(|row| row.region == Some(RegionId(1))).map(|row| row.sent_at).collect();
     // 5 at once, then 20 a second: in no stretch more than 5 + time / 50 ms.
-    for (first, from) in admitted.iter().enumerate() {
-        for (last, to) in admitted.iter().enumerate().skip(first).step_by(97) {
-            assert!((last - first + 1) as u64 <= 5 + to.since(*from).0 / every.0);
-        }
+    // For all i ≤ j: j − i + 1 ≤ 5 + (t_j − t_i) / every. With g_i = t_i − i · every that is
+    // g_i − g_j ≤ 4 · every, so the greatest g before each j tells for all of them.
+    let mut greatest = i128::MIN;
+    for (number, at) in admitted.iter().enumerate() {
+        let gain = i128::from(at.0) - number as i128 * i128::from(every.0);
+        greatest = greatest.max(gain);
+        assert!(greatest - gain <= 4 * i128::from(every.0), "request {number} at {at:?}");
     }
     let seconds = admitted[admitted.len() - 1].since(admitted[0]).as_secs_f64();
     assert!((admitted.len() as f64 - (5.0 + 20.0 * seconds)).abs() <= 1.0, "{} {seconds}", admitted.len());
     // Shed is demand less capacity, and nothing failed: a drain is announced.
     assert_eq!(count(&after, Outcome::Shed), after.len() - admitted.len());
+    // 100 a second are sent from 10 s to 60 s, 20 a second and 5 admitted: 50 · 80 − 5 = 3,995 are shed. Sends are the
+    // only thing that is drawn; were they Poisson, 5,000 of them would have a standard deviation of √5,000 = 71.
+    let shed = count(&after, Outcome::Shed) as f64;
+    assert!((shed - 3_995.0).abs() <= 3.0, "{shed}");
     assert_eq!(count(&keep.rows, Outcome::Failed), 0);
     assert!(after.iter().all(|row| row.outcome != Outcome::Shed || row.attempts == 0));
 }
@@ -266,4 +274,39 @@ fn an_overflow_hop_fits_the_budget_up_to_its_exact_round_trip() {
     // A hop of 120 ms in place of the 40 leaves 20 ms for the queue; on top of them it does not fit at all.
     assert_eq!(instead - ms(120), ms(20));
     assert!(ms(120) > on_top);
+}
+
+/// Three requests of `tokens` within a few milliseconds at a home that serves one in 600 ms: the first is served, the
+/// second waits, the third sees it wait. Where the third goes, with the other region `rtt` away.
+fn third(hop: Hop, tokens: u32, rtt: Span) -> (Outcome, Option<RegionId>) {
+    let mut world = two_regions();
+    world.network.rtt = vec![vec![Span::ZERO, rtt], vec![rtt, Span::ZERO]];
+    let one_at_once = ServerParams::Fifo(queue(1, None));
+    world.pools.iter_mut().for_each(|pool| pool.server = one_at_once.clone());
+    let burst = SyntheticParams { message: Tokens::fixed(tokens), ..even(1_000.0, 3, 600_000) };
+    world.workloads[Id::new(0)] = workload("burst", burst);
+    let params = nearest_within_budget::Params {
+        hop,
+        queue_ms_per_token: 0.1,
+        otherwise: Otherwise::Shed,
+        ..nearest_within_budget::Params::default()
+    };
+    let global = Some(PolicySpec::NearestWithinBudget(params));
+    let mut rows = run(&world, &PolicyParams { global, ..policy("round_robin") }, 1).1.rows;
+    rows.sort_by_key(|row| row.sent_at);
+    assert!(rows[..2].iter().all(|row| row.region == Some(RegionId(0))), "{rows:?}");
+    (rows[2].outcome, rows[2].region)
+}
+
+#[test]
+fn a_router_within_its_budget_overflows_up_to_the_exact_round_trip_in_both_readings() {
+    let ms = Span::from_ms;
+    // 800 = 40 network + 100 queue + 600 inference + 60 margin: 1,000 tokens at 0.1 ms are 100 ms of queue, in time.
+    assert_eq!(third(Hop::Replaces, 1_000, ms(10)), (Outcome::Completed, Some(RegionId(0))));
+    // With 1,001 home is late. The other region is empty: in place of the 40 ms its round trip may be 800 − 660 = 140 ms,
+    // on top of them 100 ms, and not a nanosecond more.
+    for (hop, most) in [(Hop::Replaces, ms(140)), (Hop::Adds, ms(100))] {
+        assert_eq!(third(hop, 1_001, most), (Outcome::Completed, Some(RegionId(1))), "{hop:?}");
+        assert_eq!(third(hop, 1_001, most + Span(1)).0, Outcome::Shed, "{hop:?}");
+    }
 }
