@@ -15,7 +15,8 @@ const TTFT_WEIGHT: f64 = 0.3;
 const WAITING_WEIGHT: f64 = 0.09;
 /// A TTFT above this is mostly waiting, ms: an 8k prompt takes a tenth of it.
 const WAITING_MS: f64 = 3_000.0;
-/// Requests a client sends in the benchmarks that were published: their scripts say ten.
+/// Requests a client sends in the benchmarks that were published: ten, our reading of how they were run, which their TTFT
+/// bears out; no file says so.
 const REQUESTS_PER_CLIENT: u32 = 10;
 /// vLLM's token budget for a server on a large GPU.
 const BUDGET: u32 = 8_192;
