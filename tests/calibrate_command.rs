@@ -83,4 +83,11 @@ fn mistakes_are_told_at_once_with_a_next_step() {
     run(&[&hardware[..], &["--hold", "e_a=7"]].concat(), &["e_a must be a number from 0.1 to 0.95"]);
     run(&[&hardware[..], &["--free", "e_b"]].concat(), &["there is no term `e_b`"]);
     run(&[&hardware[..], &["--check", "nothing"]].concat(), &["there is no profile `nothing`"]);
+    // A log of which nothing says what served it, and an empty one.
+    std::fs::write(folder.path().join("log.jsonl"), "").expect("a file");
+    for (more, told) in [(&[][..], "say it with `--model`"), (&hardware, "there are no requests")] {
+        let log = regionsim(folder.path()).args(["calibrate", "log.jsonl"]).args(more).assert().code(2);
+        let err = String::from_utf8_lossy(&log.get_output().stderr).into_owned();
+        assert!(err.contains("log.jsonl cannot be used") && err.contains(told), "{told}: {err}");
+    }
 }

@@ -377,7 +377,7 @@ pub(super) fn one(
         file.commit()?;
     }
     if let (Some(mut file), Some(rows)) = (frames, rows) {
-        parquet::write(&mut file, rows, &labels, &slos)?;
+        parquet::write(&mut file, rows, &labels, &slos, misses)?;
         file.commit()?;
     }
     Ok(summarise_cell(&result))

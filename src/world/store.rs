@@ -3,12 +3,13 @@
 //! knows is as old as its write was on its way, lay in the store, and was on its way back.
 
 use super::event::Event;
+use super::views::phase;
 use super::{Site, World};
 use crate::engine::Schedule;
 use crate::id::{GatewayId, IdVec, RegionId, ReplicaId};
 use crate::network::split;
 use crate::observe::{Load, Observer};
-use crate::rng::{Key, hash_name};
+use crate::rng::hash_name;
 use crate::routing::{LoadView, Store};
 use crate::time::{SimTime, Span};
 use std::collections::VecDeque;
@@ -49,11 +50,6 @@ impl Shared {
         }
         &self.written
     }
-}
-
-/// A random part of a period: what is periodic does not go in step.
-fn phase(every: Span, key: Key) -> u64 {
-    (every.0 as f64 * key.unit()) as u64
 }
 
 impl<O: Observer> World<'_, O> {

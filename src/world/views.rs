@@ -103,6 +103,11 @@ pub(super) fn one_of(first: GatewayId, count: u32, key: Key, row: &RequestRow) -
     GatewayId(first.0 + number)
 }
 
+/// A random part of a period: what is periodic does not go in step.
+pub(super) fn phase(every: Span, key: Key) -> u64 {
+    (every.0 as f64 * key.unit()) as u64
+}
+
 impl<O: Observer> World<'_, O> {
     /// Announces each gateway's first poll. Gateways do not poll in step.
     pub(super) fn start_polls(&mut self, schedule: &mut Schedule<Event>) {
@@ -117,10 +122,9 @@ impl<O: Observer> World<'_, O> {
     fn announce_poll(&mut self, gateway: GatewayId, number: u32, schedule: &mut Schedule<Event>) {
         let LoadView::Poll(poll) = &self.policy.views.load else { return };
         let key = self.gateways[gateway].key.branch(POLL);
-        let part = |span: Span, key: Key| (span.0 as f64 * key.unit()) as u64;
-        let at = part(poll.every, key)
+        let at = phase(poll.every, key)
             + poll.every.0 * u64::from(number - 1)
-            + part(poll.jitter, key.at(u64::from(number)));
+            + phase(poll.jitter, key.at(u64::from(number)));
         self.background += 1;
         schedule.at(SimTime(at), Event::Poll { gateway, number });
     }

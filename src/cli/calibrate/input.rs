@@ -147,6 +147,11 @@ fn log(path: &Path, args: &Args) -> Result<Vec<Sample>, Failure> {
     let arguments = &meta["engine_kwargs"];
     let published = meta["model"].as_str().unwrap_or_default();
     let name = args.model.as_deref().or_else(|| points::model_name(published)).unwrap_or(published);
+    if name.is_empty() {
+        let problem =
+            "beside this log no meta.json names a model; say it with `--model`, and its GPU with `--gpu`";
+        return Err(wrong(path, vec![problem.to_owned()]));
+    }
     let known = || catalog::models().iter().map(|model| model.name);
     let model = catalog::model(name).ok_or_else(|| no_such("the catalogue has no model", name, known()))?;
     let name = args.gpu.as_deref().unwrap_or_default();
