@@ -4,6 +4,8 @@
 mod bench;
 mod calibrate;
 mod catalog;
+mod cells;
+mod compare;
 mod completions;
 mod exit;
 mod explain;
@@ -39,6 +41,7 @@ use std::io;
   regionsim run scenarios/three-regions.toml
   regionsim run scenarios/three-regions.toml --policy nearest_chwbl --seeds 10
   regionsim explain scenarios/three-regions.toml 812 --policy gorgo
+  regionsim compare scenarios/three-regions.toml --before nearest_chwbl --after gorgo
   regionsim validate my-scenario.toml
   regionsim policies gorgo
 
@@ -59,6 +62,7 @@ pub struct Cli {
 enum Command {
     Run(Box<run::Args>),
     Explain(explain::Args),
+    Compare(Box<compare::Args>),
     Validate(validate::Args),
     Schema(schema::Args),
     Policies(policies::Args),
@@ -87,6 +91,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
     let outcome = match cli.command {
         Command::Run(args) => run::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Compare(args) => compare::run(&args),
         Command::Validate(args) => validate::run(&args),
         Command::Schema(args) => schema::run(&args),
         Command::Policies(args) => policies::run(&args),
