@@ -5,6 +5,7 @@ mod bench;
 mod calibrate;
 mod catalog;
 mod cells;
+mod check;
 mod compare;
 mod completions;
 mod exit;
@@ -63,6 +64,7 @@ enum Command {
     Run(Box<run::Args>),
     Explain(explain::Args),
     Compare(Box<compare::Args>),
+    Check(check::Args),
     Validate(validate::Args),
     Schema(schema::Args),
     Policies(policies::Args),
@@ -92,6 +94,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Run(args) => run::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Compare(args) => compare::run(&args),
+        Command::Check(args) => check::run(&args),
         Command::Validate(args) => validate::run(&args),
         Command::Schema(args) => schema::run(&args),
         Command::Policies(args) => policies::run(&args),

@@ -2,9 +2,11 @@
 
 use super::exit::Failure;
 use super::progress::Progress;
+use crate::gate::{Metric, Sample};
 use crate::report::{CellSummary, summarise_cell};
 use crate::run::{Prepared, run_cell};
 use crate::world::PolicyParams;
+use anyhow::anyhow;
 use rayon::prelude::*;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -42,4 +44,17 @@ pub(super) fn run(
     });
     progress.finish();
     Ok(results?)
+}
+
+/// What verdicts need of them. A group that a metric names must be one of the cell's.
+pub(super) fn sample(cells: &[CellSummary], asked: &[&Metric]) -> Result<Vec<Sample>, Failure> {
+    for cell in cells {
+        for metric in asked {
+            if let Some((name, known)) = metric.missing_group(cell) {
+                let known = known.join(", ");
+                return Err(Failure::usage(anyhow!("{metric}: there is no `{name}`; there are {known}")));
+            }
+        }
+    }
+    Ok(cells.iter().map(|cell| Sample::of(cell, asked.iter().copied())).collect())
 }

@@ -4,8 +4,8 @@ use super::cells::{self, Cell};
 use super::exit::{Exit, Failure};
 use super::load::{plan, tell};
 use super::{Outcome, no_such, print, terminal};
-use crate::gate::{Comparison, Margin, Rules, Tolerance, compare, table};
-use crate::report::{CellSummary, Summary};
+use crate::gate::{Comparison, Margin, Metric, Rules, Sample, Tolerance, compare, table};
+use crate::report::Summary;
 use crate::run::{Prepared, Provenance};
 use crate::scenario::nearest::suggest;
 use crate::stats::Verdict;
@@ -146,20 +146,27 @@ impl Side {
         }
     }
     /// Its cells under these seeds, as far as it has them.
-    fn cells(&self, policy: &str, seeds: &[u64], args: &Args) -> Result<Vec<CellSummary>, Failure> {
-        match self {
+    fn samples(
+        &self,
+        policy: &str,
+        seeds: &[u64],
+        asked: &[&Metric],
+        args: &Args,
+    ) -> Result<Vec<Sample>, Failure> {
+        let cells = match self {
             Side::Plan(prepared) => {
                 let policy = prepared.plan.policies.iter().find(|known| known.name == policy);
                 let cells = |policy| seeds.iter().map(move |&seed| Cell { prepared, policy, seed });
                 let all: Vec<Cell> = policy.into_iter().flat_map(cells).collect();
-                cells::run(&all, args.threads, args.quiet)
+                cells::run(&all, args.threads, args.quiet)?
             }
             Side::Done(summary) => {
                 let policy = summary.policies.iter().find(|known| known.policy == policy);
                 let cells = policy.map(|policy| policy.cells.clone()).unwrap_or_default();
-                Ok(cells.into_iter().filter(|cell| seeds.contains(&cell.seed)).collect())
+                cells.into_iter().filter(|cell| seeds.contains(&cell.seed)).collect()
             }
-        }
+        };
+        cells::sample(&cells, asked)
     }
     fn seeds(&self) -> Option<&[u64]> {
         match self {
@@ -324,16 +331,12 @@ fn pair(
     let target =
         if args.until.is_empty() { args.seeds } else { args.seeds.min(FIRST_LOOK).min(args.max_seeds) };
     let seeds = given.map_or_else(|| from(0, target), <[u64]>::to_vec);
-    let mut left = first.cells(a, &seeds, args)?;
-    let mut right = second.cells(b, &seeds, args)?;
-    let judge = |left: &[CellSummary], right: &[CellSummary]| {
-        if let Some(metric) = rules.gated.iter().chain(&args.until).find_map(|gate| {
-            let lacking = left.iter().chain(right).find_map(|cell| gate.metric.missing_group(cell))?;
-            Some((lacking.0.to_string(), lacking.1.join(", "), gate.metric.to_string()))
-        }) {
-            let (name, known, metric) = metric;
-            return Err(Failure::usage(anyhow!("{metric}: there is no `{name}`; there are {known}")));
-        }
+    let shown: Vec<Metric> = Metric::all().collect();
+    let asked: Vec<&Metric> =
+        rules.gated.iter().chain(&args.until).map(|gate| &gate.metric).chain(&shown).collect();
+    let mut left = first.samples(a, &seeds, &asked, args)?;
+    let mut right = second.samples(b, &seeds, &asked, args)?;
+    let judge = |left: &[Sample], right: &[Sample]| {
         compare((before, left), (after, right), rules).ok_or_else(|| {
             not_comparable(anyhow!(
                 "the sides have no seed in common; run one again with the other's `--seed` and `--seeds`"
@@ -356,15 +359,15 @@ fn pair(
         // An estimate from few pairs is a guess: at most twice as many before the next look.
         let next = wanted.clamp(done + 1, (2 * done).min(args.max_seeds).max(done + 1));
         let more = from(done, next);
-        left.extend(first.cells(a, &more, args)?);
-        right.extend(second.cells(b, &more, args)?);
+        left.extend(first.samples(a, &more, &asked, args)?);
+        right.extend(second.samples(b, &more, &asked, args)?);
         found = judge(&left, &right)?;
     }
     Ok(found)
 }
 
 /// How many seeds the widths of `--until` take by what is known now; `None` where all are met.
-fn wanted(left: &[CellSummary], right: &[CellSummary], args: &Args) -> Option<u32> {
+fn wanted(left: &[Sample], right: &[Sample], args: &Args) -> Option<u32> {
     let rules = Rules { confidence: args.confidence, gated: args.until.clone() };
     let found = compare(("", left), ("", right), &rules)?;
     let most = found.changes.iter().filter(|change| change.margin.is_some());

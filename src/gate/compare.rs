@@ -2,8 +2,8 @@
 //! not know how they came to be.
 
 use super::metric::Metric;
+use super::sample::Sample;
 use super::tolerance::{Margin, Tolerance};
-use crate::report::CellSummary;
 use crate::report::measures::{self, Better};
 use crate::stats::{Evidence, Paired, Verdict, holm};
 use schemars::JsonSchema;
@@ -108,38 +108,38 @@ impl From<Better> for Direction {
 }
 
 /// The values of a metric on both sides, by pair, and whether all are reliable.
-fn values(pairs: &[(&CellSummary, &CellSummary)], metric: &Metric) -> (Vec<f64>, Vec<f64>, bool) {
+fn values(pairs: &[(&Sample, &Sample)], metric: &str) -> (Vec<f64>, Vec<f64>, bool) {
     let (mut before, mut after, mut reliable) = (Vec::new(), Vec::new(), true);
     for (first, second) in pairs {
-        if let (Some(a), Some(b)) = (metric.value(first), metric.value(second)) {
-            before.push(a.0);
-            after.push(b.0);
-            reliable &= a.1 && b.1;
+        if let (Some(a), Some(b)) = (first.value(metric), second.value(metric)) {
+            before.push(a);
+            after.push(b);
+            reliable &= first.reliable(metric) && second.reliable(metric);
         }
     }
     (before, after, reliable)
 }
 
-/// Compares the cells of two sides, paired by seed: `before` and `after` are their names. `None` where no seed is on
-/// both sides. What decides stands first; then come all other headline measures, without a verdict.
+/// Compares two sides, paired by seed: `before` and `after` are their names. `None` where no seed is on both sides.
+/// What decides stands first; then come all other headline measures, without a verdict.
 pub fn compare(
-    (before, first): (&str, &[CellSummary]),
-    (after, second): (&str, &[CellSummary]),
+    (before, first): (&str, &[Sample]),
+    (after, second): (&str, &[Sample]),
     rules: &Rules,
 ) -> Option<Comparison> {
-    let mut pairs: Vec<(&CellSummary, &CellSummary)> = Vec::new();
+    let mut pairs: Vec<(&Sample, &Sample)> = Vec::new();
     for a in first {
         pairs.extend(second.iter().find(|b| b.seed == a.seed).map(|b| (a, b)));
     }
-    let example = pairs.first()?.0;
+    (!pairs.is_empty()).then_some(())?;
     let decides: Vec<String> = rules.gated.iter().map(|gate| gate.metric.to_string()).collect();
-    let others = measures::of(std::slice::from_ref(example)).map(Metric::of);
-    let others = others.filter(|metric| !decides.contains(&metric.to_string()));
+    let others = Metric::all().filter(|metric| !decides.contains(&metric.to_string()));
     let asked = rules.gated.iter().map(|gate| (gate.metric.clone(), Some(gate.margin)));
     let mut evidence: Vec<(usize, Evidence)> = Vec::new();
     let mut changes: Vec<Change> = Vec::new();
     for (metric, margin) in asked.chain(others.map(|metric| (metric, None))) {
-        let (a, b, reliable) = values(&pairs, &metric);
+        let name = metric.to_string();
+        let (a, b, reliable) = values(&pairs, &name);
         let Some(paired) = Paired::of(&a, &b) else { continue };
         let loss = if metric.better() == Better::Higher { paired.mirrored() } else { paired };
         let margin = margin.map(|margin| margin.of(paired.before));
@@ -148,7 +148,7 @@ pub fn compare(
         let wide =
             |margin: f64| paired.difference.half_width(rules.confidence).is_some_and(|half| half > margin);
         changes.push(Change {
-            metric: metric.to_string(),
+            metric: name,
             unit: metric.measure.unit.to_string(),
             better: metric.better().into(),
             pairs: paired.pairs(),

@@ -47,6 +47,11 @@ impl Metric {
         Metric { measure, group: None }
     }
 
+    /// Every measure, of all requests.
+    pub fn all() -> impl Iterator<Item = Metric> {
+        known().map(Metric::of)
+    }
+
     /// Reads `ttft.p99` or `ttft.p99{origin="eu"}`.
     ///
     /// # Errors
