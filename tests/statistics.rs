@@ -69,7 +69,8 @@ fn the_bootstrap_covers_a_ratio() {
             })
             .collect();
         let ratio = |sample: &[usize]| {
-            let (cost, good) = sample.iter().fold((0.0, 0.0), |sum, &i| (sum.0 + pairs[i].0, sum.1 + pairs[i].1));
+            let (cost, good) =
+                sample.iter().fold((0.0, 0.0), |sum, &i| (sum.0 + pairs[i].0, sum.1 + pairs[i].1));
             cost / good
         };
         let (low, high) = bca(60, ratio, 0.95, 400, &mut draws).unwrap();

@@ -4,6 +4,7 @@ use super::cells::{self, Cell};
 use super::exit::{Exit, Failure};
 use super::load::{plan, tell};
 use super::{Outcome, no_such, print, terminal};
+use crate::gate::compare::seeds_for_width;
 use crate::gate::{Comparison, Margin, Metric, Rules, Sample, Tolerance, compare, table};
 use crate::report::Summary;
 use crate::run::{Prepared, Provenance};
@@ -368,13 +369,6 @@ fn pair(
 
 /// How many seeds the widths of `--until` take by what is known now; `None` where all are met.
 fn wanted(left: &[Sample], right: &[Sample], args: &Args) -> Option<u32> {
-    let rules = Rules { confidence: args.confidence, gated: args.until.clone() };
-    let found = compare(("", left), ("", right), &rules)?;
-    let most = found.changes.iter().filter(|change| change.margin.is_some());
-    most.filter_map(|change| {
-        let (low, high) = change.interval?;
-        (high - low > 2.0 * change.margin?).then_some(change.seeds_wanted.unwrap_or(u64::MAX))
-    })
-    .max()
-    .map(|wanted| u32::try_from(wanted).unwrap_or(u32::MAX))
+    let each = args.until.iter().filter_map(|width| seeds_for_width(left, right, width, args.confidence));
+    each.max().map(|wanted| u32::try_from(wanted).unwrap_or(u32::MAX))
 }

@@ -80,8 +80,8 @@ pub struct Change {
     pub verdict: Option<Verdict>,
     /// Whether every value stands on at least ten samples beyond it.
     pub reliable: bool,
-    /// How many seeds would bring the interval within the margin, if their spread stayed; null where it is, or where it
-    /// cannot.
+    /// How many seeds would bring the interval clear of the margin, if mean and spread stayed; null where it is, or where
+    /// nothing would.
     pub seeds_wanted: Option<u64>,
 }
 
@@ -145,8 +145,9 @@ pub fn compare(
         let margin = margin.map(|margin| margin.of(paired.before));
         let found = margin.and_then(|margin| Evidence::of(&loss, margin));
         evidence.extend(found.map(|found| (changes.len(), found)));
-        let wide =
-            |margin: f64| paired.difference.half_width(rules.confidence).is_some_and(|half| half > margin);
+        // As many as bring the interval clear of the margin, if mean and spread stay.
+        let wanted =
+            margin.and_then(|margin| paired.pairs_for((loss.mean() - margin).abs(), rules.confidence));
         changes.push(Change {
             metric: name,
             unit: metric.measure.unit.to_string(),
@@ -160,16 +161,17 @@ pub fn compare(
             p_worse: None,
             verdict: None,
             reliable,
-            seeds_wanted: margin
-                .filter(|&margin| wide(margin))
-                .and_then(|margin| paired.pairs_for(margin, rules.confidence)),
+            seeds_wanted: wanted.filter(|&wanted| wanted > paired.pairs()),
         });
     }
-    let corrected = holm(&evidence.iter().map(|(_, found)| found.worse).collect::<Vec<_>>());
-    for ((index, found), worse) in evidence.into_iter().zip(corrected) {
-        let found = Evidence { worse, ..found };
-        changes[index].p_worse = Some(worse);
-        changes[index].verdict = Some(found.verdict(rules.confidence));
+    // Alarms of either kind: that any of many measures looks worse, or better, is likely by chance alone.
+    let family =
+        |of: fn(&Evidence) -> f64| holm(&evidence.iter().map(|(_, found)| of(found)).collect::<Vec<_>>());
+    let corrected = family(|found| found.worse).into_iter().zip(family(|found| found.better));
+    for ((index, found), (worse, better)) in evidence.iter().zip(corrected) {
+        let change = &mut changes[*index];
+        change.p_worse = Some(worse);
+        change.verdict = Some(Evidence { worse, better, ..*found }.verdict(rules.confidence));
     }
     let verdicts: Vec<Verdict> = changes.iter().filter_map(|change| change.verdict).collect();
     let any = |wanted: Verdict| verdicts.contains(&wanted).then_some(wanted);
@@ -189,28 +191,36 @@ pub fn compare(
     })
 }
 
+/// How many seeds would bring an interval to at most its margin to either side, if their spread stayed; `None` where it is
+/// so narrow, or where nothing is known of it.
+pub fn seeds_for_width(
+    first: &[Sample],
+    second: &[Sample],
+    width: &Tolerance,
+    confidence: f64,
+) -> Option<u64> {
+    let pairs: Vec<(&Sample, &Sample)> = first.iter().zip(second).collect();
+    let (before, after, _) = values(&pairs, &width.metric.to_string());
+    let paired = Paired::of(&before, &after)?;
+    let wanted = width.margin.of(paired.before);
+    let half = paired.difference.half_width(confidence)?;
+    (half > wanted).then(|| paired.pairs_for(wanted, confidence).unwrap_or(u64::MAX))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::summary::{Distribution, Group, Percentile};
-
-    fn cell(seed: u64, ttft_ms: f64, throughput: f64) -> CellSummary {
-        let percentile = |p| Percentile { p, ms: ttft_ms, n: 10_000, reliable: true };
-        let ttft = Distribution {
-            n: 10_000,
-            percentiles: vec![percentile(50.0), percentile(99.0)],
-            ..Distribution::default()
-        };
-        CellSummary {
+    fn cell(seed: u64, ttft_ms: f64, throughput: f64) -> Sample {
+        let values = [("ttft.p50", ttft_ms), ("ttft.p99", ttft_ms), ("throughput.output_tokens", throughput)];
+        Sample {
             seed,
             outcome_digest: format!("{ttft_ms}-{throughput}"),
-            all: Group { ttft, ..Group::default() },
-            throughput_output_tokens_s: Some(throughput),
-            ..CellSummary::default()
+            values: values.map(|(name, value)| (name.to_string(), value)).into(),
+            unreliable: Vec::new(),
         }
     }
 
-    fn side(values: [(f64, f64); 5]) -> Vec<CellSummary> {
+    fn side(values: [(f64, f64); 5]) -> Vec<Sample> {
         values
             .iter()
             .enumerate()
@@ -265,7 +275,7 @@ mod tests {
 
     #[test]
     fn noise_wider_than_the_margin_says_how_many_seeds_it_takes() {
-        // Differences 10, -10, 10, -10, 0: mean 0, s = 10; 1 ms wants (t · 10)² seeds, about 390.
+        // Differences 10, -10, 10, -10, 0: mean 0, s = 10; 1 ms wants (1.97 · 10)² seeds, about 388.
         let after = [(110.0, 50.0), (100.0, 55.0), (100.0, 45.0), (95.0, 52.0), (95.0, 48.0)];
         let found =
             compare(("a", &side(BASE)), ("b", &side(after)), &Rules::headline(0.95, Margin::Absolute(1.0)))
@@ -273,6 +283,11 @@ mod tests {
         let ttft = change(&found, "ttft.p99");
         assert_eq!(ttft.verdict, Some(Verdict::Inconclusive));
         assert!((380..400).contains(&ttft.seeds_wanted.unwrap()), "{:?}", ttft.seeds_wanted);
+        let metric = Metric::all().find(|metric| metric.to_string() == "ttft.p99").unwrap();
+        let width = Tolerance { metric, margin: Margin::Absolute(5.0) };
+        // Half of 5 wants (2.1 · 2)² = 18 or so.
+        let seeds = seeds_for_width(&side(BASE), &side(after), &width, 0.95).unwrap();
+        assert!((16..=20).contains(&seeds), "{seeds}");
     }
 
     #[test]

@@ -104,12 +104,13 @@ fn notes(comparison: &Comparison, out: &mut String) {
     }
     if comparison.verdict.is_some() {
         out.push_str(
-            "worse: more than the margin is lost, corrected for the number of measures that decide (Holm)\n",
+            "worse: more than the margin is lost; corrected for the number of measures that decide (Holm)\n",
         );
     }
     let wanted = comparison.changes.iter().filter(|change| change.verdict == Some(Verdict::Inconclusive));
     if let Some(most) = wanted.filter_map(|change| change.seeds_wanted).max() {
-        let _ = writeln!(out, "inconclusive ones would take about {most} seeds to tell within their margins");
+        let _ =
+            writeln!(out, "about {most} seeds would tell what is inconclusive, if means and spreads stayed");
     }
     match comparison.verdict {
         None => out.push_str("no verdict: one pair has no spread; give two seeds or more\n"),
@@ -158,16 +159,16 @@ mod tests {
             verdict: Some(Verdict::Inconclusive),
         };
         insta::assert_snapshot!(render(&comparison, false), @r"
-                       before  after    change          interval  verdict
-ttft.p99 ms ~           100.0  105.0   +5.00 %     +4.00 … +6.00  inconclusive
-slo.attainment %        50.00  51.00  +1.00 pp  -99.00 … +101.00  same
+                      before  after    change          interval  verdict
+ttft.p99 ms ~          100.0  105.0   +5.00 %     +4.00 … +6.00  inconclusive
+slo.attainment %       50.00  51.00  +1.00 pp  -99.00 … +101.00  same
 
-cost.gpu_hours GPU-h    0.000   2.00         -                 -
+cost.gpu_hours GPU-h   0.000   2.00         -                 -
 
 intervals: 95 % (Student), 5 pairs of runs with equal seeds
 ~ in some run fewer than ten samples lie beyond this percentile
-worse: more than the margin is lost, corrected for the number of measures that decide (Holm)
-inconclusive ones would take about 40 seeds to tell within their margins
+worse: more than the margin is lost; corrected for the number of measures that decide (Holm)
+about 40 seeds would tell what is inconclusive, if means and spreads stayed
 verdict: inconclusive
 ");
     }

@@ -33,7 +33,7 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// The three p-values that a verdict stands on; a family of verdicts corrects `worse` before it asks.
+/// The three p-values that a verdict stands on; a family of verdicts corrects `worse` and `better` before it asks.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Evidence {
     /// Small: the loss is larger than the margin.
