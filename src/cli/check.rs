@@ -11,7 +11,8 @@ use crate::report::atomic::AtomicFile;
 use crate::run::Prepared;
 use anyhow::Context;
 use serde::Serialize;
-use std::io::Write;
+use std::fmt::Write as _;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 /// Hold a suite of scenarios against bounds and against what they gave before, for CI.
@@ -236,7 +237,7 @@ fn show(args: &Args, suite: &str, judged: &[Judged]) -> Result<(), Failure> {
         out.push_str(line.trim_end());
         out.push('\n');
         for reason in &judged.reasons {
-            out.push_str(&format!("                {reason}\n"));
+            let _ = writeln!(out, "                {reason}");
         }
         if let Some(found) =
             judged.comparison.as_ref().filter(|_| args.verbose && judged.standing != Standing::Pass)
@@ -247,16 +248,13 @@ fn show(args: &Args, suite: &str, judged: &[Judged]) -> Result<(), Failure> {
         }
     }
     let passed = judged.iter().filter(|judged| judged.standing == Standing::Pass).count();
-    out.push_str(&format!("\n{passed} of {} policies pass\n", judged.len()));
+    let _ = writeln!(out, "\n{passed} of {} policies pass", judged.len());
     if args.annotate {
         for judged in judged.iter().filter(|judged| judged.standing > Standing::Inconclusive) {
             let title = format!("{} {}", judged.scenario, judged.policy);
-            out.push_str(&format!(
-                "::error file={},title={}::{}\n",
-                property(&args.suite),
-                property(&title),
-                message(&judged.reasons.join("; "))
-            ));
+            let (file, title) = (property(&args.suite), property(&title));
+            let _ =
+                writeln!(out, "::error file={file},title={title}::{}", message(&judged.reasons.join("; ")));
         }
     }
     Ok(print(&out)?)

@@ -43,7 +43,7 @@ struct RawSuite {
 struct RawEntry {
     /// The scenario file, by its path from this file's folder.
     file: String,
-    /// Overrides, as for `--set`: ["workloads.main.synthetic.requests=2000"].
+    /// Overrides, a list of what `--set` takes: "workloads.main.synthetic.requests=2000".
     set: Vec<String>,
     /// The policies that are held. Default: all of the scenario.
     policies: Vec<String>,

@@ -4,6 +4,7 @@
 use super::metric::{Metric, MetricError};
 use super::sample::Sample;
 use crate::stats::Moments;
+use crate::time::Span;
 use crate::units::{parse_duration, parse_percent};
 use std::fmt;
 
@@ -58,7 +59,7 @@ impl Threshold {
         let quantity = text[sign.len()..].trim();
         let number = || quantity.parse::<f64>().ok().filter(|value| value.is_finite());
         let bound = match metric.measure.unit {
-            "ms" => parse_duration(quantity).ok().map(|span| span.as_ms_f64()),
+            "ms" => parse_duration(quantity).ok().map(Span::as_ms_f64),
             "share" => parse_percent(quantity).ok().or_else(number),
             _ => number(),
         };
