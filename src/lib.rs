@@ -16,6 +16,7 @@ pub mod catalog;
 pub mod engine;
 pub mod observe;
 // Floor 2: the parts of a world.
+pub mod cost;
 pub mod kvcache;
 pub mod network;
 pub mod timing;

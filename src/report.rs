@@ -11,6 +11,7 @@ pub mod grid;
 mod groups;
 pub mod manifest;
 pub mod measures;
+mod money;
 mod numbers;
 pub mod parquet;
 pub mod plots;

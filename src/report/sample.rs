@@ -139,6 +139,8 @@ pub(crate) fn cell(policy: &str, seed: u64, step_ms: u64) -> RunResult {
                 statistic: "median".to_string(),
                 source: "a sample".to_string(),
             }],
+            prices: Vec::new(),
+            api_prices: None,
         }),
         ..Default::default()
     }

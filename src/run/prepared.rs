@@ -57,6 +57,8 @@ impl Prepared {
                 origins: origin_labels(&plan),
                 profiles: profiles(&plan),
                 data_tables: tables,
+                prices: plan.facts.prices.clone(),
+                api_prices: plan.facts.api_prices,
             }),
             plan,
         }

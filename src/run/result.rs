@@ -1,6 +1,7 @@
 //! What a finished cell is. Plain data, filled by the cell's runner and its sinks, read by reports and gates.
 
 use super::{Book, ConservationReport, Entry, Followed, Routed, SeriesRow, Warning};
+use crate::cost::{ApiPrices, PoolPrice};
 use crate::id::{ClassId, Id, IdVec, OriginId, PoolId, RegionId, ReplicaId};
 use crate::observe::Work;
 use crate::time::{SimTime, Span};
@@ -136,6 +137,12 @@ pub struct Provenance {
     pub profiles: Vec<(String, String)>,
     /// The data tables in use.
     pub data_tables: Vec<DataTable>,
+    /// What each pool's GPUs cost, where the scenario says.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub prices: Vec<PoolPrice>,
+    /// What an API asks for tokens, where the scenario says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api_prices: Option<ApiPrices>,
 }
 
 /// What one replica did.

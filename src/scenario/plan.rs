@@ -3,6 +3,7 @@
 
 use super::diagnostic::Diagnostics;
 use crate::catalog::Dtype;
+use crate::cost::{ApiPrices, PoolPrice};
 use crate::digest::Digest;
 use crate::network::matrix::PairSource;
 use crate::time::Span;
@@ -44,6 +45,10 @@ pub struct Facts {
     pub rtt_sources: Vec<Vec<PairSource>>,
     /// Where the user's own round trips come from, in their words.
     pub rtt_source: Option<String>,
+    /// What each pool's GPUs cost; empty where the scenario does not ask.
+    pub prices: Vec<PoolPrice>,
+    /// What an API asks for tokens.
+    pub api_prices: Option<ApiPrices>,
 }
 
 /// A region, as far as the simulation does not care.

@@ -5,6 +5,7 @@
 pub mod admission;
 pub mod demand;
 pub mod operations;
+pub mod prices;
 pub mod views;
 pub mod workload;
 
@@ -60,6 +61,8 @@ pub struct RawScenario {
     pub residency: Named<RawResidency>,
     /// Round trips, jitter and bandwidth between regions.
     pub network: RawNetwork,
+    /// What GPUs cost. Default: reports have GPU-hours alone.
+    pub prices: prices::RawPrices,
     /// What happens to regions and replicas, as `[[events]]`. Default: nothing.
     pub events: Vec<RawEvent>,
     /// How gateways find out that a replica is down or up again.
@@ -204,6 +207,8 @@ pub struct RawPool {
     pub timing: RawTiming,
     /// The front end before the engine: a pure delay. Default: the timing profile's.
     pub ingress: Option<RawIngress>,
+    /// What its GPUs cost: `price.gpu_hour = 2.5`, or `price.owned = { purchase = 35000, years = 4 }`. Default: see `[prices]`.
+    pub price: Option<prices::RawPoolPrice>,
 }
 
 /// A serving engine shaped like vLLM V1.
