@@ -16,6 +16,7 @@ pub mod parquet;
 pub mod plots;
 pub mod requests_csv;
 mod routing;
+pub mod scorecard;
 pub mod series_csv;
 pub mod summarise;
 pub mod summary;
