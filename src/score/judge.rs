@@ -191,7 +191,8 @@ fn ladder(suite: &Suite, expectation: &Expectation, played: &[Played]) -> Vec<(f
     }
     let over = expectation.asked.values().find(|asked| asked.rung == Rung::Each);
     let cell = over.and_then(|asked| cells(played, asked, Here::Nowhere).next());
-    cell.map(Observed::rates).unwrap_or_default().into_iter().map(|rate| (rate, Here::Rate(rate))).collect()
+    let rungs = cell.into_iter().flat_map(Observed::measured_rungs);
+    rungs.map(|rung| (rung.rate.0, Here::Rate(rung.rate.0))).collect()
 }
 
 /// The cells, one a seed, that are asked for.

@@ -256,6 +256,7 @@ mod tests {
                     ended_at: SimTime(ms * 1_000_000),
                     completed: true,
                     ttft: Some(Span::from_ms(ms)),
+                    held: Span::ZERO,
                     prompt_tokens: 1,
                     cached_tokens: 0,
                     output_tokens: 1,

@@ -32,6 +32,11 @@ fn ttft(seen: &Seen) -> Option<f64> {
     seen.ttft.filter(|_| seen.completed).map(ms)
 }
 
+/// Without the time for which the gateway held it back: what a client with a limit of its own measures from when it sends.
+fn ttft_sent(seen: &Seen) -> Option<f64> {
+    seen.ttft.filter(|_| seen.completed).map(|ttft| ms(ttft - seen.held))
+}
+
 fn e2e(seen: &Seen) -> Option<f64> {
     seen.e2e().map(ms)
 }
@@ -64,7 +69,7 @@ fn rate(share: &Share<'_>, of: fn(&Seen) -> u32) -> Option<f64> {
 
 /// Output tokens of all rungs over the sum of their lengths, each until its last request had ended.
 fn ladder(share: &Share<'_>) -> Option<f64> {
-    let rungs = share.of.rungs.iter().filter(|rung| share.covers(rung.from));
+    let rungs = share.of.measured_rungs().filter(|rung| share.covers(rung.from));
     let (mut tokens, mut seconds) = (0u64, 0.0);
     for rung in rungs {
         let (done, lasted) = share.of.share(rung).done();
@@ -111,6 +116,7 @@ macro_rules! times {
 
 const TIMES: &[Measure] = times!(
     ttft "the time to first token of completed requests",
+    ttft_sent "the same, without the time for which the gateway held a request back",
     tpot "a request's mean time between output tokens",
     e2e "the time to the last token"
 );
@@ -254,6 +260,7 @@ mod tests {
             ended_at: second(10 * i + i + 11),
             completed: true,
             ttft: Some(Span::from_secs(i + 1)),
+            held: Span::from_ms(500),
             prompt_tokens: 100,
             cached_tokens: 20 * i as u32,
             output_tokens: 11,
@@ -286,6 +293,8 @@ mod tests {
             (all("ttft.mean"), all("ttft.p50"), all("e2e.mean")),
             (Some(2500.0), Some(2500.0), Some(12500.0))
         );
+        // Half a second of each was the gateway's.
+        assert_eq!(all("ttft_sent.mean"), Some(2000.0));
         assert_eq!((all("tpot.p99"), all("itl.mean")), (Some(1000.0), Some(1000.0)));
         // Four in 44 s; 44 tokens.
         assert_eq!(
@@ -304,9 +313,10 @@ mod tests {
         assert_eq!(all("throughput.ladder"), Some(44.0 / 46.0));
         assert_eq!(of("ttft.mean", observed.rung(2.0).unwrap()), Some(3500.0));
         assert!(observed.rung(3.0).is_none());
-        assert_eq!(observed.rates(), [1.0, 2.0]);
+        let rates = |observed: &Observed| observed.measured_rungs().map(|rung| rung.rate.0).collect::<Vec<f64>>();
+        assert_eq!(rates(&observed), [1.0, 2.0]);
         let warm = Observed { warmup: second(20), ..observed.clone() };
-        assert_eq!(warm.rates(), [2.0]);
+        assert_eq!(rates(&warm), [2.0]);
         // Sent from 20 s on: two. Ended from 20 s on: the two and the one sent at 10 s, in 24 s.
         assert_eq!((measure("requests").unwrap().value)(&warm.all()), Some(2.0));
         assert_eq!((measure("throughput.requests").unwrap().value)(&warm.all()), Some(3.0 / 24.0));

@@ -2,7 +2,7 @@
 //! rows, rungs and results; must not know which measures there are.
 
 use crate::id::{ReplicaId, TenantId};
-use crate::observe::{Observation, Observer, Outcome, RequestRow};
+use crate::observe::{Leg, Observation, Observer, Outcome, RequestRow};
 use crate::run::{CellInput, RunResult, run_cell};
 use crate::time::{SimTime, Span};
 use crate::workload::rungs::Rung;
@@ -30,6 +30,8 @@ pub struct Seen {
     pub completed: bool,
     /// Time to first token at the client.
     pub ttft: Option<Span>,
+    /// Of that, how long its gateway held it back on purpose.
+    pub held: Span,
     /// Prompt length.
     pub prompt_tokens: u32,
     /// Prompt tokens found in the cache.
@@ -50,6 +52,7 @@ impl Seen {
             ended_at: row.ended_at,
             completed: row.outcome == Outcome::Completed,
             ttft: row.ttft(),
+            held: row.legs.get(Leg::Hold),
             prompt_tokens: row.prompt_tokens,
             cached_tokens: row.cached_tokens,
             output_tokens: row.output_tokens,
@@ -171,9 +174,9 @@ impl Observed {
     pub fn share(&self, rung: &Rung) -> Share<'_> {
         Share { of: self, from: rung.from, to: Some(rung.to) }
     }
-    /// The rates of the rungs that are measured, in order.
-    pub fn rates(&self) -> Vec<f64> {
-        self.rungs.iter().filter(|rung| rung.from >= self.warmup).map(|rung| rung.rate.0).collect()
+    /// The rungs that are measured and in which something was sent, in order: one of rate 0 is a pause.
+    pub fn measured_rungs(&self) -> impl Iterator<Item = &Rung> {
+        self.rungs.iter().filter(|rung| rung.from >= self.warmup && self.share(rung).sent().next().is_some())
     }
 }
 
