@@ -79,11 +79,8 @@ def ranvier(folder):
     users, each = 30, 400
     sizes = [("short", 0.1, 20, 200), ("medium", 0.2, 200, 2000), ("large", 0.3, 2000, 4000), ("xlarge", 0.4, 4000, 8000)]
     weights = [share for _, share, _, _ in sizes]
-    prefixes = {
-        name: [(100 * at + k + 1, draw.randint(low, high)) for k in range(5)]
-        for at, (name, _, low, high) in enumerate(sizes)
-        if name.endswith("large")
-    }
+    # Five in all: two of the large size, three of the larger one, evenly over each.
+    prefixes = {"large": [(1, 2500), (2, 3500)], "xlarge": [(3, 4667), (4, 6000), (5, 7333)]}
     rows = []
     for turn in range(each):
         for user in range(users):
@@ -119,7 +116,7 @@ def gorgo(folder):
     draw = random.Random(45)
     users, count, window_s = 579, 7_195, 1_800.0
     head = 75  # blocks that all conversations of a user begin with
-    activity = [lognormal(draw, 1.0, 1.2) for _ in range(users)]
+    activity = [1.0 / rank for rank in range(1, users + 1)]
     times = sorted(draw.uniform(0.0, window_s) for _ in range(count))
     asked = draw.choices(range(users), activity, k=count)
     lengths, fresh, open_now, turns = [], [], {}, {}
