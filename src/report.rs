@@ -23,6 +23,7 @@ pub mod summary;
 pub mod table;
 pub mod trace_plots;
 pub mod trace_table;
+pub mod uncertainty;
 
 pub use summarise::{summarise, summarise_cell};
 pub use summary::{CellSummary, PolicySummary, Summary};

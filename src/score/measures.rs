@@ -313,7 +313,8 @@ mod tests {
         assert_eq!(all("throughput.ladder"), Some(44.0 / 46.0));
         assert_eq!(of("ttft.mean", observed.rung(2.0).unwrap()), Some(3500.0));
         assert!(observed.rung(3.0).is_none());
-        let rates = |observed: &Observed| observed.measured_rungs().map(|rung| rung.rate.0).collect::<Vec<f64>>();
+        let rates =
+            |observed: &Observed| observed.measured_rungs().map(|rung| rung.rate.0).collect::<Vec<f64>>();
         assert_eq!(rates(&observed), [1.0, 2.0]);
         let warm = Observed { warmup: second(20), ..observed.clone() };
         assert_eq!(rates(&warm), [2.0]);
