@@ -108,7 +108,7 @@ def sglang(folder):
         for prompt in range(16)
     ]
     draw.shuffle(rows)
-    write(folder / "sglang-0.4.jsonl.gz", "made by scripts/published-traces.py after SGLang's generated-shared-prefix data", rows)
+    write(folder / "sglang-dp8.jsonl.gz", "made by scripts/published-traces.py after SGLang's generated-shared-prefix data", rows)
 
 
 def gorgo(folder):

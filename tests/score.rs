@@ -213,6 +213,14 @@ fn the_published_benchmarks_can_be_read_and_a_fast_one_holds() {
     regionsim(root()).args(["score", &path.to_string_lossy()]).assert().success();
 }
 
+#[test]
+fn the_manual_has_every_measure() {
+    let page = fs::read_to_string(root().join("docs/SCORE.md")).expect("docs/SCORE.md");
+    for measure in score::MEASURES.iter() {
+        assert!(page.contains(&format!("`{}`", measure.name)), "docs/SCORE.md lacks {}", measure.name);
+    }
+}
+
 /// docs/VALIDATION.md is what the program writes. Takes minutes without optimisation: `.ci/nightly` runs it.
 #[test]
 #[ignore = "runs every published benchmark"]

@@ -250,10 +250,10 @@ fn error(line: &Line) -> String {
 
 fn section(benchmark: &Benchmark, out: &mut String) {
     let Benchmark { name, title, trust, .. } = benchmark;
+    let trust = trust.name();
     let _ = write!(
         out,
-        "\n<a id=\"{name}\"></a>\n\n## {title}\n\n[{name}.toml](../scenarios/published/{name}.toml), trust {}. ",
-        trust.name()
+        "\n## {name}\n\n{title}. [Scenario](../scenarios/published/{name}.toml), trust {trust}. "
     );
     let sources: Vec<String> = benchmark
         .sources

@@ -168,7 +168,7 @@ fn prefills(timing: &mut TimingParams, factor: f64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::timing::{BatchShape, StepTime};
+    use crate::timing::BatchShape;
     use std::path::Path;
 
     fn plan(timing: &str) -> Plan {
