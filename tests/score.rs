@@ -191,6 +191,37 @@ fn measured_requests_stand_beside_simulated_ones() {
     assert!(out.contains("b < a") && out.contains("a < b") && out.contains("1 of 1 pairs differ"), "{out}");
 }
 
+#[test]
+fn a_ranking_is_repeated_across_the_errors_of_its_profile() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let engine = r#"
+name = "unsure"
+[models.chat]
+preset = "llama-3.1-8b"
+[regions.home]
+location = "aws:us-east-1"
+pools.main = { gpu = "l4", replicas = 2 }
+[workloads.main.synthetic]
+sessions_per_s = 2
+requests = 200
+[policies.one]
+replica.round_robin = {}
+[policies.other]
+replica.least_request = {}
+"#;
+    fs::write(folder.path().join("unsure.toml"), engine).expect("a file");
+    let command = ["run", "unsure.toml", "--uncertainty", "--out", "out", "--quiet"];
+    let out = stdout(&regionsim(folder.path()).args(command).assert().success());
+    // The default profile states no errors by group, so the program's own sizes are taken.
+    for change in ["as it is", "step time -12.0 %", "KV capacity +10.0 %", "TTFT +30.0 %", "TTFT p99: "] {
+        assert!(out.contains(change), "{change}: {out}");
+    }
+    let json = fs::read_to_string(folder.path().join("out/uncertainty.json")).expect("uncertainty.json");
+    let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!(json["changes"].as_array().map(Vec::len), Some(7));
+    regionsim(folder.path()).args(["run", "unsure.toml", "--uncertainty", "--json"]).assert().code(2);
+}
+
 /// The fastest of the published benchmarks, and that all of them can be read.
 #[test]
 fn the_published_benchmarks_can_be_read_and_a_fast_one_holds() {

@@ -68,22 +68,13 @@ impl Uncertainty {
                 _ => "nothing to rank",
             };
             let _ = write!(out, "{shown}: {best}; ");
-            let mut pairs: Vec<(&str, &str)> =
-                ranking.flips.iter().map(|flip| (flip.0.as_str(), flip.1.as_str())).collect();
-            pairs.dedup();
-            match pairs.as_slice() {
-                [] => {
-                    let _ = writeln!(out, "all {} pairs keep their order", ranking.pairs);
-                }
-                _ => {
-                    let shown: Vec<String> = ranking
-                        .flips
-                        .iter()
-                        .map(|(better, worse, change)| format!("{better} and {worse} ({change})"))
-                        .collect();
-                    let _ = writeln!(out, "change places: {}", shown.join(", "));
-                }
+            if ranking.flips.is_empty() {
+                let _ = writeln!(out, "all {} pairs keep their order", ranking.pairs);
+                continue;
             }
+            let flips = ranking.flips.iter();
+            let flips = flips.map(|(better, worse, change)| format!("{better} and {worse} ({change})"));
+            let _ = writeln!(out, "change places: {}", flips.collect::<Vec<_>>().join(", "));
         }
         out
     }

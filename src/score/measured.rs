@@ -3,6 +3,7 @@
 
 use super::observed::{Observed, Seen};
 use crate::stats;
+use crate::time::Span;
 use std::collections::BTreeMap;
 use std::io::Read;
 
@@ -31,8 +32,8 @@ impl Quantity {
     }
     fn of(self, seen: &Seen) -> Option<f64> {
         match self {
-            Quantity::Ttft => seen.ttft.filter(|_| seen.completed).map(|ttft| ttft.as_ms_f64()),
-            Quantity::E2e => seen.e2e().map(|e2e| e2e.as_ms_f64()),
+            Quantity::Ttft => seen.ttft.filter(|_| seen.completed).map(Span::as_ms_f64),
+            Quantity::E2e => seen.e2e().map(Span::as_ms_f64),
             Quantity::Tpot => {
                 seen.decode().map(|decode| decode.as_ms_f64() / (f64::from(seen.output_tokens) - 1.0))
             }
@@ -219,7 +220,7 @@ fn kolmogorov_smirnov(one: &[f64], other: &[f64]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::time::{SimTime, Span};
+    use crate::time::SimTime;
 
     #[test]
     fn distances_by_hand() {

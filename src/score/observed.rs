@@ -131,19 +131,16 @@ impl Observed {
         let mut loads: Vec<Loads> = Vec::new();
         let mut known = 0u32;
         for row in &result.series {
-            match loads.last_mut().filter(|last| last.start == row.start) {
-                Some(last) => {
-                    last.waiting += row.waiting;
-                    if let Some(kv_use) = row.kv_use {
-                        let before = last.kv_use.unwrap_or_default() * f64::from(known);
-                        known += 1;
-                        last.kv_use = Some((before + kv_use) / f64::from(known));
-                    }
+            if let Some(last) = loads.last_mut().filter(|last| last.start == row.start) {
+                last.waiting += row.waiting;
+                if let Some(kv_use) = row.kv_use {
+                    let before = last.kv_use.unwrap_or_default() * f64::from(known);
+                    known += 1;
+                    last.kv_use = Some((before + kv_use) / f64::from(known));
                 }
-                None => {
-                    known = u32::from(row.kv_use.is_some());
-                    loads.push(Loads { start: row.start, waiting: row.waiting, kv_use: row.kv_use });
-                }
+            } else {
+                known = u32::from(row.kv_use.is_some());
+                loads.push(Loads { start: row.start, waiting: row.waiting, kv_use: row.kv_use });
             }
         }
         Observed {
@@ -203,18 +200,14 @@ impl<'o> Share<'o> {
     /// The completed requests that its throughput counts, and the seconds that it is charged: of a rung all that were sent
     /// in it, and the time until the last of them had ended; of a whole cell what ended after the warm-up.
     pub fn done(&self) -> (Vec<&'o Seen>, f64) {
-        match self.to {
-            Some(to) => {
-                let done: Vec<&Seen> = self.sent().filter(|seen| seen.completed).collect();
-                let last = done.iter().map(|seen| seen.ended_at).max().unwrap_or(to).max(to);
-                (done, (last - self.from).as_secs_f64())
-            }
-            None => {
-                let seen = self.of.seen.iter();
-                let done = seen.filter(|seen| seen.completed && seen.ended_at >= self.from).collect();
-                (done, self.of.ended_at.since(self.from).as_secs_f64())
-            }
-        }
+        let Some(to) = self.to else {
+            let seen = self.of.seen.iter();
+            let done = seen.filter(|seen| seen.completed && seen.ended_at >= self.from).collect();
+            return (done, self.of.ended_at.since(self.from).as_secs_f64());
+        };
+        let done: Vec<&Seen> = self.sent().filter(|seen| seen.completed).collect();
+        let last = done.iter().map(|seen| seen.ended_at).max().unwrap_or(to).max(to);
+        (done, (last - self.from).as_secs_f64())
     }
     /// The time windows that begin in it.
     pub fn loads(&self) -> impl Iterator<Item = &'o Loads> + '_ {

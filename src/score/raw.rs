@@ -88,7 +88,7 @@ pub struct RawSource {
 #[serde(deny_unknown_fields, default)]
 #[schemars(rename = "Run")]
 pub struct RawRun {
-    /// Overrides, as for `--set`: ["workloads.main.synthetic.clients.count=800"].
+    /// Overrides, as for `--set`, such as "workloads.main.synthetic.clients.count=800".
     pub set: Vec<String>,
     /// Its place on a ladder of variants, such as the number of clients: what a knee is found in.
     pub level: Option<f64>,
