@@ -112,43 +112,44 @@ def sglang(folder):
 
 
 def gorgo(folder):
-    """7,195 requests of 579 users in half an hour: conversations that grow, mean prompt and share of repeated blocks as published."""
+    """7,195 requests of 579 users in half an hour: conversations that grow, lengths and share of repeated blocks as published."""
     draw = random.Random(45)
     users, count, window_s = 579, 7_195, 1_800.0
     head = 75  # blocks that all conversations of a user begin with
     activity = [1.0 / rank for rank in range(1, users + 1)]
-    times = sorted(draw.uniform(0.0, window_s) for _ in range(count))
-    asked = draw.choices(range(users), activity, k=count)
-    lengths, fresh, open_now, turns = [], [], {}, {}
-    for user in asked:
-        # 73.9 % of the requests go on with a conversation.
-        if user not in open_now or draw.random() > 0.80 or turns[user] > 30:
-            open_now[user] = head * BLOCK + lognormal(draw, 2_700, 0.9)
-            turns[user] = 0
-            fresh.append(True)
-        else:
-            open_now[user] += lognormal(draw, 330, 0.9)
-            turns[user] += 1
-            fresh.append(False)
-        lengths.append(open_now[user])
-    lengths = to_total([min(length, 23_900) for length in lengths], round(6_758 * count), (head + 4) * BLOCK)
-    rows, runs, seen, repeated = [], 0, {}, 0
-    held, users_seen = {}, set()
-    for at, user, length, first in zip(times, asked, lengths, fresh):
-        if first:
-            runs += 1
-            held[user] = runs
+    # Conversations begin at any time; 73.9 % of the requests go on with one, half a minute after the one before.
+    asked, conversations = [], 0
+    while len(asked) < count:
+        user, conversations = draw.choices(range(users), activity)[0], conversations + 1
+        if conversations <= users:
+            user = conversations - 1
+        at = draw.uniform(-60.0, window_s)
+        length = head * BLOCK + lognormal(draw, 2_000, 1.25)
+        turn = 0
+        while at < window_s and len(asked) < count:
+            if at >= 0.0:
+                asked.append((at, user, conversations, length))
+            if draw.random() > 0.758 or turn > 40:
+                break
+            at += lognormal(draw, 25, 0.8)
+            length += lognormal(draw, 360, 1.0)
+            turn += 1
+    asked.sort()
+    lengths = to_total([min(length, 23_900) for *_, length in asked], round(6_758 * count), (head + 4) * BLOCK)
+    rows, seen, users_seen, repeated, fresh = [], {}, set(), 0, 0
+    for (at, user, conversation, _), length in zip(asked, lengths):
         blocks = length // BLOCK
-        repeated += min(blocks, seen.get(held[user], head if user in users_seen else 0))
+        fresh += conversation not in seen
+        repeated += min(blocks, seen.get(conversation, head if user in users_seen else 0))
+        seen[conversation] = max(blocks, seen.get(conversation, 0))
         users_seen.add(user)
-        seen[held[user]] = max(blocks, seen.get(held[user], 0))
         output = 128 if draw.random() < 0.95 else draw.randint(64, 128)
         row = {"t_ns": int(at * 1e6) * 1000, "in": length, "out": output, "tenant": user + 1}
-        rows.append({**row, "prompt_runs": [[10**6 + user, 0, head], [held[user], 0, blocks - head]]})
+        rows.append({**row, "prompt_runs": [[10**6 + user, 0, head], [conversation, 0, blocks - head]]})
     total = sum(row["in"] // BLOCK for row in rows)
     outputs = sum(row["out"] for row in rows) / count
-    print(f"gorgo: {1 - sum(fresh) / count:.3f} go on, {repeated / total:.3f} of the blocks repeat, {outputs:.1f} tokens of output,", end=" ")
-    print(f"median prompt {sorted(lengths)[count // 2]}, p95 {sorted(lengths)[count * 95 // 100]}, {len(set(asked))} users")
+    print(f"gorgo: {1 - fresh / count:.3f} go on, {repeated / total:.3f} of the blocks repeat, {outputs:.1f} tokens of output,", end=" ")
+    print(f"median prompt {sorted(lengths)[count // 2]}, p95 {sorted(lengths)[count * 95 // 100]}, {len(users_seen)} users")
     write(folder / "gorgo-apr5.jsonl.gz", "made by scripts/published-traces.py after the statistics of a window of GORGO's evaluation", rows)
 
 

@@ -207,7 +207,7 @@ fn benchmark(suite: &Suite, scored: &[Scored<'_>]) -> Benchmark {
             let told = format!(
                 "{} tokens of KV a replica, {}",
                 tokens,
-                if line.given { "as published" } else { "derived" }
+                if line.given { "stated" } else { "derived" }
             );
             if !kv.contains(&told) {
                 kv.push(told);

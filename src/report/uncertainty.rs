@@ -22,7 +22,8 @@ pub const APART: f64 = 0.01;
 pub struct Ranking {
     /// The measure.
     pub measure: &'static str,
-    /// The best policy without a change, and under each.
+    /// The best policy without a change, and under each: the one without a change where it is not clearly beaten, none where
+    /// no policy is clearly better than another.
     pub best: Vec<Option<String>>,
     /// Pairs of policies that change places, the better one first, and under which change.
     pub flips: Vec<(String, String, String)>,
@@ -56,7 +57,8 @@ impl Uncertainty {
             .iter()
             .enumerate()
             .map(|(at, change)| {
-                let best = |ranking: &Ranking| ranking.best[at].clone().unwrap_or_else(|| "-".to_owned());
+                let best =
+                    |ranking: &Ranking| ranking.best[at].clone().unwrap_or_else(|| "all alike".to_owned());
                 [change.clone()].into_iter().chain(self.rankings.iter().map(best)).collect()
             })
             .collect();
@@ -65,16 +67,24 @@ impl Uncertainty {
             let best = match (ranking.best_changes, ranking.best.first()) {
                 (true, _) => "the best policy changes",
                 (false, Some(Some(_))) => "the best policy stays",
-                _ => "nothing to rank",
+                _ => "all alike",
             };
             let _ = write!(out, "{shown}: {best}; ");
             if ranking.flips.is_empty() {
                 let _ = writeln!(out, "all {} pairs keep their order", ranking.pairs);
                 continue;
             }
-            let flips = ranking.flips.iter();
-            let flips = flips.map(|(better, worse, change)| format!("{better} and {worse} ({change})"));
-            let _ = writeln!(out, "change places: {}", flips.collect::<Vec<_>>().join(", "));
+            let mut pairs: Vec<(&str, &str, Vec<&str>)> = Vec::new();
+            for (better, worse, change) in &ranking.flips {
+                match pairs.iter_mut().find(|pair| (pair.0, pair.1) == (better, worse)) {
+                    Some(pair) => pair.2.push(change),
+                    None => pairs.push((better, worse, vec![change])),
+                }
+            }
+            let _ = writeln!(out, "{} of {} pairs change places:", pairs.len(), ranking.pairs);
+            for (better, worse, changes) in pairs {
+                let _ = writeln!(out, "  {better} before {worse}, but not with {}", changes.join(", "));
+            }
         }
         out
     }
@@ -126,7 +136,12 @@ fn ranking(name: &'static str, less: bool, cases: &[(String, Vec<PolicySummary>)
             }
         }
     }
-    let best = bests.into_iter().map(|best| best.map(|best| best.0)).collect();
+    let clear = |(values, best): (&Vec<(String, f64)>, Option<(String, f64)>)| {
+        let best = best.filter(|best| values.iter().any(|value| better(best.1, value.1, less)))?;
+        let usual = values.iter().find(|value| bests[0].as_ref().is_some_and(|usual| usual.0 == value.0));
+        Some(usual.filter(|usual| !better(best.1, usual.1, less)).unwrap_or(&best).0.clone())
+    };
+    let best = all.iter().zip(bests.clone()).map(clear).collect();
     Ranking { measure: name, best, flips, pairs, best_changes }
 }
 
@@ -155,11 +170,9 @@ mod tests {
         assert_eq!(ttft.best, [Some("a".to_owned()), Some("a".to_owned()), Some("b".to_owned())]);
         let flip = |good: &str, bad: &str, change: &str| (good.to_owned(), bad.to_owned(), change.to_owned());
         assert_eq!(ttft.flips, [flip("a", "b", "step time -12 %"), flip("b", "c", "step time +12 %")]);
-        assert!(
-            found.render().contains("TTFT p99: the best policy changes; change places: a and b"),
-            "{}",
-            found.render()
-        );
+        let shown = found.render();
+        assert!(shown.contains("TTFT p99: the best policy changes; 2 of 3 pairs change places:"), "{shown}");
+        assert!(shown.contains("  a before b, but not with step time -12 %"), "{shown}");
         let calm = Uncertainty::of(&cases[..1]);
         assert!(calm.render().contains("all 3 pairs keep their order"), "{}", calm.render());
     }
