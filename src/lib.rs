@@ -33,6 +33,7 @@ pub mod calibrate;
 pub mod run;
 pub mod score;
 // Floor 7: what people and files see.
+pub mod gate;
 pub mod report;
 // Floor 8: the command line.
 pub mod cli;
