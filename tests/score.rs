@@ -220,6 +220,22 @@ replica.least_request = {}
     let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
     assert_eq!(json["changes"].as_array().map(Vec::len), Some(7));
     regionsim(folder.path()).args(["run", "unsure.toml", "--uncertainty", "--json"]).assert().code(2);
+    // Twice the replicas answer sooner, whatever the profile misses.
+    let command =
+        ["compare", "unsure.toml", "--set", "regions.home.pools.main.replicas=4", "--policy", "other"];
+    let out = stdout(
+        &regionsim(folder.path())
+            .args(command)
+            .args(["--seeds", "3", "-q", "--uncertainty"])
+            .assert()
+            .success(),
+    );
+    assert!(
+        out.contains("KV capacity -10.0 %") && out.contains("no verdict turns into its opposite"),
+        "{out}"
+    );
+    let folders = ["compare", "out", "unsure.toml", "--policy", "other", "-q", "--uncertainty"];
+    regionsim(folder.path()).args(folders).assert().code(2);
 }
 
 /// The fastest of the published benchmarks, and that all of them can be read.

@@ -48,6 +48,13 @@ pub struct Change {
     pub by: f64,
 }
 
+impl std::fmt::Display for Change {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let sign = if self.more { '+' } else { '-' };
+        write!(f, "{} {sign}{:.1} %", self.what.name(), 100.0 * self.by)
+    }
+}
+
 /// The errors of a pool's profile: step time and TTFT, as shares. Of several groups the one with the largest median error.
 fn errors(timing: Option<&str>) -> (f64, f64) {
     // A pool's facts have `name vN`.

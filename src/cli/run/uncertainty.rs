@@ -36,8 +36,7 @@ pub(super) fn ranked(
             .map(|policy| (policy.name.clone(), cells.by_ref().take(seeds.len()).collect::<Vec<_>>()))
             .collect();
         let found = summarise(&changed.plan.name, &changed.provenance, &changed.capacity, seeds, by_policy);
-        let sign = if change.more { '+' } else { '-' };
-        cases.push((format!("{} {sign}{:.1} %", change.what.name(), 100.0 * change.by), found.policies));
+        cases.push((change.to_string(), found.policies));
     }
     Ok(Uncertainty::of(&cases))
 }
