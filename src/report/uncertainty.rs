@@ -29,7 +29,7 @@ pub struct Ranking {
     pub flips: Vec<(String, String, String)>,
     /// Pairs that lie apart without a change.
     pub pairs: u32,
-    /// Whether another policy is clearly best under some change.
+    /// Whether another policy than without a change is clearly better than that one under some change.
     pub best_changes: bool,
 }
 
@@ -100,22 +100,25 @@ fn better(one: f64, other: f64, less: bool) -> bool {
     large - small >= APART * large.abs() && large > small
 }
 
+/// A policy and its mean.
+type Value = (String, f64);
+
 fn ranking(name: &'static str, less: bool, cases: &[(String, Vec<PolicySummary>)]) -> Ranking {
     let values = |policies: &[PolicySummary]| {
         let value = |policy: &PolicySummary| Some((policy.policy.clone(), mean(policy, name)?));
-        policies.iter().filter_map(value).collect::<Vec<(String, f64)>>()
+        policies.iter().filter_map(value).collect::<Vec<Value>>()
     };
-    let all: Vec<Vec<(String, f64)>> = cases.iter().map(|case| values(&case.1)).collect();
-    let best = |values: &Vec<(String, f64)>| {
+    let all: Vec<Vec<Value>> = cases.iter().map(|case| values(&case.1)).collect();
+    let best = |values: &Vec<Value>| {
         let best = values
             .iter()
             .min_by(|one, other| if less { one.1.total_cmp(&other.1) } else { other.1.total_cmp(&one.1) });
         best.cloned()
     };
-    let bests: Vec<Option<(String, f64)>> = all.iter().map(best).collect();
-    let (mut flips, mut pairs, mut best_changes) = (Vec::new(), 0, false);
+    let bests: Vec<Option<Value>> = all.iter().map(best).collect();
+    let (mut flips, mut pairs) = (Vec::new(), 0);
     let Some(base) = all.first() else {
-        return Ranking { measure: name, best: Vec::new(), flips, pairs, best_changes };
+        return Ranking { measure: name, best: Vec::new(), flips, pairs, best_changes: false };
     };
     for (at, one) in base.iter().enumerate() {
         for other in &base[..at] {
@@ -131,17 +134,17 @@ fn ranking(name: &'static str, less: bool, cases: &[(String, Vec<PolicySummary>)
                     && better(was_bad, was_good, less)
                 {
                     flips.push((good.0.clone(), bad.0.clone(), change.clone()));
-                    best_changes |= bests[0].as_ref().is_some_and(|best| best.0 == good.0);
                 }
             }
         }
     }
-    let clear = |(values, best): (&Vec<(String, f64)>, Option<(String, f64)>)| {
+    let clear = |(values, best): (&Vec<Value>, Option<Value>)| {
         let best = best.filter(|best| values.iter().any(|value| better(best.1, value.1, less)))?;
         let usual = values.iter().find(|value| bests[0].as_ref().is_some_and(|usual| usual.0 == value.0));
         Some(usual.filter(|usual| !better(best.1, usual.1, less)).unwrap_or(&best).0.clone())
     };
-    let best = all.iter().zip(bests.clone()).map(clear).collect();
+    let best: Vec<Option<String>> = all.iter().zip(bests.clone()).map(clear).collect();
+    let best_changes = best[0].is_some() && best.iter().flatten().any(|one| best[0].as_ref() != Some(one));
     Ranking { measure: name, best, flips, pairs, best_changes }
 }
 
