@@ -17,12 +17,14 @@ pub mod parquet;
 pub mod plots;
 pub mod requests_csv;
 mod routing;
+pub mod scorecard;
 pub mod series_csv;
 pub mod summarise;
 pub mod summary;
 pub mod table;
 pub mod trace_plots;
 pub mod trace_table;
+pub mod uncertainty;
 
 pub use summarise::{summarise, summarise_cell};
 pub use summary::{CellSummary, PolicySummary, Summary};
