@@ -7,7 +7,7 @@ use super::table::Findings;
 use crate::replica::{Job, JobId, Output};
 use crate::stats::sorted_quantile;
 use crate::time::SimTime;
-use crate::timing::StepTime;
+use crate::timing::{EngineKind, StepTime};
 use crate::workload::Chain;
 use std::sync::Arc;
 
@@ -34,6 +34,8 @@ pub struct Log {
     pub max_num_batched_tokens: u32,
     /// The most sequences at once.
     pub max_num_seqs: u32,
+    /// Whose scheduler.
+    pub engine: EngineKind,
 }
 
 impl Log {
@@ -76,7 +78,17 @@ impl Log {
             e2e_ms: (row[4] - row[0]) * 1e3,
         };
         let requests = rows.iter().map(request).collect();
-        Ok(Log { requests, kv_blocks, max_num_batched_tokens: budget, max_num_seqs })
+        Ok(Log {
+            requests,
+            kv_blocks,
+            max_num_batched_tokens: budget,
+            max_num_seqs,
+            engine: EngineKind::Vllm,
+        })
+    }
+    /// The longest prompt with its output, tokens.
+    pub fn longest_context(&self) -> Option<u32> {
+        self.requests.iter().map(|request| request.input.saturating_add(request.output)).max()
     }
     /// How many requests it has.
     pub fn len(&self) -> usize {
@@ -100,7 +112,7 @@ impl Log {
     }
     /// The same numbers with steps that take `timing`.
     pub fn play(&self, timing: Arc<dyn StepTime>) -> Vec<f64> {
-        let params = engine(self.kv_blocks, self.max_num_batched_tokens, self.max_num_seqs);
+        let params = engine(self.engine, self.kv_blocks, self.max_num_batched_tokens, self.max_num_seqs);
         let mut replica = replica(params, timing);
         let mut times = vec![(f64::NAN, f64::NAN, 2); self.requests.len()];
         let (mut next, mut out) = (0, Vec::new());
