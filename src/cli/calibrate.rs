@@ -5,7 +5,7 @@ mod input;
 use super::{Outcome, exit::Exit, exit::Failure, no_such, print, terminal};
 use crate::calibrate::{self, Fit, FitOptions, Quantity, Sample, TERMS, errors, fit};
 use crate::report::atomic::AtomicFile;
-use crate::report::calibration_plot::{Group, draw};
+use crate::report::calibration_plot::{Curves, Group, draw};
 use crate::report::grid;
 use crate::timing::{self, Constants, EngineKind, ErrorLine, Profile, Status};
 use anyhow::{Context, anyhow};
@@ -84,7 +84,7 @@ pub struct Args {
 pub fn run(args: &Args) -> Outcome {
     let samples = input::read(args)?;
     one_engine(&samples)?;
-    let pairs = if let Some(name) = &args.check {
+    let (pairs, constants) = if let Some(name) = &args.check {
         let profile = load(name)?;
         warn_outside(&profile, &samples);
         let pairs = errors::pairs(&samples, &profile.constants)?;
@@ -94,7 +94,7 @@ pub fn run(args: &Args) -> Outcome {
         let mut strata = errors::lines(&pairs, |pair| samples[pair.sample].strata()[0].clone());
         strata.extend(errors::lines(&pairs, |pair| samples[pair.sample].strata()[1].clone()));
         print(&table("stratum", &strata))?;
-        pairs
+        (pairs, profile.constants)
     } else {
         let (start, free) = terms(args, &samples)?;
         let options = FitOptions { start, free, leave_out: !args.no_leave_out };
@@ -105,7 +105,7 @@ pub fn run(args: &Args) -> Outcome {
             let profile = profile(name.unwrap_or_else(|| "calibrated".to_owned()), &found, &samples, args);
             write(out, &profile.to_toml())?;
         }
-        found.pairs
+        (found.pairs, found.constants)
     };
     let unserved = pairs.iter().filter(|pair| !pair.modelled.is_finite()).count();
     if unserved > 0 {
@@ -114,7 +114,8 @@ pub fn run(args: &Args) -> Outcome {
         ));
     }
     if let Some(path) = &args.plot {
-        write(path, &draw(&panels(&samples, &pairs)).map_err(|error| anyhow!("{error}"))?)?;
+        let curves = curves(&samples, &constants)?;
+        write(path, &draw(&panels(&samples, &pairs), &curves).map_err(|error| anyhow!("{error}"))?)?;
     }
     if let Some(path) = &args.rows {
         write(path, &rows(&samples, &pairs))?;
@@ -315,6 +316,30 @@ fn panels(samples: &[Sample], pairs: &[errors::Pair]) -> Vec<(String, Vec<Group>
         groups.into_iter().map(|(name, points)| Group { name, points }).collect()
     };
     panels.into_iter().map(|(quantity, all)| (title(quantity).to_owned(), groups(all))).collect()
+}
+
+/// Who ran and who waited, of each log that says.
+fn curves(samples: &[Sample], constants: &Constants) -> Result<Vec<Curves>, Failure> {
+    let mut all = Vec::new();
+    for sample in samples {
+        let calibrate::sample::What::Log(log) = &sample.what else { continue };
+        let Some(curves) = log.curves(sample.hardware.step_time(constants)?) else { continue };
+        let line =
+            |points: &[(f64, u32, u32)], name: &str, measured: bool, value: fn(&(f64, u32, u32)) -> u32| {
+                let from = if measured { "measured" } else { "modelled" };
+                let points = points.iter().map(|point| (point.0, f64::from(value(point)))).collect();
+                (format!("{name}, {from}"), measured, points)
+            };
+        let (measured, modelled) = (&curves.measured, &curves.modelled);
+        let lines = vec![
+            line(measured, "running", true, |point| point.1),
+            line(modelled, "running", false, |point| point.1),
+            line(measured, "waiting", true, |point| point.2),
+            line(modelled, "waiting", false, |point| point.2),
+        ];
+        all.push((format!("Requests running and waiting: {}", sample.group()), lines));
+    }
+    Ok(all)
 }
 
 fn rows(samples: &[Sample], pairs: &[errors::Pair]) -> String {

@@ -156,6 +156,7 @@ pub struct EngineParams {
 }
 
 /// Left out of a printed plan, so that plans of engines that mix stay what they were.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
 fn is_mixed(batching: &Batching) -> bool {
     *batching == Batching::Mixed
 }

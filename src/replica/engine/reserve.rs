@@ -44,13 +44,13 @@ impl Reserve {
     }
 }
 
-impl<C: KvCache> Engine<C> {
-    /// Tokens that a waiting sequence needs: all it knows, and what it may produce. The last is never computed.
-    pub(super) fn with_estimate(&self, sequence: &Sequence<C::Table>) -> u32 {
-        let to_come = sequence.output - sequence.generated;
-        sequence.known() + to_come.min(MOST_TOKENS) - 1
-    }
+/// Tokens that a waiting sequence needs: all it knows, and what it may produce. The last is never computed.
+pub(super) fn with_estimate<T>(sequence: &Sequence<T>) -> u32 {
+    let to_come = sequence.output - sequence.generated;
+    sequence.known() + to_come.min(MOST_TOKENS) - 1
+}
 
+impl<C: KvCache> Engine<C> {
     /// Output tokens that the running sequence at this place of the running list has, and all it will have.
     fn output(&self, place: usize, slot: u32) -> (u32, u32) {
         let sequence = &self.sequences[slot as usize];

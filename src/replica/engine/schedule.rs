@@ -1,6 +1,7 @@
 //! Which sequences a step takes, and what shortage does.
 
 use super::Engine;
+use super::reserve::with_estimate;
 use crate::kvcache::KvCache;
 use crate::replica::params::{Admission, Batching, Scheduler};
 use crate::time::SimTime;
@@ -212,7 +213,7 @@ impl<C: KvCache> Engine<C> {
             Admission::FullIsl => sequence.known(),
             Admission::FirstChunk => matched * block_tokens + chunk,
             Admission::IslPlusOsl => sequence.prompt + sequence.output - 1,
-            Admission::EstimatedOsl => self.with_estimate(sequence),
+            Admission::EstimatedOsl => with_estimate(sequence),
         };
         let spare = if self.running.is_empty() { 0 } else { self.params.watermark_blocks };
         let promised = match self.params.admission {

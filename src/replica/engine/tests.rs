@@ -291,7 +291,7 @@ fn with_prompts_first_decoding_pauses() {
 
 #[test]
 fn a_decode_step_is_not_held_to_the_budget_of_prompts() {
-    // Budget 16: each prompt of 16 is a step of its own; then all three decode in one step, with no budget between them.
+    // Budget 2: each prompt of 2 is a step of its own; then all three decode in one step of 3 tokens.
     let first = EngineParams { max_num_batched_tokens: 2, batching: Batching::PrefillFirst, ..params() };
     let mut engine = engine(first);
     let mut out = Vec::new();
@@ -328,9 +328,10 @@ fn a_step_composed_ahead_misses_who_comes_while_its_predecessor_runs() {
 
 #[test]
 fn an_estimate_of_output_is_kept_free_and_shrinks() {
-    // 24 blocks. A and B: 16 in, 160 out: 16 + 160 - 1 = 175 tokens, 11 blocks. A is admitted, and holds 1 block in its
-    // first step; then 0.7 of its 159 to come are kept: 112 tokens, 7 blocks; 11 + 7 <= 23: B is in the next step. C, the
-    // same: with A and B scheduled, 22 blocks are free less two, 20 < 11 + 0.7 x 318 = 223 tokens, 14 blocks.
+    // 24 blocks. Each job: 16 in, 160 out, 16 + 160 - 1 = 175 tokens, 11 blocks. A has 1 block after its first step, 2 after
+    // its second; of its 159 tokens to come 0.7 are kept, 7 blocks: B, with 11, fits the 22 that are free. C does not beside
+    // the two: 11 + 0.7 x 318 tokens, 14 blocks, are more than the 20 that are free, and both grow as fast as the share
+    // shrinks, so that it waits until A has ended.
     let admission = Admission::EstimatedOsl;
     let mut engine =
         engine(EngineParams { kv_blocks: 25, max_num_batched_tokens: 16, admission, ..params() });
