@@ -97,8 +97,10 @@ pub fn read_published(table: &Table) -> Result<Read, Findings> {
             continue;
         }
         let is_one = |column| matches!(text(column), "" | "0" | "0.0" | "1" | "1.0");
-        if !is_one("pp_size") || !is_one("attention_dp_size") || !is_one("moe_ep_size") {
-            skip("pipeline, data or expert parallelism".to_owned());
+        // Experts spread over the GPUs of one tensor-parallel group are read and multiplied as if each were split: what
+        // differs is how tokens are exchanged, and that GPUs wait for the one with the most.
+        if !is_one("pp_size") || !is_one("attention_dp_size") {
+            skip("pipeline parallelism, or attention in data parallel".to_owned());
             continue;
         }
         let weights = match text("gemm_quant_mode") {

@@ -202,6 +202,10 @@ impl Run {
 }
 
 #[cfg(test)]
+#[path = "runs/measured_tests.rs"]
+mod measured_tests;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::catalog::{Dtype, gpu, model};

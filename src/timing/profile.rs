@@ -206,7 +206,13 @@ static PROFILES: LazyLock<Vec<Profile>> = LazyLock::new(|| {
     [
         include_str!("data/p0.toml"),
         include_str!("data/vllm-h100.toml"),
+        include_str!("data/vllm-async-h100.toml"),
         include_str!("data/vllm-0.12.toml"),
+        include_str!("data/sglang-h100.toml"),
+        include_str!("data/sglang-deepseek-h200.toml"),
+        include_str!("data/trtllm-h100.toml"),
+        include_str!("data/trtllm-h200.toml"),
+        include_str!("data/trtllm-b200.toml"),
         include_str!("data/trtllm.toml"),
     ]
     .iter()
