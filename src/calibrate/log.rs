@@ -219,3 +219,38 @@ fn numbers(times: Vec<(f64, f64, u32)>) -> Vec<f64> {
     }
     numbers
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::timing::{BatchShape, Line};
+
+    /// A second a step.
+    #[derive(Debug)]
+    struct Second;
+    impl StepTime for Second {
+        fn line(&self, _: &BatchShape) -> Line {
+            Line { base_ps: 1_000_000_000_000, slope_ps: 0, until_context: u64::MAX }
+        }
+    }
+
+    #[test]
+    fn who_ran_and_who_waited_by_hand() {
+        // One place in the batch. A has three tokens, from 0 to 3; B comes at 0.5 and has two, from 3 to 5.
+        let line = |queued: f64, output: u32, scheduled: f64, first: f64, last: f64| {
+            format!(
+                "{{\"input_toks\": 10, \"output_toks\": {output}, \"queued_ts\": {queued}, \"scheduled_ts\": \
+                 {scheduled}, \"first_token_ts\": {first}, \"last_token_ts\": {last}}}\n"
+            )
+        };
+        let text = line(7.0, 3, 7.0, 8.0, 10.0) + &line(7.5, 2, 10.0, 11.0, 12.0);
+        let log = Log::parse(&text, 100, 100, 1).unwrap();
+        let curves = log.curves(Arc::new(Second)).expect("the log says when requests were scheduled");
+        let expected = [(0.0, 1, 0), (1.0, 1, 1), (2.0, 1, 1), (3.0, 1, 0), (4.0, 1, 0)];
+        assert_eq!(curves.modelled, expected);
+        assert_eq!(curves.measured[..5], expected);
+        assert_eq!(curves.measured[5..], [(5.0, 0, 0)]);
+        let silent = text.replace("scheduled_ts", "was_scheduled");
+        assert_eq!(Log::parse(&silent, 100, 100, 1).unwrap().curves(Arc::new(Second)), None);
+    }
+}
