@@ -5,6 +5,7 @@ use crate::cost::{ApiPrices, PoolPrice};
 use crate::id::{ClassId, Id, IdVec, OriginId, PoolId, RegionId, ReplicaId};
 use crate::observe::Work;
 use crate::time::{SimTime, Span};
+use crate::timing::Status;
 use crate::world::SloParams;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -135,6 +136,10 @@ pub struct Provenance {
     pub origins: Vec<(String, String)>,
     /// The timing profiles in use with their status, such as `roofline-v1 (hand-set, not fitted)`.
     pub profiles: Vec<(String, String)>,
+    /// How far the least trusted of them can be trusted here: `validated`, `fitted`, `hand-set` or `extrapolated`. `None`
+    /// where step times are given in the scenario.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile_status: Option<Status>,
     /// The data tables in use.
     pub data_tables: Vec<DataTable>,
     /// What each pool's GPUs cost, where the scenario says.

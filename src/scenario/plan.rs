@@ -7,7 +7,7 @@ use crate::cost::{ApiPrices, PoolPrice};
 use crate::digest::Digest;
 use crate::network::matrix::PairSource;
 use crate::time::Span;
-use crate::timing::KvCapacity;
+use crate::timing::{KvCapacity, Status};
 use crate::world::{PolicyParams, WorldParams};
 use serde::Serialize;
 use serde_json::Value;
@@ -77,6 +77,9 @@ pub struct PoolFacts {
     pub timing: Option<String>,
     /// The profile's status, provenance and known error, in words.
     pub timing_trust: Option<String>,
+    /// How far the profile can be trusted here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timing_status: Option<Status>,
     /// The profile's known error, in words.
     pub timing_error: Option<String>,
     /// How the KV cache's size came about; `None` where it was stated.

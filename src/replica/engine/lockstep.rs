@@ -27,8 +27,10 @@ use std::collections::BinaryHeap;
 pub(super) struct Lockstep {
     /// Whether anybody may enter.
     enabled: bool,
-    /// Steps built since the engine was made.
+    /// Steps built since the engine was made in which they took part.
     pub(super) step: u64,
+    /// Whether they take part in the step under way or being built.
+    pub(super) stepping: bool,
     /// By `lag mod block_tokens`, each in running order.
     pub(super) buckets: Buckets,
     /// By (the step that produces the last token, running order).
@@ -46,6 +48,7 @@ impl Lockstep {
         Lockstep {
             enabled,
             step: 0,
+            stepping: true,
             buckets: Buckets::new(block_tokens),
             ends: BinaryHeap::new(),
             count: 0,
@@ -78,6 +81,7 @@ impl<C: KvCache> Engine<C> {
         let mut left = budget - count as u32;
         let mut wanted = self.lockstep.buckets.due(self.lockstep.step).wanting.len() as u32;
         for &slot in &self.running[count..] {
+            // A step of outputs alone is built only where no prompt is under way.
             let chunk = self.chunk(slot, left);
             left -= chunk;
             let sequence = &self.sequences[slot as usize];
@@ -101,6 +105,7 @@ impl<C: KvCache> Engine<C> {
             self.context_tokens += u64::from(count);
         }
         self.lockstep.step += 1;
+        self.lockstep.stepping = true;
     }
 
     /// Takes and publishes the blocks of the next step of those in lockstep, in running order.
@@ -249,7 +254,11 @@ impl<C: KvCache> Engine<C> {
 
     /// Commits the step's tokens of those in lockstep and ends those that have all.
     pub(super) fn finish_locked(&mut self, now: SimTime, out: &mut Vec<Output>) {
+        if !self.lockstep.stepping {
+            return;
+        }
         self.work.output_tokens += self.lockstep.count as u64;
+        self.lockstep.stepping = false;
         while let Some(&Reverse((step, order, slot))) = self.lockstep.ends.peek() {
             if step > self.lockstep.step {
                 break;
@@ -296,9 +305,11 @@ impl<C: KvCache> Engine<C> {
         self.lockstep.context = 0;
     }
 
-    /// Output tokens that a running sequence in lockstep has while a step is under way.
+    /// Output tokens that a running sequence in lockstep has.
     pub(super) fn locked_output(&self, slot: u32) -> u32 {
         let sequence = &self.sequences[slot as usize];
+        // The one that the step under way makes is not there yet.
         (sequence.lag + self.lockstep.step as i64) as u32 - sequence.prompt
+            + u32::from(!self.lockstep.stepping)
     }
 }
