@@ -19,6 +19,7 @@ mod record;
 mod retry;
 mod rtt;
 mod slots;
+mod state;
 mod store;
 mod views;
 
@@ -40,13 +41,14 @@ use crate::rng::Key;
 use crate::routing::IndexSource;
 use crate::time::{SimTime, Span};
 use crate::timing::{IngressParams, StepTime, TimingError};
-use crate::workload::{Source, WorkloadParams, open, workload_key};
+use crate::workload::{Request, Source, WorkloadParams, open, workload_key};
 use admission::Throttles;
 use gateway::Gateway;
 use leave::Deadlines;
 use outage::Health;
 use outcome::OutcomeDigest;
-use slots::{Place, Slots};
+use slots::Slots;
+use state::Place;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use views::{Follower, follow};
@@ -99,6 +101,10 @@ pub struct World<'p, O> {
     throttles: Throttles,
     inflows: IdVec<SourceId, Inflow>,
     slots: Slots,
+    /// The request that a source told of last, in memory used again.
+    pulled: Request,
+    /// Whether a replica may be lost.
+    losses: bool,
     /// What is delivered next, in memory used again.
     job: Job,
     outputs: Vec<Output>,
@@ -240,6 +246,8 @@ impl<'p, O: Observer> World<'p, O> {
             names,
             throttles: Throttles::default(),
             slots: Slots::default(),
+            pulled: Request::default(),
+            losses: !params.operations.incidents.is_empty(),
             job: Job::default(),
             outputs: Vec::new(),
             digest: OutcomeDigest::default(),
@@ -316,25 +324,15 @@ impl<'p, O: Observer> World<'p, O> {
         }
         for slot in self.slots.live() {
             let state = self.slots.get_mut(slot);
-            if state.left_at.is_some() {
-                if let Some(replica) = state.row.replica.filter(|_| state.place == Place::InReplica) {
-                    let tokens = self.sites[replica].replica.tokens(crate::replica::JobId(slot));
-                    state.take_tokens(tokens);
-                }
-                self.end_of_left(told, slot);
-                continue;
-            }
-            let row = &mut state.row;
-            row.outcome = Outcome::InFlight;
-            row.ended_at = end;
-            if row.first_token_at.is_some_and(|at| at > end) {
-                (row.first_token_at, row.server_ttft) = (None, None);
-            }
-            if let Some(replica) = row.replica.filter(|_| state.place == Place::InReplica) {
+            if let Some(replica) = state.replica().filter(|_| state.place == Place::InReplica) {
                 let tokens = self.sites[replica].replica.tokens(crate::replica::JobId(slot));
                 state.take_tokens(tokens);
             }
-            let row = self.slots.get_mut(slot).row;
+            if state.left() {
+                self.end_of_left(told, slot);
+                continue;
+            }
+            let row = self.slots.row(slot, Outcome::InFlight, end);
             self.digest.row(&row);
             self.observer.observe(told, &Observation::Ended(&row));
         }

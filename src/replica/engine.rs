@@ -180,10 +180,9 @@ impl<C: KvCache> Engine<C> {
                 continue;
             }
             sequence.generated += 1;
-            sequence.tokens.output += 1;
             self.work.output_tokens += 1;
             if sequence.generated == 1 {
-                let scheduled_at = sequence.scheduled_at.expect("a sequence in a step was scheduled");
+                let scheduled_at = sequence.scheduled_at;
                 out.push(Output::FirstToken { job: sequence.job, scheduled_at, at: now });
             }
             if sequence.generated == sequence.output {
@@ -201,7 +200,7 @@ impl<C: KvCache> Engine<C> {
         self.work.completed += 1;
         self.context_tokens -= u64::from(sequence.computed);
         self.cache.release(&mut sequence.table);
-        let tokens = sequence.tokens;
+        let tokens = sequence.tokens();
         out.push(Output::Ended { job: sequence.job, at: now, outcome: Outcome::Completed, tokens });
         // Read from its front, where the oldest stand: a few bytes each, and no sequence has to be looked at.
         let found = self.running.iter().position(|&other| other == slot);
@@ -237,7 +236,7 @@ impl<C: KvCache> Engine<C> {
             let sequence = &mut self.sequences[slot as usize];
             let chunk = sequence.chunk;
             let context = u64::from(sequence.computed - chunk);
-            sequence.scheduled_at.get_or_insert(now);
+            sequence.scheduled_at = sequence.scheduled_at.min(now);
             let (first, again) = sequence.account_chunk();
             self.work.computed_tokens += u64::from(first);
             self.work.recomputed_tokens += u64::from(again);
@@ -283,12 +282,12 @@ impl<C: KvCache> Engine<C> {
         let is_it = |&slot: &u32| self.sequences[slot as usize].job == job;
         if let Some(place) = self.running.iter().position(is_it) {
             let slot = self.running[place];
-            let tokens = self.sequences[slot as usize].tokens;
+            let tokens = self.sequences[slot as usize].tokens();
             let locked = place < self.lockstep.count();
             return if locked { Tokens { output: self.locked_output(slot), ..tokens } } else { tokens };
         }
         let waiting = self.waiting.iter().copied().find(|slot| is_it(slot));
-        waiting.map_or_else(Tokens::default, |slot| self.sequences[slot as usize].tokens)
+        waiting.map_or_else(Tokens::default, |slot| self.sequences[slot as usize].tokens())
     }
     /// How many of the chain's first `limit` blocks it would find if the request were scheduled now.
     pub fn holds(&self, chain: &Chain, limit: u32) -> u32 {

@@ -19,8 +19,7 @@ use crate::replica::Output;
 use crate::replica::sequence::Sequence;
 use crate::time::SimTime;
 use crate::timing::BatchShape;
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::VecDeque;
 
 /// Who is in lockstep, and when each has something to do.
 #[derive(Debug)]
@@ -31,8 +30,9 @@ pub(super) struct Lockstep {
     pub(super) step: u64,
     /// By `lag mod block_tokens`, each in running order.
     pub(super) buckets: Buckets,
-    /// By (the step that produces the last token, running order).
-    ends: BinaryHeap<Reverse<(u64, u32, u32)>>,
+    /// The step that produces each one's last token, its running order and slot, in that order. Mostly who came last
+    /// ends last: then nothing is moved.
+    ends: VecDeque<(u64, u32, u32)>,
     count: usize,
     /// Computed tokens of all in lockstep.
     pub(super) context: u64,
@@ -47,7 +47,7 @@ impl Lockstep {
             enabled,
             step: 0,
             buckets: Buckets::new(block_tokens),
-            ends: BinaryHeap::new(),
+            ends: VecDeque::new(),
             count: 0,
             context: 0,
             #[cfg(test)]
@@ -59,9 +59,17 @@ impl Lockstep {
     pub(super) fn count(&self) -> usize {
         self.count
     }
+    #[inline]
+    fn ends_at(&mut self, end: (u64, u32, u32)) {
+        if self.ends.back().is_none_or(|last| *last < end) {
+            return self.ends.push_back(end);
+        }
+        let place = self.ends.partition_point(|other| *other < end);
+        self.ends.insert(place, end);
+    }
     /// The step that ends the first of them.
     pub(super) fn next_end(&self) -> Option<u64> {
-        self.ends.peek().map(|Reverse((step, ..))| *step)
+        self.ends.front().map(|&(step, ..)| step)
     }
 }
 
@@ -235,7 +243,7 @@ impl<C: KvCache> Engine<C> {
             }
             sequence.lag = i64::from(sequence.computed) - lockstep.step as i64;
             let left = u64::from(sequence.output - sequence.generated);
-            lockstep.ends.push(Reverse((lockstep.step + left, sequence.order, slot)));
+            lockstep.ends_at((lockstep.step + left, sequence.order, slot));
             let bucket = lockstep.buckets.of(sequence.lag);
             let (key, next, left, held) = match self.cache.open(&sequence.table) {
                 Some(Tail { key, next, left }) => (key, next, left, C::held(&sequence.table)),
@@ -250,11 +258,11 @@ impl<C: KvCache> Engine<C> {
     /// Commits the step's tokens of those in lockstep and ends those that have all.
     pub(super) fn finish_locked(&mut self, now: SimTime, out: &mut Vec<Output>) {
         self.work.output_tokens += self.lockstep.count as u64;
-        while let Some(&Reverse((step, order, slot))) = self.lockstep.ends.peek() {
+        while let Some(&(step, order, slot)) = self.lockstep.ends.front() {
             if step > self.lockstep.step {
                 break;
             }
-            self.lockstep.ends.pop();
+            self.lockstep.ends.pop_front();
             self.settle(slot);
             let sequence = &self.sequences[slot as usize];
             debug_assert_eq!(sequence.generated, sequence.output);
@@ -276,7 +284,6 @@ impl<C: KvCache> Engine<C> {
         let sequence = &mut self.sequences[slot as usize];
         sequence.computed = (sequence.lag + self.lockstep.step as i64) as u32;
         sequence.generated = sequence.computed + 1 - sequence.prompt;
-        sequence.tokens.output = sequence.generated;
         sequence.account_decoded();
     }
 
