@@ -53,22 +53,23 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use views::{Follower, follow};
 
-/// A replica in its place.
+/// A replica in its place. The order of fields is that of memory: what each wake and each request reads comes first.
 #[derive(Debug)]
+#[repr(C, align(64))]
 struct Site {
-    pool: PoolId,
+    wake_at: Option<SimTime>,
+    /// Which wake is valid: an earlier one is ignored.
+    wake: u32,
     region: RegionId,
+    ingress: IngressParams,
     replica: Replica,
+    pool: PoolId,
     /// What it takes to start it over, and what it did before it last was.
     timing: Option<Arc<dyn StepTime>>,
     past: Work,
     past_cache: u64,
     /// The blocks in its cache, by run and number, where stages follow it and it may be lost.
     present: Option<BTreeSet<(u64, u32)>>,
-    ingress: IngressParams,
-    /// Which wake is valid: an earlier one is ignored.
-    wake: u32,
-    wake_at: Option<SimTime>,
     /// Stages whose prefix index follows this cache.
     followers: Vec<Follower>,
 }
@@ -105,6 +106,8 @@ pub struct World<'p, O> {
     pulled: Request,
     /// Whether a replica may be lost.
     losses: bool,
+    /// Whether anybody follows a replica's cache.
+    follows_caches: bool,
     /// What is delivered next, in memory used again.
     job: Job,
     outputs: Vec<Output>,
@@ -231,6 +234,7 @@ impl<'p, O: Observer> World<'p, O> {
                 Deadlines::new(workload.setting.timeout),
             ],
         };
+        let follows_caches = sites.iter().any(|site| !site.followers.is_empty());
         Ok(World {
             inflows: params.workloads.iter().map(inflow).collect(),
             store: store::Shared::new(&policy.views.load, &sites, params.regions.len()),
@@ -247,6 +251,7 @@ impl<'p, O: Observer> World<'p, O> {
             throttles: Throttles::default(),
             slots: Slots::default(),
             pulled: Request::default(),
+            follows_caches,
             losses: !params.operations.incidents.is_empty(),
             job: Job::default(),
             outputs: Vec::new(),

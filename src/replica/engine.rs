@@ -292,7 +292,7 @@ impl<C: KvCache> Engine<C> {
     /// How many of the chain's first `limit` blocks it would find if the request were scheduled now.
     pub fn holds(&self, chain: &Chain, limit: u32) -> u32 {
         let open = &self.lockstep.buckets;
-        let open_end = |key| open.open_under(key).map_or(0, |place| open.get(place).next);
+        let open_end = |key| open.open_under(key).map_or(0, |(bucket, place)| open.get(bucket)[place].next);
         self.cache.found(chain, limit, &open_end)
     }
     /// All blocks that its cache would find.

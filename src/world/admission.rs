@@ -31,6 +31,11 @@ enum Answer {
 pub(super) type Throttles = BTreeMap<u32, Throttle>;
 
 impl Gateway {
+    /// Whether it holds any.
+    #[inline]
+    pub(super) fn holds(&self) -> bool {
+        self.held.iter().any(|line| !line.is_empty())
+    }
     /// How many it holds.
     fn waiting(&self) -> usize {
         self.held.iter().map(VecDeque::len).sum()
@@ -111,9 +116,21 @@ impl<O: Observer> World<'_, O> {
         self.saturation(now, slot, admission).is_none_or(|saturation| saturation < gate.closes_at)
     }
 
-    /// Decides about a request that has just been read. One that the gate or the policy holds joins the line; where some
-    /// of its data class are held already, it is their turn first.
+    /// Decides about a request that has just been read. One that the policy holds joins the line.
+    #[inline]
     pub(super) fn dispatch(&mut self, now: SimTime, slot: u32, schedule: &mut Schedule<Event>) {
+        if self.policy.admission.is_some() || self.gateways[self.slots.get(slot).gateway].holds() {
+            return self.admit(now, slot, schedule);
+        }
+        if !self.try_dispatch(now, slot, schedule) {
+            self.slots.get_mut(slot).marks.set(Mark::Gated, false);
+            self.join_line(now, slot, schedule);
+        }
+    }
+
+    /// The same, where a gate may hold it too, or some are held: those of its data class have their turn first.
+    #[inline(never)]
+    fn admit(&mut self, now: SimTime, slot: u32, schedule: &mut Schedule<Event>) {
         let state = self.slots.get(slot);
         let (gateway, class) = (state.gateway, state.data_class);
         // Whom the gate does not stop does not wait behind those it has stopped.
@@ -234,6 +251,8 @@ impl<O: Observer> World<'_, O> {
         }
     }
 
+    #[cold]
+    #[inline(never)]
     fn ask_again(&mut self, now: SimTime, schedule: &mut Schedule<Event>) {
         let Some(admission) = &self.policy.admission else { return };
         let oracle = self.policy.views.load == LoadView::Oracle;
@@ -254,7 +273,13 @@ impl<O: Observer> World<'_, O> {
     }
 
     /// Whether the client holds its request back. One that is sent is counted when it has ended.
+    #[inline]
     pub(super) fn throttled(&mut self, now: SimTime, slot: u32) -> bool {
+        self.policy.admission.is_some() && self.holds_back(now, slot)
+    }
+
+    #[inline(never)]
+    fn holds_back(&mut self, now: SimTime, slot: u32) -> bool {
         let Some(params) = self.policy.admission.as_ref().and_then(|admission| admission.throttle) else {
             return false;
         };
@@ -283,6 +308,13 @@ impl<O: Observer> World<'_, O> {
     /// A client has seen the end of a request that it sent, and how it ended.
     #[inline]
     pub(super) fn tell_throttle(&mut self, now: SimTime, slot: u32, outcome: Outcome) {
+        if self.policy.admission.is_some() {
+            self.count_end(now, slot, outcome);
+        }
+    }
+
+    #[inline(never)]
+    fn count_end(&mut self, now: SimTime, slot: u32, outcome: Outcome) {
         let Some(params) = self.policy.admission.as_ref().and_then(|admission| admission.throttle) else {
             return;
         };

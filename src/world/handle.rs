@@ -266,7 +266,9 @@ impl<O: Observer> World<'_, O> {
                 schedule.at(at.max(now), Event::Wake { replica, wake: site.wake });
             }
         }
-        self.follow_cache(now, replica);
+        if self.follows_caches {
+            self.follow_cache(now, replica);
+        }
         let mut outputs = std::mem::take(&mut self.outputs);
         for output in outputs.drain(..) {
             self.output(output, schedule);
@@ -345,7 +347,15 @@ impl<O: Observer> World<'_, O> {
     /// Asks again for the requests that a gateway holds. In each data class the first one that is held again holds up
     /// those behind it (what a policy holds waits for targets, and one class has the same ones); across classes the one
     /// that came first is asked for first.
+    #[inline]
     pub(super) fn retry_held(&mut self, now: SimTime, gateway: GatewayId, schedule: &mut Schedule<Event>) {
+        if self.gateways[gateway].holds() {
+            self.ask_held(now, gateway, schedule);
+        }
+    }
+
+    #[inline(never)]
+    fn ask_held(&mut self, now: SimTime, gateway: GatewayId, schedule: &mut Schedule<Event>) {
         let mut asked = None;
         loop {
             let heads = self.gateways[gateway].held.enumerate();

@@ -29,7 +29,16 @@ impl Deadlines {
 
 impl<O: Observer> World<'_, O> {
     /// A request was sent now: its clocks run.
+    #[inline]
     pub(super) fn start_clocks(&mut self, now: SimTime, slot: u32, schedule: &mut Schedule<Event>) {
+        let source = self.slots.get(slot).source;
+        if self.inflows[source].deadlines.iter().any(|deadlines| deadlines.limit.is_some()) {
+            self.run_clocks(now, slot, schedule);
+        }
+    }
+
+    #[inline(never)]
+    fn run_clocks(&mut self, now: SimTime, slot: u32, schedule: &mut Schedule<Event>) {
         let (id, source) = (self.slots.get(slot).id, self.slots.get(slot).source);
         for awaited in Awaited::ALL {
             let deadlines = &mut self.inflows[source].deadlines[awaited as usize];

@@ -204,6 +204,7 @@ impl<O: Observer> World<'_, O> {
     /// The caches of all replicas as of their start: what the book needs of them from now on.
     pub(super) fn follow_misses(&mut self) {
         let Some(book) = &self.misses else { return };
+        self.follows_caches = true;
         for site in &mut self.sites {
             if let Some(log) = site.replica.cache_log() {
                 book.follow(log);

@@ -16,7 +16,18 @@ use crate::time::SimTime;
 impl<O: Observer> World<'_, O> {
     /// What narrows the targets of a request beyond its data class now; an outcome where it leaves none of those that
     /// are up.
+    #[inline]
     pub(super) fn limits(&self, now: SimTime, slot: u32) -> Result<Option<Limits>, Outcome> {
+        let state = self.slots.get(slot);
+        let narrowed = state.has(Mark::Failed) || state.has(Mark::Restricted);
+        if narrowed || self.params.operations.spill.is_some() {
+            return self.narrow_limits(now, slot);
+        }
+        Ok(None)
+    }
+
+    #[inline(never)]
+    fn narrow_limits(&self, now: SimTime, slot: u32) -> Result<Option<Limits>, Outcome> {
         let state = self.slots.get(slot);
         let operations = &self.params.operations;
         let spill = operations.spill.as_ref();

@@ -29,13 +29,21 @@ const QUIET_POLLS: u32 = 1_000;
 
 impl Gateway {
     /// Tells its stages the loads that have arrived by now.
+    #[inline]
     pub(super) fn tell_loads(&mut self, now: SimTime) {
         if let Some(loads) = &mut self.loads {
             loads.tell(now, &mut self.stages, &mut self.global);
         }
     }
     /// Takes in the answers to its probes that have come by now.
+    #[inline]
     pub(super) fn measure_rtts(&mut self, now: SimTime, network: &Network) {
+        if self.rtts.is_some() {
+            self.take_answers(now, network);
+        }
+    }
+    #[inline(never)]
+    fn take_answers(&mut self, now: SimTime, network: &Network) {
         let Some(rtts) = &mut self.rtts else { return };
         let from = self.region;
         if rtts.catch_up(now, self.key.branch(PROBE), |to, key| network.round_trip(from, to, key)) {
@@ -179,7 +187,15 @@ impl<O: Observer> World<'_, O> {
     }
 
     /// Something happened in a replica that it reports to the gateways that listen.
+    #[inline]
     pub(super) fn report_load(&mut self, now: SimTime, replica: ReplicaId, schedule: &mut Schedule<Event>) {
+        if matches!(self.policy.views.load, LoadView::Event(_)) {
+            self.send_report(now, replica, schedule);
+        }
+    }
+
+    #[inline(never)]
+    fn send_report(&mut self, now: SimTime, replica: ReplicaId, schedule: &mut Schedule<Event>) {
         let LoadView::Event(feed) = self.policy.views.load else { return };
         let load = self.sites[replica].replica.load();
         for gateway in self.gateways.ids() {

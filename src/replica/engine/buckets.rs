@@ -1,8 +1,6 @@
-//! Who in lockstep wants a block in which step: one short list in order of (bucket, running order), so that the
-//! buckets of steps that follow each other lie side by side in memory. A seat also holds what its sequence publishes
-//! next, so that a step neither reads the sequence nor the cache's memory of it.
-
-use std::ops::Range;
+//! Who in lockstep wants a block in which step: a short list for each bucket, in running order. A step looks at the
+//! lists of two buckets, and whoever comes or goes moves nobody but in its own. A seat also holds what its sequence
+//! publishes next, so that a step neither reads the sequence nor the cache's memory of it.
 
 /// A sequence in its bucket. Two fill a line of the processor's cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,96 +26,115 @@ impl Seat {
     pub(super) fn open(&self) -> bool {
         self.held > 0
     }
-    fn place(&self) -> (u32, u32) {
-        (self.bucket, self.order)
-    }
 }
 
-/// Places of seats: who wants and who publishes a block in one step.
-#[derive(Clone, Debug)]
+/// The buckets of those who want and of those who publish a block in one step.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Due {
-    pub wanting: Range<usize>,
-    pub publishing: Range<usize>,
+    pub wanting: u32,
+    pub publishing: u32,
 }
 
 /// The seats of all in lockstep.
 #[derive(Debug)]
 pub(super) struct Buckets {
     block_tokens: u32,
-    seats: Vec<Seat>,
+    /// By bucket, each in running order.
+    seats: Vec<Vec<Seat>>,
+    /// A bit for each bucket in which anybody is, from the lowest on.
+    taken: Vec<u64>,
 }
 
 impl Buckets {
     pub(super) fn new(block_tokens: u32) -> Buckets {
-        Buckets { block_tokens, seats: Vec::new() }
+        let words = block_tokens.div_ceil(64) as usize;
+        Buckets { block_tokens, seats: vec![Vec::new(); block_tokens as usize], taken: vec![0; words] }
     }
     /// The bucket of a sequence that lags so far.
     #[inline]
     pub(super) fn of(&self, lag: i64) -> u32 {
+        if self.block_tokens.is_power_of_two() {
+            // Blocks mostly are, and a division takes long.
+            return lag as u32 & (self.block_tokens - 1);
+        }
         lag.rem_euclid(i64::from(self.block_tokens)) as u32
-    }
-    /// The bucket of those that want a block in the step after `step`.
-    #[inline]
-    fn wanting_bucket(&self, step: u64) -> u32 {
-        self.of(-(step as i64))
     }
     /// Those who want and those who publish a block in the step after `step`.
     #[inline]
     pub(super) fn due(&self, step: u64) -> Due {
-        let bucket = self.wanting_bucket(step);
-        let end = self.seats.partition_point(|seat| seat.bucket <= bucket);
-        let wanting = self.ending_at(end, bucket);
+        let wanting = self.of(-(step as i64));
         // They want one in the step after this: theirs is the bucket below, and below the lowest is the highest.
-        let publishing = match bucket.checked_sub(1) {
-            Some(below) => self.ending_at(wanting.start, below),
-            None => self.ending_at(self.seats.len(), self.block_tokens - 1),
-        };
-        Due { wanting, publishing }
+        Due { wanting, publishing: wanting.checked_sub(1).unwrap_or(self.block_tokens - 1) }
     }
-    /// The seats of a bucket, which end before place `end`.
+    /// How many are in a bucket.
     #[inline]
-    fn ending_at(&self, end: usize, bucket: u32) -> Range<usize> {
-        let count = self.seats[..end].iter().rev().take_while(|seat| seat.bucket == bucket).count();
-        end - count..end
+    pub(super) fn count(&self, bucket: u32) -> usize {
+        self.seats[bucket as usize].len()
     }
     /// How many steps go by before the first in which somebody publishes or wants a block, from the step after
     /// `step` on. Somebody must be here.
     #[inline]
     pub(super) fn quiet_steps(&self, step: u64) -> u32 {
-        let wanting = self.wanting_bucket(step);
+        let wanting = self.of(-(step as i64));
         // Buckets have their turn from high to low, and publish one step before they want.
-        let below = self.seats.partition_point(|seat| seat.bucket <= wanting);
-        let next = match below.checked_sub(1) {
-            Some(last) => wanting - self.seats[last].bucket,
-            None => wanting + self.block_tokens - self.seats[self.seats.len() - 1].bucket,
+        let next = match self.highest_until(wanting) {
+            Some(below) => wanting - below,
+            None => {
+                let highest = self.highest_until(self.block_tokens - 1);
+                wanting + self.block_tokens - highest.expect("somebody is here")
+            }
         };
         next.saturating_sub(1)
     }
+    /// The highest bucket in which anybody is, up to this one.
     #[inline]
-    pub(super) fn get(&self, place: usize) -> Seat {
-        self.seats[place]
+    fn highest_until(&self, bucket: u32) -> Option<u32> {
+        let mut word = bucket as usize / 64;
+        let mut bits = self.taken[word] & (u64::MAX >> (63 - bucket % 64));
+        while bits == 0 {
+            word = word.checked_sub(1)?;
+            bits = self.taken[word];
+        }
+        Some(word as u32 * 64 + bits.ilog2())
+    }
+    /// The seats of a bucket.
+    #[inline]
+    pub(super) fn get(&self, bucket: u32) -> &[Seat] {
+        &self.seats[bucket as usize]
     }
     #[inline]
-    pub(super) fn get_mut(&mut self, place: usize) -> &mut Seat {
-        &mut self.seats[place]
+    pub(super) fn seat_mut(&mut self, bucket: u32, place: usize) -> &mut Seat {
+        &mut self.seats[bucket as usize][place]
     }
-    pub(super) fn seats(&self) -> &[Seat] {
-        &self.seats
+    /// All seats.
+    pub(super) fn seats(&self) -> impl Iterator<Item = &Seat> {
+        self.seats.iter().flatten()
     }
-    /// The place of the open seat that publishes under this key.
-    pub(super) fn open_under(&self, key: u64) -> Option<usize> {
-        self.seats.iter().position(|seat| seat.open() && seat.key == key)
+    /// The bucket and place of the open seat that publishes under this key.
+    pub(super) fn open_under(&self, key: u64) -> Option<(u32, usize)> {
+        let place = |seats: &[Seat]| seats.iter().position(|seat| seat.open() && seat.key == key);
+        (0..).zip(&self.seats).find_map(|(bucket, seats)| Some((bucket, place(seats)?)))
     }
+    #[inline]
     pub(super) fn insert(&mut self, seat: Seat) {
-        let place = self.seats.partition_point(|other| other.place() < seat.place());
-        self.seats.insert(place, seat);
+        self.taken[seat.bucket as usize / 64] |= 1 << (seat.bucket % 64);
+        let seats = &mut self.seats[seat.bucket as usize];
+        let place = seats.partition_point(|other| other.order < seat.order);
+        seats.insert(place, seat);
     }
+    #[inline]
     pub(super) fn remove(&mut self, bucket: u32, order: u32) -> Seat {
-        let place = self.seats.binary_search_by_key(&(bucket, order), Seat::place);
-        self.seats.remove(place.expect("it is in its bucket"))
+        let seats = &mut self.seats[bucket as usize];
+        let place = seats.iter().position(|seat| seat.order == order);
+        let seat = seats.remove(place.expect("it is in its bucket"));
+        if seats.is_empty() {
+            self.taken[bucket as usize / 64] &= !(1 << (bucket % 64));
+        }
+        seat
     }
     pub(super) fn clear(&mut self) {
-        self.seats.clear();
+        self.seats.iter_mut().for_each(Vec::clear);
+        self.taken.fill(0);
     }
 }
 
@@ -127,7 +144,7 @@ mod tests {
 
     #[test]
     fn turns_come_round_as_counting_says() {
-        for block_tokens in [1, 2, 3, 16] {
+        for block_tokens in [1, 2, 3, 16, 64, 65, 200] {
             let mut buckets = Buckets::new(block_tokens);
             let lags = [5i64, -7, 40, 5, 12];
             for (order, &lag) in lags.iter().enumerate() {
@@ -135,8 +152,8 @@ mod tests {
                 let (order, slot) = (order as u32, 100 + order as u32);
                 buckets.insert(Seat { key: 0, next: 0, left: 0, held: 0, bucket, order, slot });
             }
-            let orders = |buckets: &Buckets, range: Range<usize>| {
-                range.map(|place| buckets.get(place).order).collect::<Vec<_>>()
+            let orders = |buckets: &Buckets, bucket: u32| {
+                buckets.get(bucket).iter().map(|seat| seat.order).collect::<Vec<_>>()
             };
             // In the step after `step`, a sequence computes token `lag + step + 1`: it wants a block where the tokens
             // before fill blocks, and publishes one where that token fills its block.
@@ -144,7 +161,7 @@ mod tests {
                 let full = |lag: i64| (lag + step as i64 + more).rem_euclid(i64::from(block_tokens)) == 0;
                 (0..lags.len() as u32).filter(|&order| full(lags[order as usize])).collect()
             };
-            for step in 0..50 {
+            for step in 0..450 {
                 assert_eq!(
                     orders(&buckets, buckets.due(step).wanting),
                     due(step, 0),
@@ -160,7 +177,7 @@ mod tests {
             }
             let bucket = buckets.of(-7);
             assert_eq!(buckets.remove(bucket, 1).slot, 101);
-            assert_eq!(buckets.seats.len(), 4);
+            assert_eq!(buckets.seats().count(), 4);
         }
     }
 }

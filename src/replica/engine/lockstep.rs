@@ -84,7 +84,8 @@ impl<C: KvCache> Engine<C> {
             return false;
         }
         let mut left = budget - count as u32;
-        let mut wanted = self.lockstep.buckets.due(self.lockstep.step).wanting.len() as u32;
+        let buckets = &self.lockstep.buckets;
+        let mut wanted = buckets.count(buckets.due(self.lockstep.step).wanting) as u32;
         for &slot in &self.running[count..] {
             let chunk = self.chunk(slot, left);
             left -= chunk;
@@ -113,29 +114,32 @@ impl<C: KvCache> Engine<C> {
 
     /// Takes and publishes the blocks of the next step of those in lockstep, in running order.
     pub(super) fn turn_blocks(&mut self, now: SimTime, due: Due) {
-        let Due { mut wanting, mut publishing } = due;
+        let Due { wanting, publishing } = due;
+        let (mut want, mut publish) = (0, 0);
         loop {
-            let order = |place: usize| self.lockstep.buckets.get(place).order;
-            let wants_first = match (wanting.clone().next(), publishing.clone().next()) {
+            let buckets = &self.lockstep.buckets;
+            let wants_first = match (buckets.get(wanting).get(want), buckets.get(publishing).get(publish)) {
                 (None, None) => break,
                 // With blocks of one token a sequence is in both buckets: it takes its block, then publishes it.
-                (Some(want), Some(publish)) => order(want) <= order(publish),
+                (Some(want), Some(publish)) => want.order <= publish.order,
                 (want, None) => want.is_some(),
                 (None, Some(_)) => false,
             };
             // One who wants a block has filled all it holds, and one who publishes fills its last: how far it has come
             // need not be read.
             if wants_first {
-                self.take_block(now, wanting.next().expect("it comes first"));
+                self.take_block(now, wanting, want);
+                want += 1;
             } else {
-                self.publish_block(now, publishing.next().expect("it comes first"));
+                self.publish_block(now, publishing, publish);
+                publish += 1;
             }
         }
     }
 
     #[inline]
-    fn take_block(&mut self, now: SimTime, place: usize) {
-        let seat = self.lockstep.buckets.get_mut(place);
+    fn take_block(&mut self, now: SimTime, bucket: u32, place: usize) {
+        let seat = self.lockstep.buckets.seat_mut(bucket, place);
         if seat.open() {
             seat.held += 1;
             self.cache.take(now);
@@ -147,8 +151,8 @@ impl<C: KvCache> Engine<C> {
     }
 
     #[inline]
-    fn publish_block(&mut self, now: SimTime, place: usize) {
-        let seat = self.lockstep.buckets.get_mut(place);
+    fn publish_block(&mut self, now: SimTime, bucket: u32, place: usize) {
+        let seat = self.lockstep.buckets.seat_mut(bucket, place);
         if seat.open() && seat.left > 0 {
             self.cache.publish_open(now, seat.key, seat.next);
             seat.next += 1;
@@ -156,18 +160,18 @@ impl<C: KvCache> Engine<C> {
             return;
         }
         // It begins a run, or cannot be open.
+        let slot = seat.slot;
         if seat.open() {
-            self.close(place);
+            self.close(bucket, place);
         }
-        let slot = self.lockstep.buckets.get(place).slot;
         let held = C::held(&self.sequences[slot as usize].table);
         self.publish(now, slot, held);
-        self.open(place);
+        self.open(bucket, place);
     }
 
     /// Opens a sequence in lockstep in the cache, if it can be.
-    fn open(&mut self, place: usize) {
-        let seat = self.lockstep.buckets.get_mut(place);
+    fn open(&mut self, bucket: u32, place: usize) {
+        let seat = self.lockstep.buckets.seat_mut(bucket, place);
         let table = &self.sequences[seat.slot as usize].table;
         if let Some(Tail { key, next, left }) = self.cache.open(table) {
             (seat.key, seat.next, seat.left, seat.held) = (key, next, left, C::held(table));
@@ -175,8 +179,8 @@ impl<C: KvCache> Engine<C> {
     }
 
     /// Closes a sequence in lockstep that is open in the cache.
-    fn close(&mut self, place: usize) {
-        let seat = self.lockstep.buckets.get_mut(place);
+    fn close(&mut self, bucket: u32, place: usize) {
+        let seat = self.lockstep.buckets.seat_mut(bucket, place);
         let table = &mut self.sequences[seat.slot as usize].table;
         self.cache.settle(table, seat.held, seat.next);
         self.cache.close(table);
@@ -185,7 +189,7 @@ impl<C: KvCache> Engine<C> {
 
     /// Tells all tables that are open what they hold.
     pub(super) fn settle_tables(&mut self) {
-        for seat in self.lockstep.buckets.seats().iter().filter(|seat| seat.open()) {
+        for seat in self.lockstep.buckets.seats().filter(|seat| seat.open()) {
             self.cache.settle(&mut self.sequences[seat.slot as usize].table, seat.held, seat.next);
         }
     }
@@ -195,7 +199,9 @@ impl<C: KvCache> Engine<C> {
         {
             self.lockstep.closed_for_others += 1;
         }
-        self.close(self.lockstep.buckets.open_under(key).expect("who keeps a run open is in lockstep"));
+        let seat = self.lockstep.buckets.open_under(key);
+        let (bucket, place) = seat.expect("who keeps a run open is in lockstep");
+        self.close(bucket, place);
     }
 
     /// How many of a sequence's first `limit` blocks are in the cache, and how many of those nobody holds.
@@ -289,9 +295,11 @@ impl<C: KvCache> Engine<C> {
 
     /// Takes everybody out of lockstep. No step is under way.
     pub(super) fn unlock_all(&mut self) {
-        for place in 0..self.lockstep.buckets.seats().len() {
-            if self.lockstep.buckets.get(place).open() {
-                self.close(place);
+        for bucket in 0..self.params.block_tokens {
+            for place in 0..self.lockstep.buckets.count(bucket) {
+                if self.lockstep.buckets.get(bucket)[place].open() {
+                    self.close(bucket, place);
+                }
             }
         }
         for place in 0..self.lockstep.count {

@@ -139,9 +139,10 @@ impl<C: KvCache> Engine<C> {
         let first = self.lockstep.step;
         let mut step = 0;
         while step < steps {
-            let due = self.lockstep.buckets.due(first + step);
-            if due.wanting.is_empty() && due.publishing.is_empty() {
-                step += u64::from(self.lockstep.buckets.quiet_steps(first + step));
+            let buckets = &self.lockstep.buckets;
+            let due = buckets.due(first + step);
+            if buckets.count(due.wanting) + buckets.count(due.publishing) == 0 {
+                step += u64::from(buckets.quiet_steps(first + step));
                 continue;
             }
             let before_ps = self.stretch_ps(stretch.base_ps, stretch.slope_ps, step);
