@@ -51,19 +51,24 @@ pub struct Engine<C: KvCache> {
     work: Work,
 }
 
+/// Sequences that an engine has room for from the start (our choice): what it keeps of them then lies together in memory,
+/// beside the engine, instead of wherever there was room when it grew.
+const ROOM: usize = 64;
+
 impl<C: KvCache> Engine<C> {
     /// An empty engine.
     pub fn new(params: EngineParams, timing: Arc<dyn StepTime>, stepping: Stepping) -> Self {
-        let lockstep = Lockstep::new(stepping == Stepping::Fast, params.block_tokens);
+        let room = (params.max_num_seqs as usize).min(ROOM);
+        let lockstep = Lockstep::new(stepping == Stepping::Fast, params.block_tokens, room);
         Engine {
             cache: C::new(params.usable_blocks(), params.prefix_cache),
             params,
             timing,
-            sequences: Vec::new(),
-            vacant: Vec::new(),
-            waiting: VecDeque::new(),
-            running: Vec::new(),
-            batch: Vec::new(),
+            running: Vec::with_capacity(room),
+            batch: Vec::with_capacity(room),
+            waiting: VecDeque::with_capacity(room),
+            vacant: Vec::with_capacity(room),
+            sequences: Vec::with_capacity(room),
             leaving: Vec::new(),
             step_end_ps: None,
             start_at: None,
@@ -292,7 +297,7 @@ impl<C: KvCache> Engine<C> {
     /// How many of the chain's first `limit` blocks it would find if the request were scheduled now.
     pub fn holds(&self, chain: &Chain, limit: u32) -> u32 {
         let open = &self.lockstep.buckets;
-        let open_end = |key| open.open_under(key).map_or(0, |(bucket, place)| open.get(bucket)[place].next);
+        let open_end = |key| open.open_under(key).map_or(0, |slot| open.get(slot).next);
         self.cache.found(chain, limit, &open_end)
     }
     /// All blocks that its cache would find.

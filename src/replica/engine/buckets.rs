@@ -1,9 +1,9 @@
-//! Who in lockstep wants a block in which step: a short list for each bucket, in running order. A step looks at the
-//! lists of two buckets, and whoever comes or goes moves nobody but in its own. A seat also holds what its sequence
-//! publishes next, so that a step neither reads the sequence nor the cache's memory of it.
+//! Who in lockstep wants a block in which step: a list for each bucket, in running order, linked through one seat for each
+//! sequence, which lie side by side in memory. A step looks at two lists. A seat also holds what its sequence publishes
+//! next, so that a step neither reads the sequence nor the cache's memory of it.
 
 /// A sequence in its bucket. Two fill a line of the processor's cache.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Seat {
     /// If its table is open in the cache: the run that it publishes, the number of its next block there, and how many
     /// blocks are left.
@@ -16,9 +16,12 @@ pub(super) struct Seat {
     pub bucket: u32,
     /// Its number in running order.
     pub order: u32,
-    /// Its slot.
-    pub slot: u32,
+    /// The slot of the next one in its bucket.
+    after: u32,
 }
+
+/// In the place of a slot: nobody.
+const NONE: u32 = u32::MAX;
 
 impl Seat {
     /// Whether its table is open in the cache.
@@ -39,16 +42,23 @@ pub(super) struct Due {
 #[derive(Debug)]
 pub(super) struct Buckets {
     block_tokens: u32,
-    /// By bucket, each in running order.
-    seats: Vec<Vec<Seat>>,
+    /// By the slot of the sequence; those of others mean nothing.
+    seats: Vec<Seat>,
+    /// By bucket: the slot of the first.
+    first: Vec<u32>,
     /// A bit for each bucket in which anybody is, from the lowest on.
     taken: Vec<u64>,
 }
 
 impl Buckets {
-    pub(super) fn new(block_tokens: u32) -> Buckets {
-        let words = block_tokens.div_ceil(64) as usize;
-        Buckets { block_tokens, seats: vec![Vec::new(); block_tokens as usize], taken: vec![0; words] }
+    /// With room for so many sequences.
+    pub(super) fn new(block_tokens: u32, room: usize) -> Buckets {
+        Buckets {
+            block_tokens,
+            seats: Vec::with_capacity(room),
+            first: vec![NONE; block_tokens as usize],
+            taken: vec![0; block_tokens.div_ceil(64) as usize],
+        }
     }
     /// The bucket of a sequence that lags so far.
     #[inline]
@@ -66,10 +76,25 @@ impl Buckets {
         // They want one in the step after this: theirs is the bucket below, and below the lowest is the highest.
         Due { wanting, publishing: wanting.checked_sub(1).unwrap_or(self.block_tokens - 1) }
     }
-    /// How many are in a bucket.
+    /// Whether nobody is in a bucket.
     #[inline]
-    pub(super) fn count(&self, bucket: u32) -> usize {
-        self.seats[bucket as usize].len()
+    pub(super) fn is_empty(&self, bucket: u32) -> bool {
+        self.first[bucket as usize] == NONE
+    }
+    /// The slot of the first in a bucket.
+    #[inline]
+    pub(super) fn first(&self, bucket: u32) -> Option<u32> {
+        Some(self.first[bucket as usize]).filter(|&slot| slot != NONE)
+    }
+    /// The slot of the one behind this one in its bucket.
+    #[inline]
+    pub(super) fn after(&self, slot: u32) -> Option<u32> {
+        Some(self.seats[slot as usize].after).filter(|&slot| slot != NONE)
+    }
+    /// The slots of those in a bucket, in running order.
+    #[inline]
+    pub(super) fn slots(&self, bucket: u32) -> impl Iterator<Item = u32> {
+        std::iter::successors(self.first(bucket), |&slot| self.after(slot))
     }
     /// How many steps go by before the first in which somebody publishes or wants a block, from the step after
     /// `step` on. Somebody must be here.
@@ -97,43 +122,66 @@ impl Buckets {
         }
         Some(word as u32 * 64 + bits.ilog2())
     }
-    /// The seats of a bucket.
     #[inline]
-    pub(super) fn get(&self, bucket: u32) -> &[Seat] {
-        &self.seats[bucket as usize]
-    }
-    #[inline]
-    pub(super) fn seat_mut(&mut self, bucket: u32, place: usize) -> &mut Seat {
-        &mut self.seats[bucket as usize][place]
-    }
-    /// All seats.
-    pub(super) fn seats(&self) -> impl Iterator<Item = &Seat> {
-        self.seats.iter().flatten()
-    }
-    /// The bucket and place of the open seat that publishes under this key.
-    pub(super) fn open_under(&self, key: u64) -> Option<(u32, usize)> {
-        let place = |seats: &[Seat]| seats.iter().position(|seat| seat.open() && seat.key == key);
-        (0..).zip(&self.seats).find_map(|(bucket, seats)| Some((bucket, place(seats)?)))
+    pub(super) fn get(&self, slot: u32) -> &Seat {
+        &self.seats[slot as usize]
     }
     #[inline]
-    pub(super) fn insert(&mut self, seat: Seat) {
-        self.taken[seat.bucket as usize / 64] |= 1 << (seat.bucket % 64);
-        let seats = &mut self.seats[seat.bucket as usize];
-        let place = seats.partition_point(|other| other.order < seat.order);
-        seats.insert(place, seat);
+    pub(super) fn get_mut(&mut self, slot: u32) -> &mut Seat {
+        &mut self.seats[slot as usize]
     }
+    /// All who are here.
+    pub(super) fn all(&self) -> impl Iterator<Item = u32> {
+        (0..self.block_tokens).flat_map(|bucket| self.slots(bucket))
+    }
+    /// The slot of the open seat that publishes under this key.
+    pub(super) fn open_under(&self, key: u64) -> Option<u32> {
+        self.all().find(|&slot| self.get(slot).open() && self.get(slot).key == key)
+    }
+    /// The sequence in this slot takes its seat, with its table closed.
     #[inline]
-    pub(super) fn remove(&mut self, bucket: u32, order: u32) -> Seat {
-        let seats = &mut self.seats[bucket as usize];
-        let place = seats.iter().position(|seat| seat.order == order);
-        let seat = seats.remove(place.expect("it is in its bucket"));
-        if seats.is_empty() {
-            self.taken[bucket as usize / 64] &= !(1 << (bucket % 64));
+    pub(super) fn insert(&mut self, slot: u32, bucket: u32, order: u32) -> &mut Seat {
+        if self.seats.len() <= slot as usize {
+            self.seats.resize(slot as usize + 1, Seat::default());
         }
+        let mut before = None;
+        let mut after = self.first[bucket as usize];
+        while after != NONE && self.seats[after as usize].order < order {
+            before = Some(after);
+            after = self.seats[after as usize].after;
+        }
+        match before {
+            Some(before) => self.seats[before as usize].after = slot,
+            None => {
+                self.first[bucket as usize] = slot;
+                self.taken[bucket as usize / 64] |= 1 << (bucket % 64);
+            }
+        }
+        let seat = &mut self.seats[slot as usize];
+        *seat = Seat { bucket, order, after, ..Seat::default() };
+        seat
+    }
+    /// It leaves its seat.
+    #[inline]
+    pub(super) fn remove(&mut self, slot: u32) -> Seat {
+        let seat = self.seats[slot as usize];
+        let first = &mut self.first[seat.bucket as usize];
+        if *first == slot {
+            *first = seat.after;
+            if seat.after == NONE {
+                self.taken[seat.bucket as usize / 64] &= !(1 << (seat.bucket % 64));
+            }
+            return seat;
+        }
+        let mut before = *first;
+        while self.seats[before as usize].after != slot {
+            before = self.seats[before as usize].after;
+        }
+        self.seats[before as usize].after = seat.after;
         seat
     }
     pub(super) fn clear(&mut self) {
-        self.seats.iter_mut().for_each(Vec::clear);
+        self.first.fill(NONE);
         self.taken.fill(0);
     }
 }
@@ -145,15 +193,16 @@ mod tests {
     #[test]
     fn turns_come_round_as_counting_says() {
         for block_tokens in [1, 2, 3, 16, 64, 65, 200] {
-            let mut buckets = Buckets::new(block_tokens);
+            let mut buckets = Buckets::new(block_tokens, 0);
             let lags = [5i64, -7, 40, 5, 12];
-            for (order, &lag) in lags.iter().enumerate() {
-                let bucket = buckets.of(lag);
-                let (order, slot) = (order as u32, 100 + order as u32);
-                buckets.insert(Seat { key: 0, next: 0, left: 0, held: 0, bucket, order, slot });
+            for order in 0..lags.len() {
+                let bucket = buckets.of(lags[(order + 2) % 5]);
+                // Whoever is asked first, each list is in running order.
+                let order = (order as u32 + 2) % 5;
+                buckets.insert(100 + order, bucket, order);
             }
             let orders = |buckets: &Buckets, bucket: u32| {
-                buckets.get(bucket).iter().map(|seat| seat.order).collect::<Vec<_>>()
+                buckets.slots(bucket).map(|slot| buckets.get(slot).order).collect::<Vec<_>>()
             };
             // In the step after `step`, a sequence computes token `lag + step + 1`: it wants a block where the tokens
             // before fill blocks, and publishes one where that token fills its block.
@@ -175,9 +224,13 @@ mod tests {
                 let quiet = (step..).take_while(|&step| due(step, 0).is_empty() && due(step, 1).is_empty());
                 assert_eq!(buckets.quiet_steps(step) as usize, quiet.count(), "{block_tokens} {step}");
             }
-            let bucket = buckets.of(-7);
-            assert_eq!(buckets.remove(bucket, 1).slot, 101);
-            assert_eq!(buckets.seats().count(), 4);
+            for (left, order) in [1, 0, 3, 4, 2].into_iter().enumerate() {
+                assert_eq!(buckets.all().count(), 5 - left);
+                assert_eq!(buckets.remove(100 + order).order, order);
+                assert!(buckets.all().all(|slot| buckets.get(slot).order != order));
+            }
+            assert!((0..block_tokens).all(|bucket| buckets.is_empty(bucket)));
+            assert_eq!(buckets.highest_until(block_tokens - 1), None);
         }
     }
 }

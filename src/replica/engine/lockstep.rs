@@ -13,7 +13,7 @@
 //! The plain, stepwise engine is this one with nobody ever in lockstep.
 
 use super::Engine;
-use super::buckets::{Buckets, Due, Seat};
+use super::buckets::{Buckets, Due};
 use crate::kvcache::{KvCache, Open, Tail};
 use crate::replica::Output;
 use crate::replica::sequence::Sequence;
@@ -42,12 +42,13 @@ pub(super) struct Lockstep {
 }
 
 impl Lockstep {
-    pub(super) fn new(enabled: bool, block_tokens: u32) -> Lockstep {
+    /// With room for so many sequences.
+    pub(super) fn new(enabled: bool, block_tokens: u32, room: usize) -> Lockstep {
         Lockstep {
             enabled,
             step: 0,
-            buckets: Buckets::new(block_tokens),
-            ends: VecDeque::new(),
+            buckets: Buckets::new(block_tokens, room),
+            ends: VecDeque::with_capacity(room),
             count: 0,
             context: 0,
             #[cfg(test)]
@@ -85,7 +86,7 @@ impl<C: KvCache> Engine<C> {
         }
         let mut left = budget - count as u32;
         let buckets = &self.lockstep.buckets;
-        let mut wanted = buckets.count(buckets.due(self.lockstep.step).wanting) as u32;
+        let mut wanted = buckets.slots(buckets.due(self.lockstep.step).wanting).count() as u32;
         for &slot in &self.running[count..] {
             let chunk = self.chunk(slot, left);
             left -= chunk;
@@ -115,44 +116,47 @@ impl<C: KvCache> Engine<C> {
     /// Takes and publishes the blocks of the next step of those in lockstep, in running order.
     pub(super) fn turn_blocks(&mut self, now: SimTime, due: Due) {
         let Due { wanting, publishing } = due;
-        let (mut want, mut publish) = (0, 0);
+        let buckets = &self.lockstep.buckets;
+        let (mut want, mut publish) = (buckets.first(wanting), buckets.first(publishing));
+        // One who wants a block has filled all it holds, and one who publishes fills its last: how far it has come
+        // need not be read.
         loop {
             let buckets = &self.lockstep.buckets;
-            let wants_first = match (buckets.get(wanting).get(want), buckets.get(publishing).get(publish)) {
+            match (want, publish) {
                 (None, None) => break,
+                (Some(slot), None) => {
+                    want = buckets.after(slot);
+                    self.take_block(now, slot);
+                }
                 // With blocks of one token a sequence is in both buckets: it takes its block, then publishes it.
-                (Some(want), Some(publish)) => want.order <= publish.order,
-                (want, None) => want.is_some(),
-                (None, Some(_)) => false,
-            };
-            // One who wants a block has filled all it holds, and one who publishes fills its last: how far it has come
-            // need not be read.
-            if wants_first {
-                self.take_block(now, wanting, want);
-                want += 1;
-            } else {
-                self.publish_block(now, publishing, publish);
-                publish += 1;
+                (Some(slot), Some(other)) if buckets.get(slot).order <= buckets.get(other).order => {
+                    want = buckets.after(slot);
+                    self.take_block(now, slot);
+                }
+                (_, Some(slot)) => {
+                    publish = buckets.after(slot);
+                    self.publish_block(now, slot);
+                }
             }
         }
     }
 
     #[inline]
-    fn take_block(&mut self, now: SimTime, bucket: u32, place: usize) {
-        let seat = self.lockstep.buckets.seat_mut(bucket, place);
+    fn take_block(&mut self, now: SimTime, slot: u32) {
+        let seat = self.lockstep.buckets.get_mut(slot);
         if seat.open() {
             seat.held += 1;
             self.cache.take(now);
             return;
         }
-        let table = &mut self.sequences[seat.slot as usize].table;
+        let table = &mut self.sequences[slot as usize].table;
         let taken = self.cache.grow(now, table, C::held(table) + 1);
         assert!(taken, "what was counted as free can be had");
     }
 
     #[inline]
-    fn publish_block(&mut self, now: SimTime, bucket: u32, place: usize) {
-        let seat = self.lockstep.buckets.seat_mut(bucket, place);
+    fn publish_block(&mut self, now: SimTime, slot: u32) {
+        let seat = self.lockstep.buckets.get_mut(slot);
         if seat.open() && seat.left > 0 {
             self.cache.publish_open(now, seat.key, seat.next);
             seat.next += 1;
@@ -160,28 +164,27 @@ impl<C: KvCache> Engine<C> {
             return;
         }
         // It begins a run, or cannot be open.
-        let slot = seat.slot;
         if seat.open() {
-            self.close(bucket, place);
+            self.close(slot);
         }
         let held = C::held(&self.sequences[slot as usize].table);
         self.publish(now, slot, held);
-        self.open(bucket, place);
+        self.open(slot);
     }
 
     /// Opens a sequence in lockstep in the cache, if it can be.
-    fn open(&mut self, bucket: u32, place: usize) {
-        let seat = self.lockstep.buckets.seat_mut(bucket, place);
-        let table = &self.sequences[seat.slot as usize].table;
+    fn open(&mut self, slot: u32) {
+        let seat = self.lockstep.buckets.get_mut(slot);
+        let table = &self.sequences[slot as usize].table;
         if let Some(Tail { key, next, left }) = self.cache.open(table) {
             (seat.key, seat.next, seat.left, seat.held) = (key, next, left, C::held(table));
         }
     }
 
     /// Closes a sequence in lockstep that is open in the cache.
-    fn close(&mut self, bucket: u32, place: usize) {
-        let seat = self.lockstep.buckets.seat_mut(bucket, place);
-        let table = &mut self.sequences[seat.slot as usize].table;
+    fn close(&mut self, slot: u32) {
+        let seat = self.lockstep.buckets.get_mut(slot);
+        let table = &mut self.sequences[slot as usize].table;
         self.cache.settle(table, seat.held, seat.next);
         self.cache.close(table);
         seat.held = 0;
@@ -189,8 +192,11 @@ impl<C: KvCache> Engine<C> {
 
     /// Tells all tables that are open what they hold.
     pub(super) fn settle_tables(&mut self) {
-        for seat in self.lockstep.buckets.seats().filter(|seat| seat.open()) {
-            self.cache.settle(&mut self.sequences[seat.slot as usize].table, seat.held, seat.next);
+        for slot in self.lockstep.buckets.all() {
+            let seat = self.lockstep.buckets.get(slot);
+            if seat.open() {
+                self.cache.settle(&mut self.sequences[slot as usize].table, seat.held, seat.next);
+            }
         }
     }
 
@@ -200,8 +206,7 @@ impl<C: KvCache> Engine<C> {
             self.lockstep.closed_for_others += 1;
         }
         let seat = self.lockstep.buckets.open_under(key);
-        let (bucket, place) = seat.expect("who keeps a run open is in lockstep");
-        self.close(bucket, place);
+        self.close(seat.expect("who keeps a run open is in lockstep"));
     }
 
     /// How many of a sequence's first `limit` blocks are in the cache, and how many of those nobody holds.
@@ -251,11 +256,10 @@ impl<C: KvCache> Engine<C> {
             let left = u64::from(sequence.output - sequence.generated);
             lockstep.ends_at((lockstep.step + left, sequence.order, slot));
             let bucket = lockstep.buckets.of(sequence.lag);
-            let (key, next, left, held) = match self.cache.open(&sequence.table) {
-                Some(Tail { key, next, left }) => (key, next, left, C::held(&sequence.table)),
-                None => (0, 0, 0, 0),
-            };
-            lockstep.buckets.insert(Seat { key, next, left, held, bucket, order: sequence.order, slot });
+            let seat = lockstep.buckets.insert(slot, bucket, sequence.order);
+            if let Some(Tail { key, next, left }) = self.cache.open(&sequence.table) {
+                (seat.key, seat.next, seat.left, seat.held) = (key, next, left, C::held(&sequence.table));
+            }
             lockstep.context += u64::from(sequence.computed);
             lockstep.count += 1;
         }
@@ -264,7 +268,7 @@ impl<C: KvCache> Engine<C> {
     /// Commits the step's tokens of those in lockstep and ends those that have all.
     pub(super) fn finish_locked(&mut self, now: SimTime, out: &mut Vec<Output>) {
         self.work.output_tokens += self.lockstep.count as u64;
-        while let Some(&(step, order, slot)) = self.lockstep.ends.front() {
+        while let Some(&(step, _, slot)) = self.lockstep.ends.front() {
             if step > self.lockstep.step {
                 break;
             }
@@ -274,8 +278,7 @@ impl<C: KvCache> Engine<C> {
             debug_assert_eq!(sequence.generated, sequence.output);
             self.lockstep.context -= u64::from(sequence.computed);
             self.lockstep.count -= 1;
-            let bucket = self.lockstep.buckets.of(sequence.lag);
-            let seat = self.lockstep.buckets.remove(bucket, order);
+            let seat = self.lockstep.buckets.remove(slot);
             if seat.open() {
                 let table = &mut self.sequences[slot as usize].table;
                 self.cache.settle(table, seat.held, seat.next);
@@ -295,15 +298,12 @@ impl<C: KvCache> Engine<C> {
 
     /// Takes everybody out of lockstep. No step is under way.
     pub(super) fn unlock_all(&mut self) {
-        for bucket in 0..self.params.block_tokens {
-            for place in 0..self.lockstep.buckets.count(bucket) {
-                if self.lockstep.buckets.get(bucket)[place].open() {
-                    self.close(bucket, place);
-                }
-            }
-        }
         for place in 0..self.lockstep.count {
-            self.settle(self.running[place]);
+            let slot = self.running[place];
+            if self.lockstep.buckets.get(slot).open() {
+                self.close(slot);
+            }
+            self.settle(slot);
         }
         self.lockstep.buckets.clear();
         self.lockstep.ends.clear();
