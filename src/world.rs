@@ -58,8 +58,6 @@ use views::{Follower, follow};
 #[repr(C, align(64))]
 struct Site {
     wake_at: Option<SimTime>,
-    /// Which wake is valid: an earlier one is ignored.
-    wake: u32,
     region: RegionId,
     ingress: IngressParams,
     replica: Replica,
@@ -120,8 +118,6 @@ pub struct World<'p, O> {
     last: SimTime,
     /// Of events: what observers have been told of so far.
     clock: SimTime,
-    /// Wakes to come that are superseded.
-    stale: usize,
     /// What is looked at beside what happens, where anything is.
     misses: Option<Box<misses::MissBook>>,
     decisions: Decisions,
@@ -200,7 +196,6 @@ impl<'p, O: Observer> World<'p, O> {
                     past_cache: 0,
                     present: None,
                     ingress: pool_params.ingress,
-                    wake: 0,
                     wake_at: None,
                     followers: Vec::new(),
                 });
@@ -260,7 +255,6 @@ impl<'p, O: Observer> World<'p, O> {
             quiet_polls: 0,
             last: SimTime::ZERO,
             clock: SimTime::ZERO,
-            stale: 0,
             misses: None,
             decisions: Decisions::None,
             observer,
@@ -318,7 +312,7 @@ impl<'p, O: Observer> World<'p, O> {
 
     /// Events to come that change nothing for any request by themselves: no world lives on for them.
     fn aside(&self) -> usize {
-        self.health.pending() + self.stale + self.background
+        self.health.pending() + self.background
     }
 
     /// Ends every request that is still under way.

@@ -27,10 +27,6 @@ impl<O: Observer> Model for World<'_, O> {
         match event {
             // They tell observers nothing.
             Event::Incident { .. } | Event::Known { .. } => {}
-            Event::Wake { .. } if void => {
-                self.stale -= 1;
-                return;
-            }
             // Promised by a replica that was lost before it came to it.
             Event::FirstTokenSeen { .. } | Event::EndSeen { .. } if void => return,
             _ => self.clock = now,
@@ -55,7 +51,7 @@ impl<O: Observer> Model for World<'_, O> {
             Event::Write { region, number } => self.write(now, region, number, schedule),
             Event::Read { gateway, number } => self.read(now, gateway, number, schedule),
             Event::Sample { number } => self.take_samples(now, number, schedule),
-            Event::Wake { replica, .. } => self.wake(now, replica, schedule),
+            Event::Wake { replica } => self.wake(now, replica, schedule),
         }
     }
 }
@@ -78,7 +74,6 @@ impl<O: Observer> World<'_, O> {
             Event::FirstTokenSeen { slot, id, epoch } | Event::EndSeen { slot, id, epoch } => {
                 !self.slots.holds(slot, id, epoch)
             }
-            Event::Wake { replica, wake } => self.sites[replica].wake != wake,
             Event::Arrive { source, turn } => self.inflows[source].turn != turn,
             Event::LeftSeen { slot, id } | Event::LeftAtReplica { slot, id } | Event::Cut { slot, id } => {
                 !self.slots.is(slot, id)
@@ -259,12 +254,8 @@ impl<O: Observer> World<'_, O> {
         let site = &mut self.sites[replica];
         let wake_at = site.replica.wake_at();
         if wake_at != site.wake_at {
-            self.stale += usize::from(site.wake_at.is_some());
-            site.wake = site.wake.wrapping_add(1);
             site.wake_at = wake_at;
-            if let Some(at) = wake_at {
-                schedule.at(at.max(now), Event::Wake { replica, wake: site.wake });
-            }
+            schedule.set_timer(replica.0, wake_at.map(|at| (at.max(now), Event::Wake { replica })));
         }
         if self.follows_caches {
             self.follow_cache(now, replica);

@@ -227,8 +227,8 @@ impl<O: Observer> World<'_, O> {
         digest.word(site.past_cache);
         digest.word(old.cache_log().map_or(0, |log| log.digest()));
         site.past_cache = digest.value();
-        self.stale += usize::from(site.wake_at.take().is_some());
-        site.wake = site.wake.wrapping_add(1);
+        site.wake_at = None;
+        schedule.set_timer(replica.0, None);
         if let Some(present) = &mut site.present {
             site.replica.cache_log().expect("it had one").subscribe();
             for (key, start) in std::mem::take(present) {
