@@ -96,7 +96,8 @@ impl<E: Event> Timers<E> {
         self.events.resize(timers, None);
         self.winners = vec![0; timers];
         for node in (1..timers).rev() {
-            let of = |child: usize| if child < timers { self.winners[child] } else { (child - timers) as u32 };
+            let of =
+                |child: usize| if child < timers { self.winners[child] } else { (child - timers) as u32 };
             let (left, right) = (of(2 * node), of(2 * node + 1));
             let right_wins = self.numbers[right as usize] < self.numbers[left as usize];
             self.winners[node] = if right_wins { right } else { left };

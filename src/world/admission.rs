@@ -88,8 +88,7 @@ impl<O: Observer> World<'_, O> {
         let priority = state.priority;
         if let Some(shed) = admission.shed.filter(|shed| priority >= shed.from_priority) {
             // Each try has a draw of its own.
-            let key =
-                self.key.branch(REQUEST).at(state.key).branch(SHED).at(u64::from(state.attempts));
+            let key = self.key.branch(REQUEST).at(state.key).branch(SHED).at(u64::from(state.attempts));
             let probability = shed.probability(saturation);
             if key.unit() < probability {
                 return Answer::Refused(Barrier::Shed { probability });
@@ -221,7 +220,9 @@ impl<O: Observer> World<'_, O> {
         let mut told = false;
         while let Some(&(at, slot, id, number)) = self.gateways[gateway].held_due.front() {
             let state = self.slots.get(slot);
-            let waits = self.slots.is(slot, id) && state.place == Place::Held && self.slots.rare(slot).held_as == number;
+            let waits = self.slots.is(slot, id)
+                && state.place == Place::Held
+                && self.slots.rare(slot).held_as == number;
             if waits && at > now {
                 schedule.at(at, Event::HeldDue { gateway });
                 break;

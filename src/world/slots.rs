@@ -192,10 +192,56 @@ impl Slots {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::id::{GatewayId, RegionId};
+    use crate::routing::TargetId;
+    use crate::time::Span;
 
     #[test]
     fn a_request_under_way_takes_three_lines_of_the_cache() {
         assert!(size_of::<State>() <= 192, "{}", size_of::<State>());
         assert!(size_of::<Asked>() <= 40, "{}", size_of::<Asked>());
+    }
+
+    #[test]
+    fn instants_give_the_legs_and_a_lost_attempt_leaves_the_way_to_it_and_its_decision() {
+        let mut slots = Slots::default();
+        let slot = slots.take(SimTime(10), SourceId(0), &mut Request::default());
+        assert_eq!(slots.row(slot, Outcome::InFlight, SimTime(11)).legs.total(), Span::ZERO);
+        // Out to the gateway in 10 after 5 of set-up: there at 25. Decided at 27 and sent at 30, over a hop of 4, ingress 2.
+        let send = |state: &mut State, sent: u64| {
+            let ticket =
+                Ticket { target: TargetId(0), prompt_tokens: 0, matched_blocks: 0, uncached_tokens: 0 };
+            state.send(0, &ticket, ReplicaId(7), RegionId(3));
+            (state.hop_out, state.ingress, state.hop_back) = (Span(4), Span(2), Span(6));
+            state.delivered_at = SimTime(sent + 6);
+        };
+        let state = slots.get_mut(slot);
+        (state.gateway, state.client_out, state.client_back) = (GatewayId(0), Span(10), Span(8));
+        (state.at_gateway, state.decided_at) = (SimTime(25), SimTime(27));
+        send(state, 30);
+        let legs = |slots: &Slots| {
+            Leg::ALL.map(|leg| slots.row(slot, Outcome::Failed, SimTime(200)).legs.get(leg).0)
+        };
+        assert_eq!(legs(&slots), [10, 5, 2, 3, 4, 2, 0, 0, 0, 0]);
+        // Lost before its first token, and read again at 60: of it 33 were held since the decision at 27.
+        slots.get_mut(slot).unsend();
+        slots.failed(slot);
+        assert_eq!(legs(&slots), [10, 5, 2, 0, 0, 0, 0, 0, 0, 0]);
+        slots.again(slot, SimTime(60));
+        assert_eq!(legs(&slots), [10, 5, 2, 33, 0, 0, 0, 0, 0, 0]);
+        // Decided at 61, sent at 65: delivered at 71, scheduled at 80, first token at 90, at its client at 90 + 6 + 8.
+        let state = slots.get_mut(slot);
+        (state.at_gateway, state.decided_at) = (SimTime(60), SimTime(61));
+        send(state, 65);
+        (state.scheduled_at, state.first_token_at) = (SimTime(80), SimTime(90));
+        assert_eq!(legs(&slots), [10, 5, 3, 37, 4, 2, 9, 0, 10, 14]);
+        let row = slots.row(slot, Outcome::Completed, SimTime(200));
+        assert_eq!((row.ttft(), row.legs.total()), (Some(Span(94)), Span(94)));
+        assert_eq!((row.server_ttft, row.attempts), (Some(Span(90 - 25)), 2));
+        assert_eq!((row.replica, row.region), (Some(ReplicaId(7)), Some(RegionId(3))));
+        assert_eq!(slots.failure(slot), Some((ReplicaId(7), [RegionId(3)].into_iter().collect())));
+        // Its end came before the token did.
+        let row = slots.row(slot, Outcome::TimedOut, SimTime(100));
+        assert_eq!((row.first_token_at, row.server_ttft, row.legs.total()), (None, None, Span(94)));
     }
 }
