@@ -57,19 +57,24 @@ pub struct Engine<C: KvCache> {
     work: Work,
 }
 
+/// Sequences that an engine has room for from the start (our choice): what it keeps of them then lies together in memory,
+/// beside the engine, instead of wherever there was room when it grew.
+const ROOM: usize = 64;
+
 impl<C: KvCache> Engine<C> {
     /// An empty engine.
     pub fn new(params: EngineParams, timing: Arc<dyn StepTime>, stepping: Stepping) -> Self {
-        let lockstep = Lockstep::new(stepping == Stepping::Fast, params.block_tokens);
+        let room = (params.max_num_seqs as usize).min(ROOM);
+        let lockstep = Lockstep::new(stepping == Stepping::Fast, params.block_tokens, room);
         Engine {
             cache: C::new(params.usable_blocks(), params.prefix_cache),
             params,
             timing,
-            sequences: Vec::new(),
-            vacant: Vec::new(),
-            waiting: VecDeque::new(),
-            running: Vec::new(),
-            batch: Vec::new(),
+            running: Vec::with_capacity(room),
+            batch: Vec::with_capacity(room),
+            waiting: VecDeque::with_capacity(room),
+            vacant: Vec::with_capacity(room),
+            sequences: Vec::with_capacity(room),
             leaving: Vec::new(),
             step_end_ps: None,
             start_at: None,
@@ -191,10 +196,9 @@ impl<C: KvCache> Engine<C> {
                 continue;
             }
             sequence.generated += 1;
-            sequence.tokens.output += 1;
             self.work.output_tokens += 1;
             if sequence.generated == 1 {
-                let scheduled_at = sequence.scheduled_at.expect("a sequence in a step was scheduled");
+                let scheduled_at = sequence.scheduled_at;
                 out.push(Output::FirstToken { job: sequence.job, scheduled_at, at: now });
             }
             if sequence.generated == sequence.output {
@@ -212,7 +216,7 @@ impl<C: KvCache> Engine<C> {
         self.work.completed += 1;
         self.context_tokens -= u64::from(sequence.computed);
         self.cache.release(&mut sequence.table);
-        let tokens = sequence.tokens;
+        let tokens = sequence.tokens();
         out.push(Output::Ended { job: sequence.job, at: now, outcome: Outcome::Completed, tokens });
         // Read from its front, where the oldest stand: a few bytes each, and no sequence has to be looked at.
         let found = self.running.iter().position(|&other| other == slot);
@@ -250,7 +254,7 @@ impl<C: KvCache> Engine<C> {
             let sequence = &mut self.sequences[slot as usize];
             let chunk = sequence.chunk;
             let context = u64::from(sequence.computed - chunk);
-            sequence.scheduled_at.get_or_insert(now);
+            sequence.scheduled_at = sequence.scheduled_at.min(now);
             let (first, again) = sequence.account_chunk();
             self.work.computed_tokens += u64::from(first);
             self.work.recomputed_tokens += u64::from(again);
@@ -297,17 +301,17 @@ impl<C: KvCache> Engine<C> {
         let is_it = |&slot: &u32| self.sequences[slot as usize].job == job;
         if let Some(place) = self.running.iter().position(is_it) {
             let slot = self.running[place];
-            let tokens = self.sequences[slot as usize].tokens;
+            let tokens = self.sequences[slot as usize].tokens();
             let locked = place < self.lockstep.count();
             return if locked { Tokens { output: self.locked_output(slot), ..tokens } } else { tokens };
         }
         let waiting = self.waiting.iter().copied().find(|slot| is_it(slot));
-        waiting.map_or_else(Tokens::default, |slot| self.sequences[slot as usize].tokens)
+        waiting.map_or_else(Tokens::default, |slot| self.sequences[slot as usize].tokens())
     }
     /// How many of the chain's first `limit` blocks it would find if the request were scheduled now.
     pub fn holds(&self, chain: &Chain, limit: u32) -> u32 {
         let open = &self.lockstep.buckets;
-        let open_end = |key| open.open_under(key).map_or(0, |place| open.get(place).next);
+        let open_end = |key| open.open_under(key).map_or(0, |slot| open.get(slot).next);
         self.cache.found(chain, limit, &open_end)
     }
     /// All blocks that its cache would find.

@@ -146,7 +146,7 @@ impl<C: KvCache> Engine<C> {
         self.context_tokens -= u64::from(sequence.computed);
         sequence.computed = 0;
         sequence.chunk = 0;
-        sequence.tokens.preemptions += 1;
+        sequence.preemptions += 1;
         self.work.preemptions += 1;
         self.waiting_tokens += u64::from(sequence.prompt);
         self.reserve_more();
@@ -188,7 +188,7 @@ impl<C: KvCache> Engine<C> {
             let sequence = &mut self.sequences[slot as usize];
             self.waiting_tokens -= u64::from(sequence.prompt);
             self.cache.attach(&mut sequence.table, &sequence.chain, matched);
-            if sequence.tokens.preemptions == 0 {
+            if sequence.preemptions == 0 {
                 self.work.prompt_tokens += u64::from(sequence.prompt);
             }
             self.work.cached_tokens += u64::from(sequence.account_found(found));

@@ -148,9 +148,10 @@ impl<C: KvCache> Engine<C> {
         let first = self.lockstep.step;
         let mut step = 0;
         while step < steps {
-            let due = self.lockstep.buckets.due(first + step);
-            if due.wanting.is_empty() && due.publishing.is_empty() {
-                step += u64::from(self.lockstep.buckets.quiet_steps(first + step));
+            let buckets = &self.lockstep.buckets;
+            let due = buckets.due(first + step);
+            if buckets.is_empty(due.wanting) && buckets.is_empty(due.publishing) {
+                step += u64::from(buckets.quiet_steps(first + step));
                 continue;
             }
             let before_ps = self.stretch_ps(stretch.base_ps, stretch.slope_ps, step);
