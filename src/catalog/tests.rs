@@ -157,6 +157,7 @@ fn every_table_says_where_it_comes_from() {
     let expected = [
         ("gpus", 15),
         ("models", 22),
+        ("prices", 54),
         ("regions", 45),
         ("rtt/aws", 21),
         ("rtt/azure", 12),
@@ -164,7 +165,7 @@ fn every_table_says_where_it_comes_from() {
         ("countries", 249),
     ];
     assert_eq!(rows, expected);
-    for (table, info) in rtt_tables().iter().zip(&tables()[3..]) {
+    for (table, info) in rtt_tables().iter().zip(&tables()[4..]) {
         assert_eq!(info.name, format!("rtt/{}", table.name));
     }
 }
