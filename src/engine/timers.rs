@@ -73,7 +73,7 @@ impl<E: Event> Timers<E> {
     /// Plays the rounds of a timer that has changed.
     #[inline]
     fn play(&mut self, timer: u32) {
-        let mut node = (self.numbers.len() + timer as usize) / 2;
+        let mut node = self.numbers.len() / 2 + timer as usize / 2;
         let pair = (timer & !1) as usize;
         let mut winner = if self.numbers[pair + 1] < self.numbers[pair] { pair + 1 } else { pair } as u32;
         loop {

@@ -102,12 +102,11 @@ impl Buckets {
     pub(super) fn quiet_steps(&self, step: u64) -> u32 {
         let wanting = self.of(-(step as i64));
         // Buckets have their turn from high to low, and publish one step before they want.
-        let next = match self.highest_until(wanting) {
-            Some(below) => wanting - below,
-            None => {
-                let highest = self.highest_until(self.block_tokens - 1);
-                wanting + self.block_tokens - highest.expect("somebody is here")
-            }
+        let next = if let Some(below) = self.highest_until(wanting) {
+            wanting - below
+        } else {
+            let highest = self.highest_until(self.block_tokens - 1);
+            wanting + self.block_tokens - highest.expect("somebody is here")
         };
         next.saturating_sub(1)
     }
@@ -150,12 +149,11 @@ impl Buckets {
             before = Some(after);
             after = self.seats[after as usize].after;
         }
-        match before {
-            Some(before) => self.seats[before as usize].after = slot,
-            None => {
-                self.first[bucket as usize] = slot;
-                self.taken[bucket as usize / 64] |= 1 << (bucket % 64);
-            }
+        if let Some(before) = before {
+            self.seats[before as usize].after = slot;
+        } else {
+            self.first[bucket as usize] = slot;
+            self.taken[bucket as usize / 64] |= 1 << (bucket % 64);
         }
         let seat = &mut self.seats[slot as usize];
         *seat = Seat { bucket, order, after, ..Seat::default() };
