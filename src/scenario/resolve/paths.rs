@@ -9,6 +9,7 @@ use crate::scenario::diagnostic::Diagnostic;
 use crate::scenario::nearest::suggest;
 use crate::scenario::raw::{RawPath, RawResidency};
 use crate::time::Span;
+use crate::workload::params::{OriginTable, WorkloadKind};
 use crate::workload::WorkloadParams;
 use crate::world::{GatewayPlacement, OriginParams, PolicyParams, ResidencyParams, keeps_index};
 use std::collections::{BTreeMap, BTreeSet};
@@ -113,6 +114,31 @@ pub(super) struct Fleet<'p> {
     pub data_classes: &'p IdVec<DataClassId, ResidencyParams>,
 }
 
+impl Fleet<'_> {
+    /// Where data of a class comes in from an origin, and the regions with a pool that it can be sent to from there.
+    fn reach(
+        &self,
+        policy: &PolicyParams,
+        indexes: bool,
+        origin: &OriginParams,
+        rule: &ResidencyParams,
+    ) -> (Option<RegionId>, RegionSet) {
+        let open = rule.open_from(origin.near);
+        let may = |&region: &RegionId| rule.read_in(indexes).contains(region) && open.contains(region);
+        let rtt = |region: RegionId| self.rtt.get(origin.near.index())?.get(region.index());
+        let regions = || (0..self.regions.len()).map(RegionId::new);
+        let door = match policy.gateways {
+            GatewayPlacement::Central(at) => Some(at).filter(may),
+            GatewayPlacement::PerRegion => {
+                regions().filter(may).min_by_key(|&region| (region != origin.near, rtt(region), region))
+            }
+        };
+        let sent = door.map_or(RegionSet::NONE, |door| rule.sent_from(door, indexes));
+        let pools = regions().filter(|region| self.with_pools[region.index()]);
+        (door, pools.filter(|&region| sent.contains(region)).collect())
+    }
+}
+
 impl Resolver<'_> {
     /// Tells of data classes that arrive and that the gateway they come in through can send nowhere.
     pub(super) fn check_served(
@@ -132,28 +158,80 @@ impl Resolver<'_> {
                     let Some(rule) = fleet.data_classes.get(class).filter(|rule| !rule.preferred) else {
                         continue;
                     };
-                    let open = rule.open_from(origin.near);
-                    let may =
-                        |&region: &RegionId| rule.read_in(indexes).contains(region) && open.contains(region);
-                    let rtt = |region: RegionId| fleet.rtt.get(origin.near.index())?.get(region.index());
-                    let door = match policy.gateways {
-                        GatewayPlacement::Central(at) => Some(at).filter(may),
-                        GatewayPlacement::PerRegion => (0..fleet.regions.len())
-                            .map(RegionId::new)
-                            .filter(may)
-                            .min_by_key(|&region| (region != origin.near, rtt(region), region)),
-                    };
-                    let served = door.is_some_and(|door| {
-                        let reach = rule.sent_from(door, indexes);
-                        (0..fleet.regions.len())
-                            .any(|index| fleet.with_pools[index] && reach.contains(RegionId::new(index)))
-                    });
+                    let (door, reach) = fleet.reach(policy, indexes, origin, rule);
+                    let served = !reach.is_empty();
                     if served || !told.insert((class, origin.name.clone())) {
                         continue;
                     }
                     let way = NoWay { class, origin, policy, door, indexes };
                     let item = self.no_way(fleet, &way);
                     self.push(item);
+                }
+            }
+        }
+    }
+}
+
+impl Resolver<'_> {
+    /// Tells of workloads, and of rows of traces, whose own regions cannot be reached from where they come in. Every class
+    /// has some region that it reaches, and may be served in one of these: what lies between was left to check.
+    pub(super) fn check_allowed(
+        &mut self,
+        fleet: &Fleet<'_>,
+        origins: &IdVec<OriginId, OriginParams>,
+        workloads: &IdVec<SourceId, WorkloadParams>,
+        policies: &[PolicyParams],
+        table: &OriginTable,
+    ) {
+        let (mut told, mut lines) = (BTreeSet::new(), BTreeSet::new());
+        for policy in policies {
+            let indexes = keeps_index(policy);
+            let reach = |origin: OriginId, class: DataClassId| {
+                match (origins.get(origin), fleet.data_classes.get(class)) {
+                    (Some(origin), Some(rule)) if !rule.preferred => fleet.reach(policy, indexes, origin, rule),
+                    _ => (None, RegionSet::ALL),
+                }
+            };
+            for workload in workloads.iter() {
+                let own = workload.setting.allowed.unwrap_or(RegionSet::ALL);
+                let mut stuck = false;
+                for (origin, class) in crate::workload::brings(workload, table) {
+                    let (door, reached) = reach(origin, class);
+                    // Nobody comes from an origin without weight that no row names.
+                    let (Some(door), false) = (door, reached.is_empty()) else { continue };
+                    if !reached.and(own).is_empty() {
+                        continue;
+                    }
+                    stuck = true;
+                    if told.insert((workload.name.clone(), class, origin)) {
+                        let (rule, at) = (&table.data_classes[class.index()], &fleet.regions[door.index()]);
+                        let open = (0..fleet.regions.len()).filter(|&id| reached.contains(RegionId::new(id)));
+                        let open = quoted(open.map(|id| &fleet.regions[id]));
+                        let item = self
+                            .error(
+                                &["workloads", &workload.name, "allowed_regions"],
+                                format!("a workload's `{rule}` data must have a way to a region that it allows"),
+                            )
+                            .label(format!(
+                                "from origin `{}` it comes in through `{at}` under policy `{}`, which may send it to none \
+                                 of these",
+                                origins[origin].name, policy.name,
+                            ))
+                            .help(format!(
+                                "allow one that it may send it to: {open}; or change `transit_via` of `{rule}`, or \
+                                 `[network.paths]`"
+                            ));
+                        self.push(item);
+                    }
+                }
+                if let (false, WorkloadKind::Trace(_)) = (stuck, &workload.kind) {
+                    let lost = crate::workload::nowhere(workload, table, |origin, class| reach(origin, class).1);
+                    let raw = self.raw.workloads.get(&workload.name).and_then(|raw| raw.trace.as_ref());
+                    let path = raw.map(|raw| raw.path.clone());
+                    if let (Some(path), false) = (path, lost.is_empty() || lines.contains(&workload.name)) {
+                        lines.insert(workload.name.clone());
+                        self.requests_that_go_nowhere(&workload.name, &path, &lost, Some(&policy.name));
+                    }
                 }
             }
         }
