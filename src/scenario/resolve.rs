@@ -232,8 +232,7 @@ pub(super) fn resolve(
         };
         this.check_served(&fleet, &origins, &workloads, &policies);
         if !this.errors() {
-            let table =
-                workloads::origin_table(&names, &with_pools, &origins, &classes, &data_classes);
+            let table = workloads::origin_table(&names, &with_pools, &origins, &classes, &data_classes);
             this.check_allowed(&fleet, &origins, &workloads, &policies, &table);
         }
     }

@@ -9,8 +9,8 @@ use crate::scenario::diagnostic::Diagnostic;
 use crate::scenario::nearest::suggest;
 use crate::scenario::raw::{RawPath, RawResidency};
 use crate::time::Span;
-use crate::workload::params::{OriginTable, WorkloadKind};
 use crate::workload::WorkloadParams;
+use crate::workload::params::{OriginTable, WorkloadKind};
 use crate::world::{GatewayPlacement, OriginParams, PolicyParams, ResidencyParams, keeps_index};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -186,11 +186,12 @@ impl Resolver<'_> {
         let (mut told, mut lines) = (BTreeSet::new(), BTreeSet::new());
         for policy in policies {
             let indexes = keeps_index(policy);
-            let reach = |origin: OriginId, class: DataClassId| {
-                match (origins.get(origin), fleet.data_classes.get(class)) {
-                    (Some(origin), Some(rule)) if !rule.preferred => fleet.reach(policy, indexes, origin, rule),
-                    _ => (None, RegionSet::ALL),
-                }
+            let reach = |origin: OriginId, class: DataClassId| match (
+                origins.get(origin),
+                fleet.data_classes.get(class),
+            ) {
+                (Some(origin), Some(rule)) if !rule.preferred => fleet.reach(policy, indexes, origin, rule),
+                _ => (None, RegionSet::ALL),
             };
             for workload in workloads.iter() {
                 let own = workload.setting.allowed.unwrap_or(RegionSet::ALL);
@@ -225,7 +226,8 @@ impl Resolver<'_> {
                     }
                 }
                 if let (false, WorkloadKind::Trace(_)) = (stuck, &workload.kind) {
-                    let lost = crate::workload::nowhere(workload, table, |origin, class| reach(origin, class).1);
+                    let lost =
+                        crate::workload::nowhere(workload, table, |origin, class| reach(origin, class).1);
                     let raw = self.raw.workloads.get(&workload.name).and_then(|raw| raw.trace.as_ref());
                     let path = raw.map(|raw| raw.path.clone());
                     if let (Some(path), false) = (path, lost.is_empty() || lines.contains(&workload.name)) {

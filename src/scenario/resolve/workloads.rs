@@ -17,8 +17,8 @@ use crate::workload::geography::geography_notice;
 use crate::workload::kinds::Kind;
 use crate::workload::{
     Apart, Arrivals, Clients, CopiesShare, GlobalPrefix, OriginAssignment, OriginRow, OriginTable,
-    ReadOptions, SharedPrefix, SyntheticParams, Tenancy, Tokens, TraceFinding, TraceFormat, TraceParams, Until, Window,
-    WorkloadKind, WorkloadParams,
+    ReadOptions, SharedPrefix, SyntheticParams, Tenancy, Tokens, TraceFinding, TraceFormat, TraceParams,
+    Until, Window, WorkloadKind, WorkloadParams,
 };
 use crate::world::{ClassParams, OriginParams, ResidencyParams};
 use std::sync::Arc;
@@ -328,9 +328,9 @@ impl Resolver<'_> {
             item = item.note(format!("and {more} more"));
         }
         let paths = if under.is_empty() { "" } else { ", or open a path in `[network.paths]`" };
-        self.push(item.help(format!(
-            "allow more regions in the trace, the workload or the residency class{paths}"
-        )));
+        self.push(
+            item.help(format!("allow more regions in the trace, the workload or the residency class{paths}")),
+        );
     }
 
     fn trace(

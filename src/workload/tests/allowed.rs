@@ -73,7 +73,10 @@ fn what_no_region_may_serve_is_told_with_its_line() {
     // Within what the workload allows, [us, eu] is nothing: told once, for the first line of it.
     let mut narrow = replayed(&own);
     narrow.setting.allowed = Some(set(&[2]));
-    assert_eq!(nowhere(&narrow, &world(), served).iter().map(|finding| finding.line).collect::<Vec<_>>(), [2]);
+    assert_eq!(
+        nowhere(&narrow, &world(), served).iter().map(|finding| finding.line).collect::<Vec<_>>(),
+        [2]
+    );
     // No pool, no service.
     let empty = TEXT.replace("ap", "empty");
     assert_eq!(nowhere(&replayed(&empty), &world(), served).len(), 1);
