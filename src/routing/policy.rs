@@ -1,6 +1,7 @@
 //! What a routing policy is.
 
-use super::index::IndexOptions;
+use super::index::{HistogramOptions, IndexOptions};
+use super::learn::LearnOptions;
 use super::view::{FleetView, RequestView, TargetId};
 use crate::rng::Stream;
 use schemars::JsonSchema;
@@ -39,7 +40,7 @@ pub enum IndexSource {
 }
 
 /// What a policy reads beside its gateway's own counters. What is not declared is not gathered and costs nothing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Needs {
     /// The loads of all targets.
     pub load: bool,
@@ -49,6 +50,10 @@ pub struct Needs {
     pub index: Option<IndexOptions>,
     /// The distinct prompt blocks of this gateway's requests under way, by target.
     pub active: bool,
+    /// What its answers teach.
+    pub learned: Option<LearnOptions>,
+    /// How often prompt heads were sent to each target of late.
+    pub histogram: Option<HistogramOptions>,
 }
 
 impl Needs {

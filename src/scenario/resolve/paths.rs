@@ -124,7 +124,9 @@ impl Fleet<'_> {
         rule: &ResidencyParams,
     ) -> (Option<RegionId>, RegionSet) {
         let open = rule.open_from(origin.near);
-        let may = |&region: &RegionId| rule.read_in(indexes).contains(region) && open.contains(region);
+        let may = |&region: &RegionId| {
+            rule.read_in(indexes).contains(region) && open.contains(region) && origin.may_enter(region)
+        };
         let rtt = |region: RegionId| self.rtt.get(origin.near.index())?.get(region.index());
         let regions = || (0..self.regions.len()).map(RegionId::new);
         let door = match policy.gateways {
@@ -152,6 +154,24 @@ impl Resolver<'_> {
         for policy in policies {
             let indexes = keeps_index(policy);
             for origin in origins.iter().filter(|origin| origin.weight > 0.0) {
+                if let GatewayPlacement::Central(at) = policy.gateways
+                    && !origin.may_enter(at)
+                {
+                    if told.insert((DataClassId(0), format!("{} {}", origin.name, policy.name))) {
+                        let at = &fleet.regions[at.index()];
+                        let item = self
+                            .error(
+                                &["origins", &origin.name, "doors"],
+                                "an origin's `doors` have the gateway of a policy that has only one",
+                            )
+                            .label(format!("under policy `{}` all come in through `{at}`", policy.name))
+                            .help(format!(
+                                "add \"{at}\", leave `doors` out, or use `replica.…` (a gateway in each region)"
+                            ));
+                        self.push(item);
+                    }
+                    continue;
+                }
                 let own = [origin.data_class].into_iter();
                 let classes = own.chain(workloads.iter().filter_map(|workload| workload.data_class));
                 for class in classes {
@@ -271,6 +291,19 @@ impl Resolver<'_> {
             .filter(|&region| rule.serve_in().contains(region))
             .collect();
         let central = matches!(policy.gateways, GatewayPlacement::Central(_));
+        if door.is_none() && origin.doors.is_some() {
+            let open = rule.open_from(origin.near);
+            let others = (0..regions.len()).map(RegionId::new);
+            let others =
+                others.filter(|&region| open.contains(region) && rule.read_in(indexes).contains(region));
+            let others: Vec<&String> = others.map(|region| &regions[region.index()]).collect();
+            if !others.is_empty() {
+                return self
+                    .error(&["origins", who, "doors"], title)
+                    .label(format!("under policy `{under}` no gateway of these may read `{class}`"))
+                    .help(format!("add a region whose gateway may: {}", quoted(others)));
+            }
+        }
         if door.is_none() && !central && !rule.read_in(indexes).contains(origin.near) {
             // Where it comes in it may be read: that was checked before.
             let mut keys = vec!["index_in"];
