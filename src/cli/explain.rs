@@ -2,7 +2,7 @@
 
 use super::exit::{Exit, Failure};
 use super::load::{COPY, Source, load, prepare};
-use super::{Outcome, no_such, print};
+use super::{Outcome, no_such, print, terminal};
 use crate::id::RequestId;
 use crate::report::explain;
 use crate::report::manifest::{Manifest, ManifestCell};
@@ -141,7 +141,11 @@ impl Run {
             folder: args.base.clone().unwrap_or_else(|| self.folder.clone()),
             stem: self.manifest.scenario.clone(),
         };
-        let loaded = prepare(source.plan(&self.manifest.overrides)?, true);
+        let plan = source.plan(&self.manifest.overrides);
+        if plan.is_err() && args.base.is_none() {
+            terminal::note("paths in it start from the run's folder here; `--base DIR` names the folder they are of");
+        }
+        let loaded = prepare(plan?, true);
         let (was, is) = (&self.manifest, &loaded.provenance);
         if (&was.scenario_hash, &was.workload_hashes) != (&is.scenario_hash, &is.workload_hashes) {
             return Err(Failure::usage(anyhow!(

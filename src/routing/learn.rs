@@ -124,7 +124,7 @@ impl Learner {
     pub fn lost(&mut self, number: u32) {
         self.free.push(number);
     }
-    /// A request was answered to its end.
+    /// An attempt that had its first token is over.
     pub fn finished(&mut self, now: SimTime, target: TargetId) {
         let rate = self.finished_per_s(now, target) + 1.0 / self.options.memory.as_secs_f64();
         let known = &mut self.known[target.0 as usize];

@@ -88,7 +88,7 @@ fn check_tables(params: &Params, signals: &[Signal], problems: &mut Problems) {
         let given = params.tables().iter().any(|(given, _)| *given == field);
         problems.require_beside(
             field,
-            "no table",
+            "a missing table",
             given || !reads(what),
             "given where the signal of that name is read",
         );

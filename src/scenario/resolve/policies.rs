@@ -183,7 +183,7 @@ impl Resolver<'_> {
                 let path = ["policies", name, tier, spec.name(), field];
                 let item = self
                     .error(&path, format!("`{field}` must have every region with a pool"))
-                    .label(format!("{} not in it", super::rules::quoted(&missing)))
+                    .label(format!("it lacks {}", super::rules::quoted(&missing)))
                     .help(format!(
                         "add it, such as `{first} = 1.0`; only their differences matter to a choice"
                     ));

@@ -85,7 +85,7 @@ fn what_does_not_go_together_is_named() {
         ("learn = {}", "learn: one that no signal reads"),
         ("histogram = {}", "histogram: one that no signal reads"),
         ("price = { us = 1 }", "price: one that no signal reads"),
-        ("filters = [{ below = { signal = \"carbon\", limit = 100 } }]", "carbon: no table"),
+        ("filters = [{ below = { signal = \"carbon\", limit = 100 } }]", "carbon: a missing table"),
         (
             "carbon = { us = -1 }\nfilters = [{ below = { signal = \"carbon\", limit = 100 } }]",
             "carbon.us: -1",
