@@ -28,6 +28,7 @@ pub mod score;
 pub mod spec;
 pub mod stage;
 pub mod tally;
+pub mod tuner;
 pub mod view;
 
 pub use eligible::Eligible;

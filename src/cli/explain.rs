@@ -143,7 +143,9 @@ impl Run {
         };
         let plan = source.plan(&self.manifest.overrides);
         if plan.is_err() && args.base.is_none() {
-            terminal::note("paths in it start from the run's folder here; `--base DIR` names the folder they are of");
+            terminal::note(
+                "paths in it start from the run's folder here; `--base DIR` names the folder they are of",
+            );
         }
         let loaded = prepare(plan?, true);
         let (was, is) = (&self.manifest, &loaded.provenance);

@@ -101,8 +101,8 @@ impl Learner {
         self.pending.push(sent);
         (self.pending.len() - 1) as u32
     }
-    /// Its first token is back.
-    pub fn first_token(&mut self, now: SimTime, target: TargetId, number: u32) {
+    /// Its first token is back: after how long.
+    pub fn first_token(&mut self, now: SimTime, target: TargetId, number: u32) -> Span {
         let Sent { at, uncached, queued } = self.pending[number as usize];
         self.free.push(number);
         let values = [f64::from(uncached), queued as f64, now.since(at).as_ms_f64()];
@@ -119,6 +119,7 @@ impl Learner {
         }
         self.all.add(values);
         self.slopes = least_squares(self.products);
+        now.since(at)
     }
     /// The attempt of this number came to nothing before its first token.
     pub fn lost(&mut self, number: u32) {

@@ -4,6 +4,7 @@ use super::index::{HistogramOptions, IndexOptions};
 use super::learn::LearnOptions;
 use super::view::{FleetView, RequestView, TargetId};
 use crate::rng::Stream;
+use crate::time::Span;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -78,6 +79,10 @@ pub trait Policy: Send {
     /// A first token came back from `target`.
     fn first_token(&mut self, target: TargetId) {
         let _ = target;
+    }
+    /// That first token came so long after it was sent. Only where [`Needs::learned`] is declared.
+    fn answered(&mut self, target: TargetId, ttft: Span) {
+        let _ = (target, ttft);
     }
     /// A request ended at `target`.
     fn finished(&mut self, target: TargetId) {

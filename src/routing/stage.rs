@@ -280,7 +280,8 @@ impl Stage {
             }
         }
         if let Some(learner) = &mut self.learner {
-            learner.first_token(self.now, ticket.target, ticket.learned);
+            let ttft = learner.first_token(self.now, ticket.target, ticket.learned);
+            self.policy.answered(ticket.target, ttft);
         }
         self.release_queued(ticket);
         if self.early_release {
