@@ -185,22 +185,22 @@ mod tests {
     #[test]
     fn tuned_weights_move_with_what_they_bring() {
         let tune = Tune { window: 4, hop: 4, ..Tune::default() };
-        let mut policy = Gorgo::new(&Params { rtt: 5.0, queue: 0.1, tune: Some(tune), ..Params::default() });
+        let mut policy = Gorgo::new(&Params { rtt: 0.5, queue: 0.1, tune: Some(tune), ..Params::default() });
         assert!(policy.needs().learned.is_some() && Gorgo::new(&Params::default()).needs().learned.is_none());
-        // 5 is beyond the range of 2. 10 ms of round trip are 20, until there are four answers.
+        // 10 ms of round trip are 5, until there are four answers; then from 0.5 to 20, as its range is.
         let mut scene = scene(2).places([(0, 10), (1, 20)]);
         assert_eq!(scene.ask(&mut policy), 0);
-        assert_eq!(scene.term(&policy, 0, "rtt"), 20.0);
+        assert_eq!(scene.term(&policy, 0, "rtt"), 5.0);
         (0..4).for_each(|_| policy.answered(TargetId(0), Span::from_ms(50)));
         scene.ask(&mut policy);
         let moved = scene.term(&policy, 0, "rtt");
-        assert!(moved != 20.0 && (0.5..=20.0).contains(&moved), "{moved}");
+        assert!(moved != 5.0 && (0.5..=20.0).contains(&moved), "{moved}");
         // Far worse, again and again: it ends where it began.
         for _ in 0..40 {
             (0..4).for_each(|_| policy.answered(TargetId(0), Span::from_ms(500)));
             scene.ask(&mut policy);
         }
-        assert_eq!(scene.term(&policy, 0, "rtt"), 20.0);
+        assert_eq!(scene.term(&policy, 0, "rtt"), 5.0);
     }
 
     #[test]
