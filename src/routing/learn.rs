@@ -249,7 +249,7 @@ mod tests {
         let mut steady =
             Learner::new(LearnOptions { memory: Span::from_secs(4), ..LearnOptions::default() }, 1);
         (0..200).for_each(|n| steady.finished(at(500 * n), A));
-        let expected = 0.25 / (1.0 - (-0.125f64).exp());
+        let expected = 0.25 / (1.0 - libm::exp(-0.125));
         assert!(near(steady.finished_per_s(at(500 * 199), A), expected));
     }
 

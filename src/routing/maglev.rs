@@ -17,10 +17,7 @@ pub struct Maglev {
 
 /// Whether a table may have this size: a prime, so that each target's steps come to every slot.
 pub fn is_prime(size: u32) -> bool {
-    size >= 2
-        && (2..)
-            .take_while(|&factor: &u64| factor * factor <= u64::from(size))
-            .all(|factor| u64::from(size) % factor != 0)
+    size >= 2 && (2..=size.isqrt()).all(|factor| !size.is_multiple_of(factor))
 }
 
 impl Maglev {
