@@ -140,11 +140,11 @@ fn compose(([filter, guard, one, other, pick], limit, caches, on_empty): &Blocks
     if reads(&["match_", "'uncached_tokens"]) {
         keys += if *caches { "index = { insert = 'oracle' }, " } else { "index = { insert = 'sent' }, " };
     }
-    for name in ["price", "carbon"] {
-        if reads(&[name]) {
-            keys += &format!("{name} = {{ a = 1.0, b = 2.0, c = 0.5 }}, ");
-        }
-    }
+    let tables = [
+        ("price", "price = { a = 1.0, b = 2.0, c = 0.5 }, "),
+        ("carbon", "carbon = { a = 30, b = 380, c = 9 }, "),
+    ];
+    tables.iter().filter(|(name, _)| reads(&[name])).for_each(|(_, table)| keys += table);
     let text = format!("compose = {{ {keys}{body} }}");
     let spec: PolicySpec = toml::from_str(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
     assert!(spec.validate().is_empty(), "{text}: {:?}", spec.validate());
