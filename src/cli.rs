@@ -4,6 +4,9 @@
 mod bench;
 mod calibrate;
 mod catalog;
+mod cells;
+mod check;
+mod compare;
 mod completions;
 mod exit;
 mod explain;
@@ -39,6 +42,7 @@ use std::io;
   regionsim run scenarios/three-regions.toml
   regionsim run scenarios/three-regions.toml --policy nearest_chwbl --seeds 10
   regionsim explain scenarios/three-regions.toml 812 --policy gorgo
+  regionsim compare scenarios/three-regions.toml --before nearest_chwbl --after gorgo
   regionsim validate my-scenario.toml
   regionsim policies gorgo
 
@@ -59,6 +63,8 @@ pub struct Cli {
 enum Command {
     Run(Box<run::Args>),
     Explain(explain::Args),
+    Compare(Box<compare::Args>),
+    Check(check::Args),
     Validate(validate::Args),
     Schema(schema::Args),
     Policies(policies::Args),
@@ -87,6 +93,8 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
     let outcome = match cli.command {
         Command::Run(args) => run::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Compare(args) => compare::run(&args),
+        Command::Check(args) => check::run(&args),
         Command::Validate(args) => validate::run(&args),
         Command::Schema(args) => schema::run(&args),
         Command::Policies(args) => policies::run(&args),

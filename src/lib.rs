@@ -32,6 +32,7 @@ pub mod scenario;
 pub mod calibrate;
 pub mod run;
 // Floor 7: what people and files see.
+pub mod gate;
 pub mod report;
 // Floor 8: the command line.
 pub mod cli;

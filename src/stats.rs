@@ -4,6 +4,18 @@
 //! Quantiles are type 7 of Hyndman and Fan, "Sample Quantiles in Statistical Packages", The American Statistician
 //! 50(4), 1996 (R's and NumPy's default): at position `h = (n - 1) p`, linear between the order statistics.
 
+mod bootstrap;
+mod holm;
+mod paired;
+mod verdict;
+mod warmup;
+
+pub use bootstrap::bca;
+pub use holm::holm;
+pub use paired::Paired;
+pub use verdict::{Evidence, Verdict};
+pub use warmup::mser5;
+
 use statrs::distribution::{Binomial, ContinuousCDF, DiscreteCDF, StudentsT};
 
 /// How many samples must lie beyond a quantile for it to be called reliable: our choice, the usual rule of thumb
@@ -94,6 +106,10 @@ impl Moments {
         let before = value - self.mean;
         self.mean += before / self.count as f64;
         self.squares += before * (value - self.mean);
+    }
+    /// The moments of the negated values.
+    pub fn mirrored(&self) -> Moments {
+        Moments { mean: -self.mean, ..*self }
     }
     /// How many values.
     pub fn count(&self) -> u64 {

@@ -25,6 +25,12 @@ struct Checker<'s, 'd> {
 type Path = Vec<String>;
 
 impl<'s> Checker<'s, '_> {
+    /// How messages call the table at `path`: the whole file by its schema's title.
+    fn table_name(&self, path: &[String]) -> String {
+        let title = || self.root.get("title").and_then(Value::as_str).unwrap_or("file").to_lowercase();
+        if path.is_empty() { format!("the {}", title()) } else { format!("`{}`", path.join(".")) }
+    }
+
     fn deref(&self, mut schema: &'s Value) -> &'s Value {
         // Schemas here are shallow; the bound is against a loop of references.
         for _ in 0..16 {
@@ -114,9 +120,10 @@ impl<'s> Checker<'s, '_> {
         }
         for (name, at) in &unknown {
             let known = properties.keys().map(String::as_str);
-            let item = Diagnostic::error(at.clone(), format!("unknown key `{name}` in {}", table_name(path)))
-                .label("no such key")
-                .help(suggest(name, "the keys here are", known));
+            let item =
+                Diagnostic::error(at.clone(), format!("unknown key `{name}` in {}", self.table_name(path)))
+                    .label("no such key")
+                    .help(suggest(name, "the keys here are", known));
             let item = match nearest(name, properties.keys().map(String::as_str)) {
                 Some(close) => match summary(self.deref(&properties[close])) {
                     Some(summary) => item.help(format!("`{close}`: {summary}")),
@@ -133,8 +140,9 @@ impl<'s> Checker<'s, '_> {
                 continue;
             }
             let what = properties.get(name).map(|inner| self.deref(inner));
-            let mut item = Diagnostic::error(place.clone(), format!("{} needs `{name}`", table_name(path)))
-                .label(format!("`{name}` is missing"));
+            let mut item =
+                Diagnostic::error(place.clone(), format!("{} needs `{name}`", self.table_name(path)))
+                    .label(format!("`{name}` is missing"));
             if let Some(summary) = properties.get(name).and_then(summary).or_else(|| what.and_then(summary)) {
                 item = item.help(format!("add `{name}`: {summary}"));
             } else {
@@ -341,7 +349,8 @@ impl<'s> Checker<'s, '_> {
                                 .get("properties")
                                 .is_none_or(|known| known.get(key.get_ref().as_ref()).is_none())
                         });
-                        let title = format!("{} needs exactly one of {}", table_name(path), quoted(&tags));
+                        let title =
+                            format!("{} needs exactly one of {}", self.table_name(path), quoted(&tags));
                         let item = match other {
                             Some(key) => Diagnostic::error(key.span(), title)
                                 .label("not one of them")
@@ -356,7 +365,8 @@ impl<'s> Checker<'s, '_> {
                     _ => {
                         let mut spans: Vec<_> = given.iter().map(|key| key.span()).collect();
                         spans.sort_by_key(|span| span.start);
-                        let title = format!("{} takes exactly one of {}", table_name(path), quoted(&tags));
+                        let title =
+                            format!("{} takes exactly one of {}", self.table_name(path), quoted(&tags));
                         let item = Diagnostic::error(spans[1].clone(), title)
                             .label("a second one")
                             .context(spans[0].clone(), "the first")
@@ -394,10 +404,6 @@ impl<'s> Checker<'s, '_> {
 
 fn quoted(words: &[&str]) -> String {
     words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
-}
-
-fn table_name(path: &[String]) -> String {
-    if path.is_empty() { "the scenario".into() } else { format!("`{}`", path.join(".")) }
 }
 
 /// The words of an enumeration.

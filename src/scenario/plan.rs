@@ -87,10 +87,19 @@ impl Plan {
     /// A hash of what the plan means. Comments, formatting, the order of keys, names of files, the scenario's name and
     /// description do not change it. The order of regions, policies, classes and so on does: ties go by it.
     pub fn content_hash(&self) -> u64 {
+        self.hash_without(&["name", "description", "facts"])
+    }
+
+    /// The same of what all policies and seeds share: two plans of equal worlds pose the same question, whatever routes.
+    pub fn world_hash(&self) -> u64 {
+        self.hash_without(&["name", "description", "facts", "seed", "policies"])
+    }
+
+    fn hash_without(&self, parts: &[&str]) -> u64 {
         let mut value = serde_json::to_value(self).expect("a plan is plain data, which JSON can hold");
         if let Value::Object(plan) = &mut value {
-            for part in ["name", "description", "facts"] {
-                plan.remove(part);
+            for part in parts {
+                plan.remove(*part);
             }
         }
         let mut digest = Digest::new();

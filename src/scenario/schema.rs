@@ -1,7 +1,8 @@
 //! The JSON Schema of scenario files, made from the types that read them. Knows schemas; must not know values. Used
-//! three times: by editors (`regionsim schema`), by the structural check, and by docs/SCENARIO.md.
+//! by editors (`regionsim schema`), by the structural check, and by docs/SCENARIO.md.
 
 use super::raw::RawScenario;
+use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
 use std::sync::OnceLock;
@@ -9,12 +10,14 @@ use std::sync::OnceLock;
 /// The schema of a scenario file.
 pub fn scenario_schema() -> &'static Value {
     static SCHEMA: OnceLock<Value> = OnceLock::new();
-    SCHEMA.get_or_init(|| {
-        let mut schema =
-            SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<RawScenario>().to_value();
-        without_null(&mut schema);
-        schema
-    })
+    SCHEMA.get_or_init(schema_of::<RawScenario>)
+}
+
+/// The schema of a TOML file that is read as a `T`.
+pub fn schema_of<T: JsonSchema>() -> Value {
+    let mut schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<T>().to_value();
+    without_null(&mut schema);
+    schema
 }
 
 /// TOML has no null: an optional key is left out.

@@ -1,0 +1,293 @@
+//! `check`: a suite of scenarios against bounds and against a baseline, for CI.
+
+use super::cells::{self, Cell};
+use super::exit::{Exit, Failure, Invalid};
+use super::load::plan;
+use super::{Outcome, no_such, print, terminal};
+use crate::gate::judge::{Judged, Standing, judge};
+use crate::gate::{Baseline, Entry, Recorded, Suite, junit, markdown, suite, table};
+use crate::report::CellSummary;
+use crate::report::atomic::AtomicFile;
+use crate::run::Prepared;
+use anyhow::Context;
+use serde::Serialize;
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+/// Hold a suite of scenarios against bounds and against what they gave before, for CI.
+///
+/// Runs every scenario of the suite under several seeds. A policy fails where a bound is broken, where a measure is worse
+/// than the baseline's by more than its margin, or where a scenario is exact and an outcome differs. Where scenario, trace
+/// or version are not those of the baseline, that is said, and never a pass.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "Examples:
+  regionsim check scenarios/suites/policy-quality.toml --baseline scenarios/suites/policy-quality.baseline.json
+  regionsim check suite.toml --baseline baseline.json --junit report.xml --markdown summary.md
+  regionsim check suite.toml --baseline baseline.json --update
+  regionsim check suite.toml
+
+Exit codes:
+  0  every policy passes
+  1  a bound is broken, a measure worse, or an exact outcome changed
+  2  the suite, a scenario or the command line is wrong
+  4  a policy cannot be compared with the baseline; with --strict also where nothing can be told")]
+pub struct Args {
+    /// The suite.
+    suite: String,
+    /// What it gave before; without it bounds alone are held.
+    #[arg(long, value_name = "FILE")]
+    baseline: Option<PathBuf>,
+    /// Write the baseline anew from this run. Bounds are still held.
+    #[arg(long, requires = "baseline")]
+    update: bool,
+    /// Only these scenarios of the suite; may be repeated.
+    #[arg(long, value_name = "NAME", conflicts_with = "update")]
+    scenario: Vec<String>,
+    /// Also write JUnit XML.
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+    /// Also append a table in Markdown, as for a job's summary.
+    #[arg(long, value_name = "FILE")]
+    markdown: Option<PathBuf>,
+    /// Also print a line for each failure that GitHub shows beside the change.
+    #[arg(long)]
+    annotate: bool,
+    /// End with code 4 where a verdict is inconclusive.
+    #[arg(long)]
+    strict: bool,
+    /// Print JSON instead of the list.
+    #[arg(long, conflicts_with = "annotate")]
+    json: bool,
+    /// Also print the comparison of every policy that does not pass.
+    #[arg(long, short)]
+    verbose: bool,
+    /// Threads; all cores where it is not given. Results do not depend on it.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    threads: Option<u32>,
+    /// No progress, no notes; warnings stay.
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Printed<'a> {
+    schema_version: u32,
+    suite: &'a str,
+    policies: &'a [Judged],
+}
+
+/// Files that are written at the end, opened before the work.
+struct Files {
+    baseline: Option<AtomicFile>,
+    junit: Option<AtomicFile>,
+    markdown: Option<AtomicFile>,
+}
+
+/// Runs `check`.
+pub fn run(args: &Args) -> Outcome {
+    let suite = read(args)?;
+    let old = args.baseline.as_deref().filter(|_| !args.update).map(baseline).transpose()?;
+    let ready = suite.entries.iter().map(prepare).collect::<Result<Vec<_>, _>>()?;
+    let open = |path: Option<&PathBuf>| path.map(|path| AtomicFile::create(path)).transpose();
+    let files = Files {
+        baseline: open(args.baseline.as_ref().filter(|_| args.update))?,
+        junit: open(args.junit.as_ref())?,
+        markdown: open(args.markdown.as_ref())?,
+    };
+    let all: Vec<Cell> = ready.iter().flat_map(|(entry, prepared)| cells_of(entry, prepared)).collect();
+    let summaries = cells::run(&all, args.threads, args.quiet)?;
+    let mut summaries = summaries.as_slice();
+    let mut now = Baseline::new();
+    let mut judged = Vec::new();
+    for (entry, prepared) in &ready {
+        let (own, rest) = summaries.split_at(cells_of(entry, prepared).len());
+        summaries = rest;
+        let recorded = record(entry, prepared, own)?;
+        for policy in policies(entry, prepared) {
+            let samples = recorded.policies.get(policy).map_or(&[][..], Vec::as_slice);
+            judged.push(judge(entry, policy, samples, &recorded, old.as_ref()));
+        }
+        now.scenarios.insert(entry.name.clone(), recorded);
+    }
+    write(files, args, &suite.name, &judged, &now)?;
+    show(args, &suite.name, &judged)?;
+    let worst = judged.iter().map(|judged| judged.standing).max().unwrap_or(Standing::Pass);
+    Ok(match worst {
+        Standing::Fail => Exit::GateBreached,
+        Standing::NotComparable => Exit::NotComparable,
+        Standing::Inconclusive if args.strict => Exit::NotComparable,
+        Standing::Inconclusive | Standing::Pass => Exit::Ok,
+    })
+}
+
+fn read(args: &Args) -> Result<Suite, Failure> {
+    let path = Path::new(&args.suite);
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("{}: a suite is a file that can be read", args.suite))
+        .map_err(Failure::usage)?;
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let mut suite = suite::parse(&args.suite, &text, folder)
+        .map_err(|diagnostics| Failure { exit: Exit::Usage, error: Invalid(diagnostics).into() })?;
+    if let Some(unknown) =
+        args.scenario.iter().find(|name| suite.entries.iter().all(|entry| entry.name != **name))
+    {
+        let known = suite.entries.iter().map(|entry| entry.name.as_str());
+        return Err(no_such("the suite has no scenario", unknown, known));
+    }
+    suite.entries.retain(|entry| args.scenario.is_empty() || args.scenario.contains(&entry.name));
+    Ok(suite)
+}
+
+fn baseline(path: &Path) -> Result<Baseline, Failure> {
+    let shown = path.display();
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("{shown}: the baseline cannot be read; `--update` writes it"))
+        .map_err(|error| Failure { exit: Exit::NotComparable, error })?;
+    serde_json::from_str(&text)
+        .with_context(|| {
+            format!("{shown} is no baseline that this version can read; `--update` writes it anew")
+        })
+        .map_err(|error| Failure { exit: Exit::NotComparable, error })
+}
+
+fn prepare(entry: &Entry) -> Result<(&Entry, Prepared), Failure> {
+    let prepared = Prepared::of(plan(&entry.file.to_string_lossy(), &entry.set)?);
+    let known = || prepared.plan.policies.iter().map(|policy| policy.name.as_str());
+    if let Some(unknown) = entry.policies.iter().find(|name| known().all(|other| other != **name)) {
+        let rule = format!("scenario `{}` of the suite has no policy", entry.name);
+        return Err(no_such(&rule, unknown, known()));
+    }
+    Ok((entry, prepared))
+}
+
+/// The policies of an entry, in the order of its scenario.
+fn policies<'p>(entry: &'p Entry, prepared: &'p Prepared) -> impl Iterator<Item = &'p str> {
+    let all = prepared.plan.policies.iter().map(|policy| policy.name.as_str());
+    all.filter(|name| entry.policies.is_empty() || entry.policies.iter().any(|chosen| chosen == name))
+}
+
+fn cells_of<'p>(entry: &'p Entry, prepared: &'p Prepared) -> Vec<Cell<'p>> {
+    let first = entry.seed.unwrap_or(prepared.plan.seed);
+    let seeds = (0..entry.seeds).map(move |i| first.wrapping_add(u64::from(i)));
+    let chosen = policies(entry, prepared);
+    let chosen = chosen.filter_map(|name| prepared.plan.policies.iter().find(|policy| policy.name == name));
+    chosen.flat_map(|policy| seeds.clone().map(move |seed| Cell { prepared, policy, seed })).collect()
+}
+
+/// What its runs gave, as a baseline keeps it.
+fn record(entry: &Entry, prepared: &Prepared, summaries: &[CellSummary]) -> Result<Recorded, Failure> {
+    let thresholds = entry.thresholds.iter().map(|threshold| &threshold.metric);
+    let asked: Vec<_> = entry.tolerance.iter().map(|gate| &gate.metric).chain(thresholds).collect();
+    let samples = cells::sample(summaries, &asked)?;
+    let mut by_policy = samples.chunks(entry.seeds as usize);
+    let policies = policies(entry, prepared)
+        .map(|policy| (policy.to_string(), by_policy.next().map(<[_]>::to_vec).unwrap_or_default()));
+    Ok(Recorded {
+        world_hash: format!("{:016x}", prepared.plan.world_hash()),
+        workload_hashes: prepared.provenance.workload_hashes.clone(),
+        policies: policies.collect(),
+    })
+}
+
+fn write(files: Files, args: &Args, suite: &str, judged: &[Judged], now: &Baseline) -> Result<(), Failure> {
+    if let Some(mut file) = files.baseline {
+        file.write_all((serde_json::to_string_pretty(now)? + "\n").as_bytes())?;
+        file.commit()?;
+        if !args.quiet {
+            terminal::note("the baseline is written; look at what changed in it before it is committed");
+        }
+    }
+    if let Some(mut file) = files.junit {
+        file.write_all(junit::render(suite, judged, args.strict).as_bytes())?;
+        file.commit()?;
+    }
+    if let (Some(mut file), Some(path)) = (files.markdown, &args.markdown) {
+        // What other steps of a job have written there stays.
+        let before = std::fs::read_to_string(path).unwrap_or_default();
+        file.write_all((before + &markdown::render(suite, judged)).as_bytes())?;
+        file.commit()?;
+    }
+    Ok(())
+}
+
+fn show(args: &Args, suite: &str, judged: &[Judged]) -> Result<(), Failure> {
+    if args.json {
+        let printed = Printed { schema_version: 1, suite, policies: judged };
+        return Ok(print(&(serde_json::to_string_pretty(&printed)? + "\n"))?);
+    }
+    let colour = terminal::stdout_colour();
+    let mut out = String::new();
+    let width =
+        |of: fn(&Judged) -> &str| judged.iter().map(|judged| of(judged).chars().count()).max().unwrap_or(0);
+    let (scenario, policy) = (width(|judged| &judged.scenario), width(|judged| &judged.policy));
+    for judged in judged {
+        let (on, off) = match judged.standing {
+            Standing::Fail if colour => ("\x1b[31m", "\x1b[0m"),
+            Standing::Pass if colour => ("\x1b[32m", "\x1b[0m"),
+            _ => ("", ""),
+        };
+        let word = markdown::word(judged.standing);
+        let equal =
+            judged.comparison.as_ref().is_some_and(|found| found.equal_outcomes == found.seeds.len() as u64);
+        let note = if equal { "outcomes are those of the baseline" } else { "" };
+        let line =
+            format!("{on}{word:<14}{off}  {:scenario$}  {:policy$}  {note}", judged.scenario, judged.policy);
+        out.push_str(line.trim_end());
+        out.push('\n');
+        for reason in &judged.reasons {
+            let _ = writeln!(out, "                {reason}");
+        }
+        if let Some(found) =
+            judged.comparison.as_ref().filter(|_| args.verbose && judged.standing != Standing::Pass)
+        {
+            out.push('\n');
+            out.push_str(&table::render(found, colour));
+            out.push('\n');
+        }
+    }
+    let passed = judged.iter().filter(|judged| judged.standing == Standing::Pass).count();
+    let _ = writeln!(out, "\n{passed} of {} policies pass", judged.len());
+    if args.annotate {
+        for judged in judged.iter().filter(|judged| judged.standing > Standing::Inconclusive) {
+            let title = format!("{} {}", judged.scenario, judged.policy);
+            let (file, title) = (property(&args.suite), property(&title));
+            let _ =
+                writeln!(out, "::error file={file},title={title}::{}", message(&judged.reasons.join("; ")));
+        }
+    }
+    Ok(print(&out)?)
+}
+
+/// Text inside a workflow command of GitHub.
+fn message(text: &str) -> String {
+    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+}
+
+/// Text inside a property of a workflow command.
+fn property(text: &str) -> String {
+    message(text).replace(':', "%3A").replace(',', "%2C")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_github_reads_is_escaped() {
+        assert_eq!(message("100 %\nof it"), "100 %25%0Aof it");
+        assert_eq!(property("a:b,c"), "a%3Ab%2Cc");
+    }
+
+    #[test]
+    fn what_is_no_baseline_is_not_comparable() -> anyhow::Result<()> {
+        let file = tempfile::NamedTempFile::new()?;
+        let failed = baseline(file.path()).map(|_| ()).map_err(|failure| failure.exit);
+        assert_eq!(failed, Err(Exit::NotComparable), "an empty file is no baseline");
+        let missing =
+            baseline(Path::new("no/such/baseline.json")).map(|_| ()).map_err(|failure| failure.exit);
+        assert_eq!(missing, Err(Exit::NotComparable));
+        Ok(())
+    }
+}
