@@ -44,12 +44,16 @@ pub struct Params {
     /// request has. `session`, `tenant`, then the first 256 tokens of the prompt unless given.
     pub key: Option<Vec<KeyPart>>,
     /// How it learns from its answers, where a signal reads that: `{ alpha = 0.3, memory = "10s" }` unless given.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub learn: Option<LearnBlock>,
     /// The prefix histogram, where a signal reads one: `{ window = "3m", tokens = 256 }` unless given.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub histogram: Option<HistogramBlock>,
     /// The price of an hour of a GPU, by region, where the signal `price` is read; regions with a pool are all in it.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub price: BTreeMap<String, f64>,
     /// Grams of CO₂ for a kilowatt-hour, by region, where the signal `carbon` is read; regions with a pool are all in it.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub carbon: BTreeMap<String, f64>,
     /// Which targets stay, in order, and what happens where a filter leaves nobody.
     pub filters: Vec<Filter>,

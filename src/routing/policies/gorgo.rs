@@ -26,6 +26,7 @@ pub struct Params {
     /// How equal scores are told apart: `first`, `last`, `random` or `lowest_inflight`.
     pub tie: Tie,
     /// Moves `rtt` and `queue` from where they begin by the TTFT they bring, as the authors' online tuner. Off unless given.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub tune: Option<Tune>,
 }
 
