@@ -47,7 +47,7 @@ const POLICIES: [&str; 29] = [
     "failover = {}",
 ];
 /// Of those, the ones that look at an index or promise to be quick.
-const LARGE: [&str; 16] = [
+const LARGE: [&str; 17] = [
     "round_robin = {}",
     "p2c = {}",
     "chwbl = {}",
@@ -56,6 +56,7 @@ const LARGE: [&str; 16] = [
     "gorgo = {}",
     "cache_aware = {}",
     "epp = {}",
+    "epp = { faithful = true }",
     "epp = { no_hit_lru = 1, active = 1, token_load = 1, running = 1 }",
     "epp_precise = {}",
     "dynamo_kv = {}",

@@ -6,7 +6,7 @@ mod admission;
 mod decision;
 mod misses;
 
-pub use admission::{AdmissionRecord, Barrier, Client};
+pub use admission::{AdmissionRecord, Barrier, Client, Waiting};
 pub use decision::{DecisionRecord, Filter, Sight, StageRecord, Truth};
 pub use misses::{Miss, Misses};
 

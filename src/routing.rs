@@ -7,7 +7,9 @@ pub mod compose;
 pub mod eligible;
 pub mod freshness;
 pub mod index;
+pub mod learn;
 pub mod levels;
+pub mod maglev;
 #[cfg(test)]
 #[path = "../docs/policies/adding/most_free_kv.rs"]
 mod most_free_kv;
@@ -26,11 +28,13 @@ pub mod score;
 pub mod spec;
 pub mod stage;
 pub mod tally;
+pub mod tuner;
 pub mod view;
 
 pub use eligible::Eligible;
 pub use freshness::{CacheView, Feed, LoadView, LoadsSeen, OnStale, Poll, Probe, RttView, Store, Views};
-pub use index::{IndexOptions, PrefixIndex};
+pub use index::{Histogram, HistogramOptions, IndexOptions, PrefixIndex};
+pub use learn::{LearnOptions, Learner};
 pub use params::{ParamInfo, ParamProblem};
 pub use policy::{Decision, IndexSource, Needs, Policy, Refusal};
 pub use registry::{PolicyEntry, REGISTRY, Tier};

@@ -26,6 +26,16 @@ use std::path::Path;
 
 /// Reads the scenario file at `path`, with `--set` overrides, into a plan. With any mistake, all of them.
 pub fn load(path: &Path, overrides: &[String]) -> Result<Plan, Diagnostics> {
+    let stem = path.file_stem().map_or_else(|| "scenario".into(), |stem| stem.to_string_lossy().into_owned());
+    let folder = path.parent().unwrap_or(Path::new("."));
+    parse(&path.display().to_string(), &read(path)?, folder, &stem, overrides)
+}
+
+/// The text of a scenario's file.
+///
+/// # Errors
+/// When there is none that can be read.
+pub fn read(path: &Path) -> Result<String, Diagnostics> {
     let file = path.display().to_string();
     let unreadable = |title: String, help: &str| Diagnostics {
         file: file.clone(),
@@ -43,16 +53,13 @@ pub fn load(path: &Path, overrides: &[String]) -> Result<Plan, Diagnostics> {
             format!("a scenario has at most {} bytes; this file has {}", document::MAX_BYTES, bytes.len());
         return Err(unreadable(title, "is this a trace? name it in `[workloads.NAME.trace]`"));
     }
-    let text = String::from_utf8(bytes).map_err(|error| {
+    String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         unreadable(
             format!("a scenario is UTF-8 text; byte {at} is not"),
             "save the file as UTF-8, or check the path",
         )
-    })?;
-    let stem = path.file_stem().map_or_else(|| "scenario".into(), |stem| stem.to_string_lossy().into_owned());
-    let folder = path.parent().unwrap_or(Path::new("."));
-    parse(&file, &text, folder, &stem, overrides)
+    })
 }
 
 /// Reads a scenario's text. `file` is how messages call it, `folder` where its paths start, `stem` its default name.

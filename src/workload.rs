@@ -52,7 +52,7 @@ pub mod trace;
 pub mod write;
 mod writer;
 
-pub use allowed::{nowhere, unserved};
+pub use allowed::{brings, nowhere, unserved};
 pub use chain::{Chain, Run};
 pub use check::{check, unknown_names};
 pub use clock::UtcStart;

@@ -60,6 +60,7 @@ fn two_regions() -> WorldParams {
         last_mile: LastMileParams { median_rtt: Span::from_ms(20), sigma: 0.3 },
         connection: Connection::Cold { setup_round_trips: 2 },
         geography: Default::default(),
+        doors: None,
     });
     let far = Span::from_ms(80);
     params.network.rtt = vec![vec![Span::ZERO, far], vec![far, Span::ZERO]];

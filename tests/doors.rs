@@ -215,3 +215,31 @@ fn who_is_cut_off_hears_of_it_half_a_round_trip_later_and_its_replica_stops() {
         assert_eq!(row.outcome, outcome, "{row:?}");
     }
 }
+
+#[test]
+fn an_origin_comes_in_through_its_own_doors_alone() {
+    // The edge is next door and closed to these clients: of near and far, which are 20 and 90 ms away, the nearer one that is
+    // open. The gateway's own region serves: last mile 10 ms, the way there and back, 1 ms of service.
+    for (doors, at, way_ms) in [(vec![NEAR, RegionId(2)], NEAR, 20), (vec![RegionId(2)], RegionId(2), 90)] {
+        let mut world = edge(200, 1_000.0);
+        world.origins[OriginId(0)].doors = Some(doors.into_iter().collect());
+        for row in run(&world, &nearest(), 1).1.rows {
+            assert_eq!((gateway(&row), row.region), (at, Some(at)));
+            assert_eq!(row.ttft(), Some(Span::from_ms(10 + way_ms + 1)), "{row:?}");
+        }
+        // Who is misplaced by names is misplaced among its doors.
+        world.operations.dns = Some(dns(3_600, 0.5));
+        let open = world.origins[OriginId(0)].doors.unwrap();
+        let rows = run(&world, &nearest(), 1).1.rows;
+        assert!(rows.iter().all(|row| open.contains(gateway(row))));
+    }
+    // Another origin comes in next door as ever.
+    let mut world = edge(200, 1_000.0);
+    world.origins[OriginId(0)].doors = Some([NEAR].into_iter().collect());
+    let mut free = world.origins[OriginId(0)].clone();
+    (free.name, free.doors) = ("free".into(), None);
+    world.origins.push(free);
+    let rows = run(&world, &nearest(), 1).1.rows;
+    assert!(rows.iter().all(|row| gateway(row) == if row.origin == OriginId(0) { NEAR } else { EDGE }));
+    assert!(rows.iter().any(|row| gateway(row) == EDGE));
+}

@@ -18,6 +18,7 @@ use regionsim::fleet::{
 use regionsim::id::{DataClassId, Id, OriginId, RegionId, ReplicaId, RequestId, SourceId};
 use regionsim::observe::{
     AdmissionRecord, Barrier, Client, DecisionRecord, Filter, Observation, Observer, Outcome, RequestRow,
+    Waiting,
 };
 use regionsim::replica::ServerParams;
 use regionsim::routing::{Feed, LoadView, OnStale, PolicySpec, Poll, Probe, RttView, Views};
@@ -211,6 +212,62 @@ fn a_polled_load_has_the_age_of_its_reading_and_an_oracles_is_none() {
     assert!((Span::from_ms(700)..Span::from_ms(1_400)).contains(&middle), "{middle}");
 }
 
+/// A replica that is gone answers no scrape and reports nothing: what is known of it is what it said last, ever older.
+#[test]
+fn the_dead_are_not_read_as_idle() {
+    // Two queues, 1 s of service each, 1.8 requests a second; the second replica is gone from 60 to 120 s, and no probe tells.
+    let mut world = one_region(2, ServerParams::Fifo(queue(1, None)));
+    world.workloads.push(workload("load", poisson(1.8, 300, Dist::Constant { value: 1e6 })));
+    let at = SimTime::from_secs_f64;
+    world.operations = OperationsParams {
+        incidents: vec![Incident {
+            at: at(60.0),
+            until: Some(at(120.0)),
+            place: Place::Replica(ReplicaId(1)),
+            effect: Effect::Down,
+        }],
+        health: HealthParams { interval: Span::from_secs(100_000), failures: 1, successes: 1 },
+        ..OperationsParams::default()
+    };
+    let poll = Poll {
+        every: Span::from_secs(1),
+        jitter: Span::ZERO,
+        delay: Span::ZERO,
+        loss: 0.0,
+        ewma: 1.0,
+        stale_after: None,
+        on_stale: OnStale::Ignore,
+    };
+    let told = LoadView::Event(Feed { delay: Span::ZERO, loss: 0.0 });
+    for (load, polled) in [(LoadView::Poll(poll), true), (told, false)] {
+        let replica: PolicySpec = toml::from_str("least_load = {}").unwrap();
+        let views = Views { load, ..Views::default() };
+        let records = all(&world, &PolicyParams { replica, views, ..policy("random") }).0;
+        let of = |replica: usize, from: f64, to: f64| {
+            let within = records.iter().filter(move |record| record.at > at(from) && record.at < at(to));
+            let known = within.map(move |record| {
+                let (load, age) = record.stages[0].sights[replica].load.expect("it reads loads");
+                (record.at, load, age)
+            });
+            known.collect::<Vec<_>>()
+        };
+        let dead = of(1, 60.0, 120.0);
+        assert!(dead.len() > 60);
+        let said_last = dead[0].1;
+        assert!(said_last.requests() > 0, "it was at work when it was read");
+        for (now, load, age) in dead {
+            assert_eq!((load, now.0 - age.0 <= at(60.0).0), (said_last, true), "at {now:?}");
+        }
+        // Back, it says that it is empty: at the next poll, or at once.
+        let back = of(1, 121.0, 1_000.0);
+        assert!(back.iter().all(|&(now, _, age)| now.0 - age.0 >= at(120.0).0));
+        if polled {
+            let alive = of(0, 60.0, 120.0);
+            assert!(alive.iter().all(|&(_, _, age)| age <= Span::from_secs(1)));
+        }
+    }
+}
+
 /// Who was turned away, and every row, over ten seconds of service times of a second at 2 requests a second.
 #[derive(Default)]
 struct Away(Vec<AdmissionRecord>);
@@ -319,6 +376,90 @@ fn a_throttled_request_is_told_with_its_client_and_what_that_had_seen() {
         assert_eq!((requests, accepts), ((seen.len() + before) as u64, taken));
         assert_eq!(probability, (requests as f64 - 1.2 * accepts as f64) / (requests as f64 + 1.0));
     }
+}
+
+/// Every try that ended before a gateway had decided, of a world.
+fn undecided(world: &WorldParams, policy: &PolicyParams) -> (Vec<AdmissionRecord>, Vec<RequestRow>) {
+    let look = Look { decisions: Decisions::Share(1.0), ..Look::default() };
+    let world = World::new(world, policy, 7, (Away::default(), Keep::default())).expect("a sound world");
+    let (away, keep) = world.looking(&look).run(|_, _| true).1;
+    let mut rows = keep.rows;
+    rows.sort_by_key(|row| row.id);
+    (away.0, rows)
+}
+
+#[test]
+fn a_client_that_left_a_line_is_told_of_with_the_place_where_the_news_found_its_request() {
+    // One server, a second each, two requests a second, clients wait 1.5 s in all: who is third in line leaves.
+    let limit = Span::from_ms(1_500);
+    let mut world = one_region(1, ServerParams::Fifo(queue(1, None)));
+    let mut load = workload("load", poisson(2.0, 200, Dist::Constant { value: 1e6 }));
+    load.setting.timeout = Some(limit);
+    world.workloads.push(load);
+    let saturation = SaturationParams { signal: Signal::Concurrency { requests: 1 }, over: Over::Allowed };
+    let gate = AdmissionParams {
+        saturation,
+        gate: Some(GateParams::default()),
+        queue: Some(QueueParams::default()),
+        ..AdmissionParams::default()
+    };
+    // The gate holds them; or a policy does; or they wait for the one worker, which takes 600 ms.
+    let gated = PolicyParams { admission: Some(gate), ..policy("round_robin") };
+    let held =
+        "compose = { filters = [{ below = { signal = 'inflight_reqs', limit = 1, on_empty = 'queue' } }] }";
+    let held = PolicyParams { replica: toml::from_str(held).unwrap(), ..policy("random") };
+    let slow = PolicyParams { workers: 1, decision_time: Span::from_ms(600), ..policy("round_robin") };
+    for (policy, expected) in [(gated, Waiting::Gate), (held, Waiting::Held), (slow, Waiting::Worker)] {
+        let (records, rows) = undecided(&world, &policy);
+        let mut count = 0;
+        for row in rows.iter().filter(|row| row.outcome == Outcome::TimedOut) {
+            let of: Vec<_> = records.iter().filter(|record| record.id == row.id).collect();
+            // Those that were sent have a decision.
+            assert_eq!(of.len(), usize::from(row.replica.is_none()), "{row:?}");
+            let [record] = of[..] else { continue };
+            let Barrier::Left { left_at, place, waited } = record.barrier else { panic!("{record:?}") };
+            assert_eq!((left_at, left_at), (row.ended_at, row.sent_at + limit));
+            // No distance: it was there at once, and so is the news.
+            if place == expected {
+                assert_eq!((record.at, waited, record.gateway.is_some()), (left_at, limit, true));
+                count += 1;
+            } else {
+                assert_eq!((expected, place), (Waiting::Worker, Waiting::Deciding), "{record:?}");
+            }
+        }
+        assert!(count > 10, "{expected:?}: {count}");
+    }
+}
+
+#[test]
+fn a_request_whose_gateway_is_lost_or_that_has_none_is_told_so() {
+    let mut world = one_region(1, ServerParams::Fifo(queue(1, None)));
+    world.workloads.push(workload("load", poisson(2.0, 200, Dist::Constant { value: 1e6 })));
+    let at = SimTime::from_secs_f64(20.0);
+    world.operations.incidents =
+        vec![Incident { at, until: None, place: Place::Gateways(RegionId(0)), effect: Effect::Down }];
+    let slow = PolicyParams { workers: 1, decision_time: Span::from_ms(600), ..policy("round_robin") };
+    let (records, rows) = undecided(&world, &slow);
+    let failed = rows.iter().filter(|row| row.outcome == Outcome::Failed && row.attempts == 0);
+    assert_eq!(records.len(), failed.count());
+    let places: BTreeSet<&str> = records
+        .iter()
+        .map(|record| match record.barrier {
+            Barrier::Lost { place, waited } => {
+                assert!(record.at >= at && (place == Waiting::OnTheWay) == (waited == Span::ZERO));
+                place.name()
+            }
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(places.into_iter().collect::<Vec<_>>(), ["deciding", "on_the_way", "worker"]);
+    // Nobody may read it.
+    world.operations.incidents.clear();
+    world.data_classes[DataClassId(0)].decrypt_in = regionsim::network::RegionSet::NONE;
+    let (records, rows) = undecided(&world, &policy("round_robin"));
+    assert!(rows.iter().all(|row| row.outcome == Outcome::NoRegion) && rows.len() == 200);
+    assert_eq!(records.len(), 200);
+    assert!(records.iter().all(|record| (record.barrier, record.gateway) == (Barrier::NoDoor, None)));
 }
 
 #[test]
@@ -435,6 +576,25 @@ fn the_same_decision_stands_in_the_command_and_in_the_file_of_a_run() {
     for field in ["id", "key", "at_ns", "gateway", "target", "best", "regret_ns", "candidates", "attempt"] {
         assert_eq!(full[field], last[field], "{field}");
     }
+    // The folder of the run says the same: it knows scenario, policy and seed.
+    let from_run = regionsim(&["explain", out, &id, "--json"]).code(0).get_output().clone();
+    assert_eq!(from_run.stdout, output.stdout);
+    let error =
+        |args: &[&str]| String::from_utf8(regionsim(args).code(2).get_output().stderr.clone()).unwrap();
+    assert!(error(&["explain", out, &id, "--policy", "gorgo"]).contains("the run has no policy `gorgo`"));
+    assert!(error(&["explain", out, &id, "--seed", "9"]).contains("has no seed 9 of `nearest`; it has 3"));
+    assert!(error(&["explain", out, &id, "--set", "warmup=1s"]).contains("give the scenario file"));
+    assert!(
+        error(&["explain", scenario, &id, "--base", "."]).contains("`--base` is for the folder of a run")
+    );
+    assert!(error(&["explain", "scenarios", &id]).contains("is not the folder of a run"));
+    let copy = folder.path().join("scenario-as-run.toml");
+    assert_eq!(std::fs::read_to_string(&copy).unwrap(), std::fs::read_to_string(scenario).unwrap());
+    let changed =
+        std::fs::read_to_string(&copy).unwrap().replace("warmup = ", "sample_every = \"9s\"\nwarmup = ");
+    std::fs::write(&copy, changed).unwrap();
+    let changed = error(&["explain", out, &id]);
+    assert!(changed.contains("its scenario means something else now"), "{changed}");
     // The files of a run agree: the summary's regret is over the file's, and reasons add up row by row.
     let summary: serde_json::Value = serde_json::from_str(&read("summary.json")).unwrap();
     let cell = &summary["policies"][0]["cells"][0];
@@ -466,7 +626,10 @@ fn the_command_names_what_kept_a_request_out() {
         let all: Vec<&str> = args.iter().chain(&common).copied().collect();
         String::from_utf8(regionsim(&all).code(0).get_output().stdout.clone()).unwrap()
     };
-    let table = with(&["run", scenario, "-q", "--out", out]);
+    let table = with(&["run", scenario, "-q", "--out", out, "--decisions", "sample=100%"]);
+    let decisions = std::fs::read_to_string(folder.path().join("nearest/decisions.jsonl")).unwrap();
+    let lines: Vec<serde_json::Value> =
+        decisions.lines().map(|line| serde_json::from_str(line).expect("a line")).collect();
     assert!(table.contains(" rejected") && table.contains(" queue_timeout"), "{table}");
     let csv = std::fs::read_to_string(folder.path().join("nearest/requests.csv")).unwrap();
     let mut rows = csv::Reader::from_reader(csv.as_bytes());
@@ -484,5 +647,16 @@ fn the_command_names_what_kept_a_request_out() {
             serde_json::from_str(&with(&["explain", scenario, "--json", &row[column("id")]])).unwrap();
         assert_eq!(json["turned_away"]["outcome"], outcome);
         assert!(json["turned_away"]["saturation"].as_f64().unwrap() >= 1.0);
+        // The file of decisions has the same line, the run's folder the same story.
+        let line = lines.iter().find(|line| line["id"] == json["turned_away"]["id"]).expect("a line");
+        assert_eq!(*line, json["turned_away"]);
+        let again = String::from_utf8(
+            regionsim(&["explain", out, &row[column("id")]]).code(0).get_output().stdout.clone(),
+        );
+        assert_eq!(again.unwrap(), text);
     }
+    let away = lines.iter().filter(|line| line.get("by").is_some());
+    let ended = ["rejected", "queue_timeout"]
+        .map(|outcome| rows.iter().filter(|row| &row[column("outcome")] == outcome).count());
+    assert_eq!(away.count(), ended.iter().sum::<usize>());
 }

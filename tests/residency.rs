@@ -13,17 +13,19 @@ use regionsim::fleet::admission::{
 use regionsim::fleet::{
     DnsParams, Effect, HealthParams, Incident, OperationsParams, Place, RetryParams, SpillParams,
 };
-use regionsim::id::{DataClassId, IdVec, PoolId, RegionId, ReplicaId};
+use regionsim::id::{DataClassId, Id, IdVec, PoolId, RegionId, ReplicaId};
 use regionsim::network::RegionSet;
 use regionsim::observe::{Leg, Observation, Observer, Outcome, RequestRow};
 use regionsim::replica::ServerParams;
-use regionsim::routing::{PolicySpec, REGISTRY};
+use regionsim::routing::{
+    CacheView, Feed, LoadView, OnStale, PolicySpec, Poll, Probe, REGISTRY, RttView, Store, Views,
+};
 use regionsim::run::Audit;
 use regionsim::time::{SimTime, Span};
-use regionsim::world::World;
 use regionsim::world::params::{
     GatewayPlacement, OriginParams, PolicyParams, RegionParams, ResidencyParams, WorldParams,
 };
+use regionsim::world::{World, gateway_regions};
 use std::collections::BTreeSet;
 use world::{one_region, poisson, policy, queue, workload};
 
@@ -62,6 +64,123 @@ fn admit((requests, queue, shed, throttle): Admit) -> AdmissionParams {
     }
 }
 
+/// What a composition is put together from: a filter, a guard, two scorers, a pick, each by number; a limit; whether the
+/// caches tell its index, and what happens where the filter leaves nobody.
+type Blocks = ([Index; 5], u32, bool, Index);
+
+const FILTERS: [&str; 10] = [
+    "below = { signal = 'inflight_reqs', limit = LIMIT, on_empty = 'EMPTY' }",
+    "at_most = { signal = 'running', limit = LIMIT, on_empty = 'EMPTY' }",
+    "within_of_min = { signal = 'rtt_ms', abs = LIMIT, on_empty = 'EMPTY' }",
+    "mean_plus_sigma = { signal = 'window_uncached_tokens', k = 0, on_empty = 'EMPTY' }",
+    "below = { signal = 'ttft_pred_ms', limit = LIMIT, on_empty = 'EMPTY' }",
+    "at_least = { signal = 'drain_rate', limit = LIMIT, on_empty = 'EMPTY' }",
+    "at_most = { signal = 'price', limit = LIMIT, on_empty = 'EMPTY' }",
+    "match_best = { on_empty = 'EMPTY' }",
+    "home = { vnodes = 16, on_empty = 'EMPTY' }",
+    "nearest = { on_empty = 'EMPTY' }",
+];
+const GUARDS: [&str; 4] = [
+    "imbalance = { signal = 'inflight_reqs', abs = LIMIT }",
+    "match_above = { ratio = 0.5 }",
+    "all_above = { signal = 'prefix_requests', limit = LIMIT }",
+    "chance = { ratio = 0.5 }",
+];
+const SIGNALS: [&str; 13] = [
+    "inflight_reqs",
+    "running",
+    "waiting",
+    "uncached_tokens",
+    "active_blocks",
+    "rtt_ms",
+    "healthy_replicas",
+    "ttft_ms",
+    "ttft_pred_ms",
+    "drain_rate",
+    "prefix_requests",
+    "price",
+    "carbon",
+];
+const PICKS: [&str; 12] = [
+    "{ best = { tie = 'first' } }",
+    "{ best = { tie = 'least_recent' } }",
+    "{ p2c = { choices = 2, tie = 'drawn' } }",
+    "{ softmax = { temperature = 0.5 } }",
+    "'weighted_random'",
+    "'smooth_wrr'",
+    "{ maglev = { slots = 101 } }",
+    "{ ring = { vnodes = 8 } }",
+    "'rendezvous'",
+    "'round_robin'",
+    "'random'",
+    "'queue'",
+];
+const ON_EMPTY: [&str; 4] = ["keep_all", "next", "reject", "queue"];
+
+/// A composition of these blocks.
+fn compose(([filter, guard, one, other, pick], limit, caches, on_empty): &Blocks) -> PolicySpec {
+    let take = |list: &[&'static str], index: &Index| list[index.index(list.len())];
+    let pick = take(&PICKS, pick);
+    let on_empty = take(&ON_EMPTY, on_empty);
+    let scored = ["best", "p2c", "softmax", "weighted", "smooth"].iter().any(|name| pick.contains(name));
+    let term = |index| {
+        format!("{{ signal = '{}', direction = 'max', transform = 'max_min' }}", take(&SIGNALS, index))
+    };
+    let score = if scored { format!("score = [{}, {}], ", term(one), term(other)) } else { String::new() };
+    let leaf = format!("{score}pick = {pick}");
+    let otherwise = if on_empty == "next" { ", otherwise = { pick = 'random' }" } else { "" };
+    let body = format!(
+        "filters = [{{ {} }}], if = {{ {} }}, then = {{ {leaf} }}, else = {{ pick = 'round_robin' }}{otherwise}",
+        take(&FILTERS, filter),
+        take(&GUARDS, guard),
+    );
+    let body = body.replace("LIMIT", &limit.to_string()).replace("EMPTY", on_empty);
+    let reads = |names: &[&str]| names.iter().any(|name| body.contains(name));
+    let mut keys = String::new();
+    if reads(&["match_", "'uncached_tokens"]) {
+        keys += if *caches { "index = { insert = 'oracle' }, " } else { "index = { insert = 'sent' }, " };
+    }
+    let tables = [
+        ("price", "price = { a = 1.0, b = 2.0, c = 0.5 }, "),
+        ("carbon", "carbon = { a = 30, b = 380, c = 9 }, "),
+    ];
+    tables.iter().filter(|(name, _)| reads(&[name])).for_each(|(_, table)| keys += table);
+    let text = format!("compose = {{ {keys}{body} }}");
+    let spec: PolicySpec = toml::from_str(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+    assert!(spec.validate().is_empty(), "{text}: {:?}", spec.validate());
+    spec
+}
+
+/// What gateways see: as it is, polled, reported or from a store, so many milliseconds late.
+fn views((which, ms): (u8, u64)) -> Views {
+    let (late, every) = (Span::from_ms(ms), Span::from_ms(20 + ms));
+    let feed = Feed { delay: late, loss: 0.1 };
+    let load = match which % 4 {
+        0 => LoadView::Oracle,
+        1 => LoadView::Poll(Poll {
+            every,
+            jitter: Span::ZERO,
+            delay: late,
+            loss: 0.1,
+            ewma: 0.5,
+            stale_after: Some(every),
+            on_stale: OnStale::Worst,
+        }),
+        2 => LoadView::Event(feed),
+        _ => LoadView::Store(Store {
+            at: RegionId(u32::from(which) % 3),
+            write_every: every,
+            write_delay: late,
+            read_every: every,
+            stale_after: None,
+            on_stale: OnStale::Ignore,
+        }),
+    };
+    let cache = if which < 8 { CacheView::Oracle } else { CacheView::Event(feed) };
+    let rtt = if which % 3 == 0 { RttView::Configured } else { RttView::Probe(Probe { every, ewma: 0.3 }) };
+    Views { load, cache, rtt, ..Views::default() }
+}
+
 #[derive(Clone, Debug)]
 struct Recipe {
     replicas: [u32; 3],
@@ -69,6 +188,12 @@ struct Recipe {
     rules: Vec<Rule>,
     classes: [Index; 3],
     policy: (Index, Option<Index>, Option<u32>),
+    /// Compositions in place of the policies: of the replica tier and of the first.
+    composed: [Option<Blocks>; 2],
+    /// What gateways see, and how late.
+    views: (u8, u64),
+    /// By origin, the regions whose gateways are open to it.
+    doors: [Option<u8>; 3],
     incidents: Vec<Hit>,
     retry: Option<(u32, u64)>,
     spill: Option<(u64, u32, Option<u64>)>,
@@ -108,17 +233,23 @@ fn recipe() -> impl Strategy<Value = Recipe> {
         weighted(0.5, (1u32..4, line, of(0.0f64..2.0), of(1.0f64..3.0))),
         weighted(0.4, 1u8..8),
         1u32..3,
+        [weighted(0.3, 1u8..8), weighted(0.3, 1u8..8), weighted(0.3, 1u8..8)],
     );
-    (world, trouble, doors).prop_map(|(world, trouble, doors)| {
+    let blocks = || weighted(0.4, (any::<[Index; 5]>(), 0u32..6, any::<bool>(), any::<Index>()));
+    let seen = ([blocks(), blocks()], (0u8..16, 0u64..200));
+    (world, trouble, doors, seen).prop_map(|(world, trouble, doors, (composed, views))| {
         let (replicas, rtt_ms, rules, classes, policy) = world;
         let (incidents, retry, spill, service_us, seed) = trouble;
-        let (dns, admission, own, gateways) = doors;
+        let (dns, admission, own, gateways, doors) = doors;
         Recipe {
             replicas,
             rtt_ms,
             rules,
             classes,
             policy,
+            composed,
+            views,
+            doors,
             incidents,
             retry,
             spill,
@@ -169,6 +300,7 @@ fn build(recipe: &Recipe) -> (WorldParams, PolicyParams) {
         name: format!("origin {region}"),
         near: RegionId(region as u32),
         data_class: DataClassId(class.index(count) as u32),
+        doors: recipe.doors[region].map(mask),
         ..origin.clone()
     };
     world.origins = recipe.classes.iter().enumerate().map(beside).collect();
@@ -214,9 +346,16 @@ fn build(recipe: &Recipe) -> (WorldParams, PolicyParams) {
     let (replica, global, central) = &recipe.policy;
     let name = |index: &Index| REGISTRY[index.index(REGISTRY.len())].name;
     let gateways = central.map_or(GatewayPlacement::PerRegion, |at| GatewayPlacement::Central(RegionId(at)));
-    let global = global.as_ref().and_then(|index| PolicySpec::from_name(name(index)));
+    let mut global = global.as_ref().and_then(|index| PolicySpec::from_name(name(index)));
+    let [own, first] = &recipe.composed;
+    if let (Some(global), Some(blocks)) = (&mut global, first) {
+        *global = compose(blocks);
+    }
+    let replica = own.as_ref().map_or_else(|| policy(name(replica)).replica, compose);
     let (gateways_per_region, admission) = (recipe.gateways, recipe.admission.map(admit));
-    (world, PolicyParams { gateways, global, gateways_per_region, admission, ..policy(name(replica)) })
+    let views = views(recipe.views);
+    let usual = policy("random");
+    (world, PolicyParams { gateways, global, replica, views, gateways_per_region, admission, ..usual })
 }
 
 /// Counts what the test must have met to be worth anything.
@@ -249,10 +388,27 @@ impl Observer for Met {
     }
 }
 
+/// Panics where somebody comes in through a door that is closed to its origin.
+struct Doors<'w> {
+    world: &'w WorldParams,
+    places: Vec<RegionId>,
+}
+
+impl Observer for Doors<'_> {
+    fn observe(&mut self, _: SimTime, observation: &Observation<'_>) {
+        let Observation::Ended(row) = observation else { return };
+        let Some(gateway) = row.gateway else { return };
+        let (at, origin) = (self.places[gateway.index()], &self.world.origins[row.origin]);
+        assert!(origin.doors.is_none_or(|doors| doors.contains(at)), "{row:?} came in through {at:?}");
+    }
+}
+
 fn audited(recipe: &Recipe) -> (regionsim::run::AuditReport, Met) {
     let (world, policy) = build(recipe);
-    let run = World::new(&world, &policy, recipe.seed, (Audit::default(), Met::default()));
-    let (audit, met) = run.expect("a sound world").run(|_, _| true).1;
+    let places = gateway_regions(&world, &policy);
+    let doors = Doors { world: &world, places };
+    let run = World::new(&world, &policy, recipe.seed, (Audit::default(), (Met::default(), doors)));
+    let (audit, (met, _)) = run.expect("a sound world").run(|_, _| true).1;
     (audit.finish(&world, &policy, recipe.seed), met)
 }
 
@@ -288,6 +444,7 @@ fn the_random_worlds_are_bad_enough() {
     let mut runner = TestRunner::new_with_rng(Config::default(), rng);
     let (mut all, mut outside, mut seen) = (Met::default(), 0, 0);
     let (mut own, mut away, mut used) = (0, 0, BTreeSet::new());
+    let mut composed = String::new();
     for _ in 0..400 {
         let recipe = recipe().new_tree(&mut runner).unwrap().current();
         let (report, met) = audited(&recipe);
@@ -304,6 +461,7 @@ fn the_random_worlds_are_bad_enough() {
         let sent = paths().filter(|path| path.served_in.is_some());
         away += sent.filter(|path| path.served_in != path.home).map(|path| path.count).sum::<u64>();
         let (_, policy) = build(&recipe);
+        composed += &toml::to_string(&policy.replica).expect("a policy");
         used.extend(
             [Some(&policy.replica), policy.global.as_ref()].into_iter().flatten().map(PolicySpec::name),
         );
@@ -330,4 +488,8 @@ fn the_random_worlds_are_bad_enough() {
     );
     assert!(own > 1_000 && away > 1_000, "{own} {away}");
     assert_eq!(used.len(), REGISTRY.len(), "every policy");
+    for part in SIGNALS.into_iter().chain(["maglev", "softmax", "queue", "[compose.otherwise]", "imbalance"])
+    {
+        assert!(composed.contains(part), "{part}");
+    }
 }

@@ -157,7 +157,9 @@ fn under_saturation_ttft_and_e2e_name_different_winners() {
 
 #[test]
 fn hashing_a_growing_prefix_serves_half_as_many_again() {
-    let all = run("growing-prefix", &[], 1);
+    // Half as long as the scenario, on three seeds.
+    let shorter = ["warmup=\"3m\"", "workloads.main.synthetic.duration=\"6m\""];
+    let all = run("growing-prefix", &shorter, 3);
     let against = |name: &str| all[name].throughput / all["round_robin"].throughput;
     assert!((1.33..1.65).contains(&against("chwbl")), "{}", against("chwbl"));
     assert!((0.95..1.05).contains(&against("least_load")), "{}", against("least_load"));
@@ -165,7 +167,8 @@ fn hashing_a_growing_prefix_serves_half_as_many_again() {
 
 #[test]
 fn rare_polls_cost_a_policy_that_reads_signals_and_none_that_counts_itself() {
-    let all = run("poll-interval", &[], 1);
+    let shorter = ["warmup=\"1m\"", "workloads.main.synthetic.duration=\"8m\""];
+    let all = run("poll-interval", &shorter, 3);
     let p99 = |name: &str| all[name].ttft_ms[2];
     let signals = ["signals_50ms", "signals_1s", "signals_5s", "signals_30s"].map(p99);
     assert!(signals.is_sorted(), "{signals:?}");
@@ -185,13 +188,12 @@ fn old_loads_and_the_index_first_are_fine_at_half_load_and_the_worst_at_full_loa
         for (i, (own, other)) in measures(&full).iter().zip(measures(other)).enumerate() {
             assert!(*own > other, "measure {i}: {own} against {other} of {name}");
         }
-        assert!(full.throughput < other.throughput, "{full:?} against {other:?} of {name}");
+        assert!(full.throughput < 0.95 * other.throughput, "{full:?} against {other:?} of {name}");
     }
-    // At half load within 15 % of each of the others, the best of them too; of TPOT the median and p95: its p99, of
-    // short answers beside a long prefill, is over that on some seeds.
-    let (half, others) = split(&["workloads.main.scale=0.5"]);
+    // At half load within 15 % of each of the others, the best of them too.
+    let (half, others) = split(&["workloads.main.synthetic.clients.count=16"]);
     for (name, other) in &others {
-        for (i, (own, other)) in measures(&half).iter().zip(measures(other)).enumerate().take(8) {
+        for (i, (own, other)) in measures(&half).iter().zip(measures(other)).enumerate() {
             assert!(*own <= 1.15 * other, "measure {i}: {own} against {other} of {name}");
         }
         assert!(half.throughput >= other.throughput / 1.15, "{half:?} against {other:?} of {name}");

@@ -162,6 +162,7 @@ fn files_and_output_are_the_same_for_any_number_of_threads() {
             "nearest/seed-5/series.csv",
             "nearest/seed-6/requests.csv",
             "nearest/seed-6/series.csv",
+            "scenario-as-run.toml",
             "summary.json",
             "ttft-cdf.svg",
         ]

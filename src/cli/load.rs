@@ -3,27 +3,64 @@
 use super::exit::{Exit, Failure, Invalid};
 use super::terminal;
 use crate::run::Prepared;
-use crate::scenario::{self, Plan};
+use crate::scenario::{self, Diagnostics, Plan};
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+/// The name of the copy of its scenario in a run's folder.
+pub const COPY: &str = "scenario-as-run.toml";
+
+/// A scenario as it is written.
+pub struct Source {
+    /// How messages call it.
+    pub file: String,
+    /// Its text.
+    pub text: String,
+    /// Where its paths start.
+    pub folder: PathBuf,
+    /// Its name where it states none.
+    pub stem: String,
+}
+
+impl Source {
+    /// Reads it; `-` is stdin.
+    pub fn read(file: &str) -> Result<Source, Failure> {
+        if file == "-" {
+            let mut text = String::new();
+            std::io::stdin().read_to_string(&mut text).map_err(Failure::usage)?;
+            return Ok(Source { file: "<stdin>".into(), text, folder: ".".into(), stem: "stdin".into() });
+        }
+        let path = Path::new(file);
+        let stem =
+            path.file_stem().map_or_else(|| "scenario".into(), |stem| stem.to_string_lossy().into_owned());
+        let text = scenario::read(path).map_err(invalid)?;
+        let folder = path.parent().unwrap_or(Path::new(".")).to_owned();
+        Ok(Source { file: file.to_owned(), text, folder, stem })
+    }
+    /// Its plan with overrides.
+    pub fn plan(&self, set: &[String]) -> Result<Plan, Failure> {
+        scenario::parse(&self.file, &self.text, &self.folder, &self.stem, set).map_err(invalid)
+    }
+}
+
+fn invalid(diagnostics: Diagnostics) -> Failure {
+    Failure { exit: Exit::Usage, error: Invalid(diagnostics).into() }
+}
 
 /// Reads a scenario with overrides; `-` is stdin.
 pub fn plan(file: &str, set: &[String]) -> Result<Plan, Failure> {
-    let found = if file == "-" {
-        let mut text = String::new();
-        std::io::stdin().read_to_string(&mut text).map_err(Failure::usage)?;
-        scenario::parse("<stdin>", &text, Path::new("."), "stdin", set)
-    } else {
-        scenario::load(Path::new(file), set)
-    };
-    found.map_err(|diagnostics| Failure { exit: Exit::Usage, error: Invalid(diagnostics).into() })
+    Source::read(file)?.plan(set)
 }
 
 /// Reads a scenario and makes it ready for its cells; tells what to know about it.
 pub fn load(file: &str, set: &[String], quiet: bool) -> Result<Prepared, Failure> {
-    let plan = plan(file, set)?;
+    Ok(prepare(plan(file, set)?, quiet))
+}
+
+/// Makes a plan ready for its cells; tells what to know about it.
+pub fn prepare(plan: Plan, quiet: bool) -> Prepared {
     tell(&plan, quiet);
-    Ok(Prepared::of(plan))
+    Prepared::of(plan)
 }
 
 /// Shows a plan's notices.

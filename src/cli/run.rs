@@ -3,7 +3,7 @@
 mod uncertainty;
 
 use super::exit::{Exit, Failure};
-use super::load::load;
+use super::load::{COPY, Source, prepare};
 use super::progress::Progress;
 use super::trace::output::{LEVEL, Output};
 use super::{Outcome, no_such, print, terminal};
@@ -32,8 +32,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Run a scenario: every policy on the same world, one table.
 ///
-/// Prints the table and writes summary.json, manifest.json and, for every policy, requests.csv and series.csv. Equal
-/// scenario, seed and version give equal bytes, whatever the number of threads.
+/// Prints the table and writes summary.json, manifest.json, the scenario as it was read and, for every policy,
+/// requests.csv and series.csv. Equal scenario, seed and version give equal bytes, whatever the number of threads.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "Examples:
   regionsim run scenarios/three-regions.toml
@@ -175,7 +175,8 @@ fn sample(text: &str) -> Result<f64, String> {
 
 /// Runs `run`.
 pub fn run(args: &Args) -> Outcome {
-    let loaded = load(&args.scenario, &args.set, args.quiet)?;
+    let source = Source::read(&args.scenario)?;
+    let loaded = prepare(source.plan(&args.set)?, args.quiet);
     if args.show_plan {
         print(&(loaded.plan.to_json() + "\n"))?;
         return Ok(Exit::Ok);
@@ -197,6 +198,7 @@ pub fn run(args: &Args) -> Outcome {
     });
     // Opened before the work: a bad path fails now.
     let top_files = top.as_deref().map(|top| TopFiles::open(top, args.plots)).transpose()?;
+    let top_files = top_files.map(|files| (files, &source.text));
 
     let cells: Vec<Place> = policies
         .iter()
@@ -269,7 +271,7 @@ pub fn run(args: &Args) -> Outcome {
     let by_policy = by_policy.collect();
     let summary = summarise(&loaded.plan.name, &loaded.provenance, &loaded.capacity, &seeds, by_policy);
 
-    if let (Some(files), Some(top)) = (top_files, &top) {
+    if let (Some((files, text)), Some(top)) = (top_files, &top) {
         let written = cells.iter().filter_map(|cell| cell.folder.as_ref()?.strip_prefix(top).ok());
         let names =
             ["requests.csv", "series.csv"].into_iter().chain(args.parquet.then_some("requests.parquet"));
@@ -277,7 +279,7 @@ pub fn run(args: &Args) -> Outcome {
         let names: Vec<&str> = names.collect();
         let written =
             written.flat_map(|folder| names.iter().map(|name| format!("{}/{name}", folder.display())));
-        files.write(&summary, &args.set, written.collect())?;
+        files.write(&summary, text, &args.set, written.collect())?;
     }
     if args.json {
         print(&json(&summary)?)?;
@@ -445,6 +447,7 @@ fn beside(path: &Path, workload: &str) -> PathBuf {
 
 /// The files at the top of a run's folder.
 struct TopFiles {
+    scenario: AtomicFile,
     summary: AtomicFile,
     manifest: AtomicFile,
     plot: Option<AtomicFile>,
@@ -453,6 +456,7 @@ struct TopFiles {
 impl TopFiles {
     fn open(top: &Path, plots: bool) -> std::io::Result<TopFiles> {
         Ok(TopFiles {
+            scenario: AtomicFile::create(&top.join(COPY))?,
             summary: AtomicFile::create(&top.join("summary.json"))?,
             manifest: AtomicFile::create(&top.join("manifest.json"))?,
             plot: plots.then(|| AtomicFile::create(&top.join("ttft-cdf.svg"))).transpose()?,
@@ -461,9 +465,14 @@ impl TopFiles {
     fn write(
         mut self,
         summary: &Summary,
+        scenario: &str,
         overrides: &[String],
         mut files: Vec<String>,
     ) -> Result<(), Failure> {
+        // As it was read: overrides stand in the manifest.
+        self.scenario.write_all(scenario.as_bytes())?;
+        self.scenario.commit()?;
+        files.push(COPY.to_string());
         self.summary.write_all(json(summary)?.as_bytes())?;
         self.summary.commit()?;
         files.push("summary.json".to_string());

@@ -1,8 +1,11 @@
-//! Decisions as JSON: decisions.jsonl, a line a decision, of the chosen target and the best one; and one decision in
-//! full. Times are integer nanoseconds.
+//! Decisions as JSON: decisions.jsonl, a line a decision, of the chosen target and the best one, and a line for each request
+//! that was turned away before one; and one decision in full. Times are integer nanoseconds.
 
 use crate::id::{Id, ReplicaId};
-use crate::observe::{DecisionRecord, Filter, Load, Observation, Observer, Sight, StageRecord, Truth};
+use crate::observe::{
+    AdmissionRecord, Barrier, Client, DecisionRecord, Filter, Load, Observation, Observer, Sight,
+    StageRecord, Truth,
+};
 use crate::run::Labels;
 use crate::run::result::name_of;
 use crate::time::SimTime;
@@ -59,6 +62,51 @@ fn truth(truth: &Truth, labels: &Labels) -> Value {
         "prefill_ns": truth.prefill.0,
         "estimate_ns": truth.estimate().0,
     })
+}
+
+/// A client in words.
+pub fn client(client: Client, labels: &Labels) -> String {
+    match client {
+        Client::Origin(id) => format!("origin {}", labels.origin(id)),
+        Client::Tenant(id) => format!("tenant {}", id.0),
+    }
+}
+
+/// What kept a request out.
+pub fn turned_away(record: &AdmissionRecord, labels: &Labels) -> Value {
+    let mut all = json!({
+        "id": record.id.0,
+        "key": format!("{:016x}", record.key),
+        "attempt": record.attempt,
+        "at_ns": record.at.0,
+        "gateway": record.gateway.map(|id| name_of(&labels.gateways, id.index())),
+        "outcome": record.barrier.outcome().name(),
+        "by": record.barrier.key(),
+        "signal": record.signal,
+        "saturation": record.saturation,
+    });
+    let more = match record.barrier {
+        Barrier::Throttle { client: by, window, requests, accepts, probability } => json!({
+            "client": client(by, labels),
+            "window_ns": window.0,
+            "requests": requests,
+            "accepted": accepts,
+            "probability": probability,
+        }),
+        Barrier::Shed { probability } => json!({ "probability": probability }),
+        Barrier::Gate { closes_at } => json!({ "closes_at": closes_at }),
+        Barrier::Line { capacity, closes_at } => json!({ "capacity": capacity, "closes_at": closes_at }),
+        Barrier::Timeout { timeout, closes_at } => json!({ "timeout_ns": timeout.0, "closes_at": closes_at }),
+        Barrier::Left { left_at, place, waited } => {
+            json!({ "left_at_ns": left_at.0, "place": place.name(), "waited_ns": waited.0 })
+        }
+        Barrier::Lost { place, waited } => json!({ "place": place.name(), "waited_ns": waited.0 }),
+        Barrier::NoDoor => json!({}),
+    };
+    if let (Value::Object(all), Value::Object(more)) = (&mut all, more) {
+        all.extend(more);
+    }
+    all
 }
 
 /// What stands at the head of every decision.
@@ -161,10 +209,11 @@ impl<'l, W: Write> DecisionsJsonl<'l, W> {
 
 impl<W: Write> Observer for DecisionsJsonl<'_, W> {
     fn observe(&mut self, _: SimTime, observation: &Observation<'_>) {
-        if let Observation::Decided(record) = observation
-            && self.error.is_none()
-        {
-            self.error = writeln!(self.out, "{}", brief(record, self.labels)).err();
-        }
+        let line = match observation {
+            Observation::Decided(record) if self.error.is_none() => brief(record, self.labels),
+            Observation::TurnedAway(record) if self.error.is_none() => turned_away(record, self.labels),
+            _ => return,
+        };
+        self.error = writeln!(self.out, "{line}").err();
     }
 }

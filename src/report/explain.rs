@@ -1,10 +1,11 @@
 //! Why a request went where it went, as text and as JSON. Knows decisions and names; must not know the world.
 
-use super::decisions::{full, removed};
+use super::decisions::{self, client, full, removed};
 use super::grid;
 use crate::id::Id;
 use crate::observe::{
-    AdmissionRecord, Barrier, Client, DecisionRecord, Leg, Miss, RequestRow, Sight, StageRecord, Truth,
+    AdmissionRecord, Barrier, DecisionRecord, Leg, Miss, Outcome, RequestRow, Sight, StageRecord, Truth,
+    Waiting,
 };
 use crate::run::result::name_of;
 use crate::run::{Explained, Labels};
@@ -42,7 +43,12 @@ pub fn render(policy: &str, seed: u64, found: &Explained, labels: &Labels) -> St
         turned_away(&mut out, record, labels);
     }
     if found.decisions.is_empty() && found.turned_away.is_none() {
-        out.push_str("\nno gateway decided about it\n");
+        let _ = match &found.row {
+            Some(row) if row.outcome == Outcome::InFlight => {
+                writeln!(out, "\nthe run ended before a gateway had decided about it")
+            }
+            _ => writeln!(out, "\nno gateway decided about it"),
+        };
     }
     out
 }
@@ -100,27 +106,31 @@ fn decision(out: &mut String, decision: &DecisionRecord, labels: &Labels) {
     }
 }
 
-/// A client in words.
-fn client(client: Client, labels: &Labels) -> String {
-    match client {
-        Client::Origin(id) => format!("origin {}", labels.origin(id)),
-        Client::Tenant(id) => format!("tenant {}", id.0),
-    }
+/// Where a request waited, in words.
+fn whereabouts(place: Waiting, waited: Span) -> String {
+    let place = match place {
+        Waiting::OnTheWay => return "on its way to the gateway".to_string(),
+        Waiting::Worker => "in line for a worker",
+        Waiting::Deciding => "with a worker",
+        Waiting::Gate => "in line, stopped by the gate",
+        Waiting::Held => "in line, held by the policy or behind others",
+    };
+    format!("{place}, {} ms after it had come", ms(waited))
 }
 
 fn turned_away(out: &mut String, record: &AdmissionRecord, labels: &Labels) {
     let who = match (record.gateway, record.barrier) {
         (Some(gateway), _) => format!("gateway {}", name_of(&labels.gateways, gateway.index())),
         (None, Barrier::Throttle { client: by, .. }) => client(by, labels),
-        (None, _) => "its client".to_string(),
+        (None, _) => "no gateway".to_string(),
     };
-    let _ = writeln!(
-        out,
-        "\ntry {} at {:.3} s, {who}: not let in by {}",
-        record.attempt,
-        record.at.as_secs_f64(),
-        record.barrier.key(),
-    );
+    let _ = write!(out, "\ntry {} at {:.3} s, {who}: ", record.attempt, record.at.as_secs_f64());
+    let _ = match record.barrier {
+        Barrier::Left { .. } => writeln!(out, "not decided about, because its client had left"),
+        Barrier::Lost { .. } => writeln!(out, "not decided about, because the gateway was lost"),
+        Barrier::NoDoor => writeln!(out, "not sent to any"),
+        _ => writeln!(out, "not let in by {}", record.barrier.key()),
+    };
     let gate = |closes_at: Option<f64>| match closes_at {
         Some(closes_at) => format!("the gate, which closes at saturation {}, stopped it", number(closes_at)),
         None => "others waited before it or the policy held it".to_string(),
@@ -147,40 +157,18 @@ fn turned_away(out: &mut String, record: &AdmissionRecord, labels: &Labels) {
         Barrier::Timeout { timeout, closes_at } => {
             writeln!(out, "  {}; it had waited {} ms, which is the longest", gate(closes_at), ms(timeout))
         }
+        Barrier::Left { left_at, place, waited } => writeln!(
+            out,
+            "  the client left at {:.3} s; the news found the request {}",
+            left_at.as_secs_f64(),
+            whereabouts(place, waited)
+        ),
+        Barrier::Lost { place, waited } => writeln!(out, "  it was {} then", whereabouts(place, waited)),
+        Barrier::NoDoor => writeln!(out, "  none may read data of its class that comes in there"),
     };
     if let (Some(signal), Some(saturation)) = (record.signal, record.saturation) {
         let _ = writeln!(out, "  saturation by {signal}, as the gateway saw it then: {}", number(saturation));
     }
-}
-
-/// What kept a request out, as JSON.
-fn barrier(record: &AdmissionRecord, labels: &Labels) -> Value {
-    let mut all = json!({
-        "attempt": record.attempt,
-        "at_ns": record.at.0,
-        "gateway": record.gateway.map(|id| name_of(&labels.gateways, id.index())),
-        "outcome": record.barrier.outcome().name(),
-        "by": record.barrier.key(),
-        "signal": record.signal,
-        "saturation": record.saturation,
-    });
-    let more = match record.barrier {
-        Barrier::Throttle { client: by, window, requests, accepts, probability } => json!({
-            "client": client(by, labels),
-            "window_ns": window.0,
-            "requests": requests,
-            "accepted": accepts,
-            "probability": probability,
-        }),
-        Barrier::Shed { probability } => json!({ "probability": probability }),
-        Barrier::Gate { closes_at } => json!({ "closes_at": closes_at }),
-        Barrier::Line { capacity, closes_at } => json!({ "capacity": capacity, "closes_at": closes_at }),
-        Barrier::Timeout { timeout, closes_at } => json!({ "timeout_ns": timeout.0, "closes_at": closes_at }),
-    };
-    if let (Value::Object(all), Value::Object(more)) = (&mut all, more) {
-        all.extend(more);
-    }
-    all
 }
 
 fn stage(out: &mut String, stage: &StageRecord) {
@@ -327,7 +315,7 @@ pub fn json(policy: &str, seed: u64, found: &Explained, labels: &Labels) -> Valu
         "seed": seed,
         "request": row,
         "estimate": ESTIMATE,
-        "turned_away": found.turned_away.as_ref().map(|record| barrier(record, labels)),
+        "turned_away": found.turned_away.as_ref().map(|record| decisions::turned_away(record, labels)),
         "decisions": found.decisions.iter().map(|decision| full(decision, labels)).collect::<Vec<_>>(),
     })
 }

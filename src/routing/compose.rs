@@ -8,6 +8,7 @@ pub mod guard;
 pub mod index;
 pub mod key;
 mod leaf;
+pub mod learn;
 pub mod pick;
 mod run;
 pub mod score;
@@ -24,11 +25,13 @@ use filter::Filter;
 use guard::Condition;
 use index::IndexBlock;
 use key::KeyPart;
+use learn::{HistogramBlock, LearnBlock};
 use pick::{Pick, Tie};
 use schemars::JsonSchema;
 use score::{Combine, Term};
 use serde::{Deserialize, Serialize};
-use signal::{Reads, Signal};
+use signal::{Reads, Signal, Tables};
+use std::collections::BTreeMap;
 
 /// A composition. Filters first, in order; then `if` chooses between `then` and `else`, or `score` and `pick` decide.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -40,6 +43,18 @@ pub struct Params {
     /// What makes requests belong together for `ring`, `rendezvous`, `home` and `tie = "hash"`: the first of these that a
     /// request has. `session`, `tenant`, then the first 256 tokens of the prompt unless given.
     pub key: Option<Vec<KeyPart>>,
+    /// How it learns from its answers, where a signal reads that: `{ alpha = 0.3, memory = "10s" }` unless given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub learn: Option<LearnBlock>,
+    /// The prefix histogram, where a signal reads one: `{ window = "3m", tokens = 256 }` unless given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub histogram: Option<HistogramBlock>,
+    /// The price of an hour of a GPU, by region, where the signal `price` is read; regions with a pool are all in it.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub price: BTreeMap<String, f64>,
+    /// Grams of CO₂ for a kilowatt-hour, by region, where the signal `carbon` is read; regions with a pool are all in it.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub carbon: BTreeMap<String, f64>,
     /// Which targets stay, in order, and what happens where a filter leaves nobody.
     pub filters: Vec<Filter>,
     /// A condition on those left: `then` decides where it holds, `else` where it does not.
@@ -138,6 +153,17 @@ impl Validate for Params {
     fn check(&self, problems: &mut Problems) {
         check::check(self, problems);
     }
+    fn regions(&self) -> Vec<(&'static str, String)> {
+        let named = |key, table: &BTreeMap<String, f64>| {
+            table.keys().map(move |region| (key, region.clone())).collect::<Vec<_>>()
+        };
+        named("price", &self.price).into_iter().chain(named("carbon", &self.carbon)).collect()
+    }
+    fn tables(&self) -> Vec<(&'static str, Vec<String>)> {
+        let tables = [("price", &self.price), ("carbon", &self.carbon)];
+        let given = tables.into_iter().filter(|(_, table)| !table.is_empty());
+        given.map(|(key, table)| (key, table.keys().cloned().collect())).collect()
+    }
 }
 
 /// The policy.
@@ -147,6 +173,7 @@ pub struct Compose {
     tie: Option<&'static str>,
     body: run::Body,
     work: work::Work,
+    tables: Tables,
 }
 
 impl Compose {
@@ -157,15 +184,26 @@ impl Compose {
         written.signals(&mut signals);
         let reads = |what: Reads| signals.iter().any(|signal| signal.reads() == what);
         let index = params.index.as_ref().filter(|_| reads(Reads::Index)).map(IndexBlock::options);
-        let needs =
-            Needs { load: reads(Reads::Load), index, active: reads(Reads::Active), ..Needs::default() };
+        let needs = Needs {
+            load: reads(Reads::Load),
+            index,
+            active: reads(Reads::Active),
+            learned: reads(Reads::Learned).then(|| params.learn.unwrap_or_default().options()),
+            histogram: reads(Reads::Histogram).then(|| params.histogram.unwrap_or_default().options()),
+            ..Needs::default()
+        };
+        let by_target = |table: &BTreeMap<String, f64>| -> Vec<f64> {
+            let of = |target: &Target| table.get(target.region_name()).copied().unwrap_or(0.0);
+            if table.is_empty() { Vec::new() } else { targets.iter().map(of).collect() }
+        };
+        let tables = Tables { price: by_target(&params.price), carbon: by_target(&params.carbon) };
         let key = written.keyed().then(|| params.key.clone().unwrap_or_else(|| key::DEFAULT.to_vec()));
         let looks_at = index.and_then(|index| index.prompt_blocks).unwrap_or(u32::MAX);
         // With bodies within bodies there is no one rule.
         let alone = written.inner().next().is_none();
         let tie = written.pick.as_ref().filter(|_| alone).and_then(Pick::tie).map(Tie::name);
         let mut work = work::Work::new(targets, key, looks_at, written.recent());
-        Compose { needs, tie, body: run::Body::new(&written, targets, &mut work), work }
+        Compose { needs, tie, body: run::Body::new(&written, targets, &mut work), work, tables }
     }
 }
 
@@ -174,7 +212,7 @@ impl Policy for Compose {
         self.needs
     }
     fn route(&mut self, request: &RequestView<'_>, fleet: &FleetView<'_>, rng: &mut Stream) -> Decision {
-        self.body.decide(request, fleet, &mut self.work, rng)
+        self.body.decide((request, fleet, &self.tables), &mut self.work, rng)
     }
     fn sent(&mut self, _: &RequestView<'_>, target: TargetId) {
         self.work.sent(target);
@@ -188,6 +226,6 @@ impl Policy for Compose {
         fleet: &FleetView<'_>,
         target: TargetId,
     ) -> Vec<(&'static str, f64)> {
-        self.body.explain(request, fleet, &self.work, target)
+        self.body.explain((request, fleet, &self.tables), &self.work, target)
     }
 }

@@ -5,8 +5,11 @@
 pub mod active;
 pub mod blocks;
 pub mod bounded;
+pub mod heads;
 pub mod held;
+pub mod histogram;
 pub mod options;
+pub mod parts;
 pub mod prompts;
 pub mod recent;
 pub mod rows;
@@ -18,7 +21,9 @@ use crate::workload::Run;
 pub use active::ActiveIndex;
 pub use blocks::BlockIndex;
 pub use bounded::BoundedIndex;
+pub use heads::HeadsIndex;
 pub use held::HeldIndex;
+pub use histogram::{Histogram, HistogramOptions};
 pub use options::IndexOptions;
 pub use prompts::PromptIndex;
 pub use recent::RecentIndex;
@@ -31,6 +36,8 @@ pub enum PrefixIndex {
     Prompts(PromptIndex),
     /// Fed by the gateway's own traffic; forgets as its options say, tails before heads.
     Recent(RecentIndex),
+    /// The same, heads before tails.
+    Heads(HeadsIndex),
     /// The same block by block, for all other options.
     Bounded(BoundedIndex),
     /// Fed by the caches.
@@ -46,6 +53,7 @@ impl PrefixIndex {
             IndexSource::Oracle => PrefixIndex::Held(HeldIndex::new()),
             _ if options.forgets_nothing() => PrefixIndex::Prompts(PromptIndex::new()),
             _ if RecentIndex::suits(options) => PrefixIndex::Recent(RecentIndex::new(options, targets)),
+            _ if HeadsIndex::suits(options) => PrefixIndex::Heads(HeadsIndex::new(options, targets)),
             _ => PrefixIndex::Bounded(BoundedIndex::new(options, targets)),
         }
     }
@@ -54,6 +62,7 @@ impl PrefixIndex {
         match self {
             PrefixIndex::Prompts(index) => index.match_all(prompt, out),
             PrefixIndex::Recent(index) => index.match_all(prompt, now, out),
+            PrefixIndex::Heads(index) => index.match_all(prompt, now, out),
             PrefixIndex::Bounded(index) => index.match_all(prompt, now, out),
             PrefixIndex::Held(index) => index.match_all(prompt, out),
             PrefixIndex::Speculative(index) => index.match_all(prompt, now, out),
@@ -64,6 +73,7 @@ impl PrefixIndex {
         match self {
             PrefixIndex::Prompts(index) => index.insert(prompt, known, target),
             PrefixIndex::Recent(index) => index.insert(prompt, now, target),
+            PrefixIndex::Heads(index) => index.insert(prompt, now, target),
             PrefixIndex::Bounded(index) => index.insert(prompt, now, target),
             PrefixIndex::Held(index) => index.insert(prompt, target),
             PrefixIndex::Speculative(index) => index.insert(prompt, now, target),

@@ -40,6 +40,10 @@ pub trait Validate {
     fn regions(&self) -> Vec<(&'static str, String)> {
         Vec::new()
     }
+    /// The tables in them that say something of every region with a pool, each with the regions it has.
+    fn tables(&self) -> Vec<(&'static str, Vec<String>)> {
+        Vec::new()
+    }
 }
 
 /// Problems found so far.

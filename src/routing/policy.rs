@@ -1,8 +1,10 @@
 //! What a routing policy is.
 
-use super::index::IndexOptions;
+use super::index::{HistogramOptions, IndexOptions};
+use super::learn::LearnOptions;
 use super::view::{FleetView, RequestView, TargetId};
 use crate::rng::Stream;
+use crate::time::Span;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -39,7 +41,7 @@ pub enum IndexSource {
 }
 
 /// What a policy reads beside its gateway's own counters. What is not declared is not gathered and costs nothing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Needs {
     /// The loads of all targets.
     pub load: bool,
@@ -49,6 +51,10 @@ pub struct Needs {
     pub index: Option<IndexOptions>,
     /// The distinct prompt blocks of this gateway's requests under way, by target.
     pub active: bool,
+    /// What its answers teach.
+    pub learned: Option<LearnOptions>,
+    /// How often prompt heads were sent to each target of late.
+    pub histogram: Option<HistogramOptions>,
 }
 
 impl Needs {
@@ -73,6 +79,10 @@ pub trait Policy: Send {
     /// A first token came back from `target`.
     fn first_token(&mut self, target: TargetId) {
         let _ = target;
+    }
+    /// That first token came so long after it was sent. Only where [`Needs::learned`] is declared.
+    fn answered(&mut self, target: TargetId, ttft: Span) {
+        let _ = (target, ttft);
     }
     /// A request ended at `target`.
     fn finished(&mut self, target: TargetId) {

@@ -114,6 +114,7 @@ mod tests {
             ("queue", "0.5"),
             ("release", "\"completion\""),
             ("tie", "\"first\""),
+            ("tune", "none"),
         ];
         assert_eq!(gorgo, expected.map(|(name, default)| (name.to_owned(), default.to_owned())));
         assert_eq!(describe::<random::Params>(), []);

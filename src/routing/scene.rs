@@ -1,12 +1,13 @@
 //! A small fleet at one moment, for the tests of policies: what a policy may see, set by hand.
 
 use super::{
-    Columns, Decision, Eligible, FleetView, Own, Policy, PromptBlocks, RequestView, Tally, Target, TargetId,
+    Columns, Decision, Eligible, FleetView, Histogram, Learner, Own, Policy, PromptBlocks, RequestView,
+    Tally, Target, TargetId,
 };
 use crate::id::{ClassId, OriginId, RegionId, ReplicaId, RequestId, TenantId};
 use crate::observe::Load;
 use crate::rng::{Key, Stream};
-use crate::time::Span;
+use crate::time::{SimTime, Span};
 use crate::workload::{Chain, Run};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -22,6 +23,9 @@ pub struct Scene {
     pub active_blocks: Vec<u64>,
     pub active_shared: Vec<u32>,
     pub healthy: Vec<u32>,
+    pub now: SimTime,
+    pub learned: Option<Learner>,
+    pub histogram: Option<Histogram>,
     pub id: u32,
     pub session: u64,
     pub tenant: u32,
@@ -49,6 +53,9 @@ impl Scene {
             active_blocks: vec![0; count as usize],
             active_shared: vec![0; count as usize],
             healthy: vec![1; count as usize],
+            now: SimTime::ZERO,
+            learned: None,
+            histogram: None,
             id: 0,
             session: 0,
             tenant: 0,
@@ -161,6 +168,9 @@ impl Scene {
             active_blocks: &self.active_blocks,
             active_shared: &self.active_shared,
             healthy: &self.healthy,
+            now: self.now,
+            learned: self.learned.as_ref(),
+            histogram: self.histogram.as_ref(),
         };
         look(&request, &fleet)
     }

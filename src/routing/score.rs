@@ -1,7 +1,7 @@
 //! Scores: signals made comparable. Knows transforms and their published constants; must not know which policy sums
 //! them. A score is 0 to 1 and higher is better, as in llm-d's scorers; sums of weighted scores have no unit.
 
-use super::{FleetView, TargetId};
+use super::TargetId;
 
 /// The lowest and the highest of `values`; 0 and 0 of none.
 pub fn range(values: impl Iterator<Item = f64>) -> (f64, f64) {
@@ -90,10 +90,9 @@ impl ColdTurns {
     fn last(&self, target: TargetId) -> u64 {
         self.last.get(target.0 as usize).copied().unwrap_or(0)
     }
-    /// Writes the scores for a cold request, by place among the eligible, 1 − rank / (n − 1): never used first, in target
-    /// order, then least recently used.
-    pub fn scores(&mut self, fleet: &FleetView<'_>, out: &mut Vec<f64>) {
-        let list = fleet.eligible.list();
+    /// Writes the scores for a cold request, by place in `list`, 1 − rank / (n − 1): never used first, in target order, then
+    /// least recently used.
+    pub fn scores(&mut self, list: &[TargetId], out: &mut Vec<f64>) {
         let mut order = std::mem::take(&mut self.order);
         order.clear();
         order.extend((0u32..).zip(list).map(|(place, &target)| (self.last(target), place)));
@@ -110,7 +109,6 @@ impl ColdTurns {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::routing::scene::Scene;
 
     #[test]
     fn transforms_at_their_ends_and_in_the_middle() {
@@ -157,13 +155,13 @@ mod tests {
     #[test]
     fn cold_requests_go_round_by_least_recent_use() {
         // Published: never used {c}, used a then b: c 1.0, a 0.5, b 0.0.
-        let scene = Scene::new(3);
         let mut turns = ColdTurns::default();
         turns.used(TargetId(0));
         turns.used(TargetId(1));
         let scores = |turns: &mut ColdTurns, eligible: &[u32]| {
             let mut out = Vec::new();
-            scene.with(eligible, |_, fleet| turns.scores(fleet, &mut out));
+            let list: Vec<TargetId> = eligible.iter().copied().map(TargetId).collect();
+            turns.scores(&list, &mut out);
             out
         };
         let all = [0, 1, 2];

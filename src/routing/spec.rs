@@ -58,6 +58,10 @@ macro_rules! policies {
             pub fn regions(&self) -> Vec<(&'static str, String)> {
                 match self { $(PolicySpec::$variant(params) => params.regions(),)* }
             }
+            /// The tables in its parameters that must have every region with a pool, each with the regions it has.
+            pub fn tables(&self) -> Vec<(&'static str, Vec<String>)> {
+                match self { $(PolicySpec::$variant(params) => params.tables(),)* }
+            }
         }
     };
 }

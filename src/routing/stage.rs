@@ -5,8 +5,8 @@ use super::freshness::Release;
 use super::index::{ActiveIndex, SpeculativeIndex};
 use super::spec::{BuildContext, PolicySpec};
 use super::{
-    Columns, Decision, Eligible, FleetView, IndexSource, Needs, Own, Policy, PrefixIndex, RequestView, Tally,
-    Target, TargetId,
+    Columns, Decision, Eligible, FleetView, Histogram, IndexSource, Learner, Needs, Own, Policy, PrefixIndex,
+    RequestView, Tally, Target, TargetId,
 };
 use crate::id::{RegionId, RequestId};
 use crate::observe::Load;
@@ -27,6 +27,8 @@ pub struct Ticket {
     pub matched_blocks: u32,
     /// Prompt tokens that the stage believed the target not to hold when it sent; all without an index.
     pub uncached_tokens: u32,
+    /// Its number with the stage's learner; nothing without one.
+    learned: u32,
 }
 
 /// A set of targets that a stage was told of: an index into its sets.
@@ -59,6 +61,8 @@ pub struct Stage {
     active_shared: Vec<u32>,
     /// By target: its replicas in health.
     healthy: Vec<u32>,
+    learner: Option<Box<Learner>>,
+    histogram: Option<Box<Histogram>>,
     now: SimTime,
     rng: Stream,
     /// Whether to tell draws, and whether the last decision made one.
@@ -86,6 +90,9 @@ macro_rules! fleet_view {
             active_blocks: $stage.active.as_ref().map_or(&[], ActiveIndex::blocks),
             active_shared: &$stage.active_shared,
             healthy: &$stage.healthy,
+            now: $stage.now,
+            learned: $stage.learner.as_deref(),
+            histogram: $stage.histogram.as_deref(),
         }
     };
 }
@@ -116,6 +123,8 @@ impl Stage {
             active: needs.active.then(|| ActiveIndex::new(count)),
             active_shared: if needs.active { vec![0; count] } else { Vec::new() },
             healthy: targets.iter().map(|target| target.replicas).collect(),
+            learner: needs.learned.map(|options| Box::new(Learner::new(options, count))),
+            histogram: needs.histogram.map(|options| Box::new(Histogram::new(options, count))),
             now: SimTime::ZERO,
             copies: FxHashMap::default(),
             matched_for: None,
@@ -246,6 +255,12 @@ impl Stage {
             active.add(&request.prompt, target);
         }
         self.matched_for = None;
+        if let Some(histogram) = &mut self.histogram {
+            histogram.sent(request, self.now, target, uncached_tokens);
+        }
+        let queued = self.own[target.0 as usize].queued_tokens;
+        let learned =
+            self.learner.as_mut().map_or(0, |learner| learner.sent(self.now, uncached_tokens, queued));
         self.count(target, |requests| requests + 1);
         let own = &mut self.own[target.0 as usize];
         own.prompt_tokens += request.prompt_tokens as u64;
@@ -254,7 +269,7 @@ impl Stage {
         own.queued_uncached_tokens += uncached_tokens as u64;
         own.sent += 1;
         self.policy.sent(request, target);
-        Ticket { target, prompt_tokens: request.prompt_tokens, matched_blocks, uncached_tokens }
+        Ticket { target, prompt_tokens: request.prompt_tokens, matched_blocks, uncached_tokens, learned }
     }
     /// The first token came back. `request` is needed where [`Needs::index`] is [`IndexSource::FirstToken`].
     pub fn first_token(&mut self, ticket: &Ticket, request: Option<&RequestView<'_>>) {
@@ -263,6 +278,10 @@ impl Stage {
             if let Some(request) = request {
                 index.insert(&request.prompt, ticket.matched_blocks, self.now, ticket.target);
             }
+        }
+        if let Some(learner) = &mut self.learner {
+            let ttft = learner.first_token(self.now, ticket.target, ticket.learned);
+            self.policy.answered(ticket.target, ttft);
         }
         self.release_queued(ticket);
         if self.early_release {
@@ -282,6 +301,11 @@ impl Stage {
             {
                 index.insert(&request.prompt, ticket.matched_blocks, self.now, ticket.target);
             }
+        }
+        match &mut self.learner {
+            Some(learner) if had_first_token => learner.finished(self.now, ticket.target),
+            Some(learner) => learner.lost(ticket.learned),
+            None => {}
         }
         if !had_first_token {
             self.release_queued(ticket);
@@ -330,6 +354,9 @@ impl Stage {
         }
         if let Some(active) = &self.active {
             active.match_all(&request.prompt, &mut self.active_shared);
+        }
+        if let Some(histogram) = &mut self.histogram {
+            histogram.look_up(request, self.now);
         }
     }
     /// Changes the requests under way at `target`, here and in every set that it is in.

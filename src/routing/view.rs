@@ -1,10 +1,10 @@
 //! What a policy may see. These types are the rule "a policy sees only what has reached it": there is no field for
 //! anything else.
 
-use super::{Eligible, Tally};
+use super::{Eligible, Histogram, Learner, Tally};
 use crate::id::{ClassId, OriginId, RegionId, ReplicaId, RequestId, TenantId};
 use crate::observe::Load;
-use crate::time::Span;
+use crate::time::{SimTime, Span};
 use crate::workload::{Chain, Run};
 
 /// A target of one stage: an index into its targets.
@@ -184,6 +184,12 @@ pub struct FleetView<'a> {
     pub active_shared: &'a [u32],
     /// Replicas behind each target that are in health, as far as this gateway has been told; by target.
     pub healthy: &'a [u32],
+    /// It is now.
+    pub now: SimTime,
+    /// What the gateway's answers have taught it; none unless the policy declared [`super::Needs::learned`].
+    pub learned: Option<&'a Learner>,
+    /// What it sent of late; none unless the policy declared [`super::Needs::histogram`].
+    pub histogram: Option<&'a Histogram>,
 }
 
 impl FleetView<'_> {

@@ -349,6 +349,8 @@ pub struct RawOrigin {
     pub last_mile: Option<RawLastMile>,
     /// Whether a request finds a connection open: "warm", or "cold" (TCP and TLS 1.3 first), "cold_tls12", "cold_quic". Default: "warm".
     pub connection: Option<RawConnection>,
+    /// Regions whose gateways its clients may come in through, the nearest first. Default: all.
+    pub doors: Option<Vec<String>>,
     /// Local time minus UTC, in hours (5.5 for India). Default: 0.
     #[schemars(range(min = -18, max = 18))]
     pub utc_offset: Option<f64>,

@@ -232,6 +232,10 @@ pub(super) fn resolve(
             data_classes: &data_classes,
         };
         this.check_served(&fleet, &origins, &workloads, &policies);
+        if !this.errors() {
+            let table = workloads::origin_table(&names, &with_pools, &origins, &classes, &data_classes);
+            this.check_allowed(&fleet, &origins, &workloads, &policies, &table);
+        }
     }
     let warmup = raw.warmup.unwrap_or_default().0;
     let horizon = this.horizon(warmup);

@@ -16,30 +16,42 @@ pub(super) fn sets(names: &TraceNames, table: &OriginTable) -> Vec<RegionSet> {
     names.allowed.iter().map(|list| list.iter().filter_map(known).collect()).collect()
 }
 
-/// The data classes that this workload brings and that no region which it allows may serve. Of a trace whose rows name
-/// data classes or origins, only what they name: whether others come is not known here.
-pub fn unserved(workload: &WorkloadParams, table: &OriginTable) -> Vec<DataClassId> {
-    let Some(allowed) = workload.setting.allowed else { return Vec::new() };
+/// From where this workload brings what: origins and data classes. Of a trace whose rows name data classes or origins,
+/// only what they name: whether others come is not known here.
+pub fn brings(workload: &WorkloadParams, table: &OriginTable) -> Vec<(OriginId, DataClassId)> {
     let names = match &workload.kind {
         WorkloadKind::Trace(params) => Some(params.trace.names()),
         _ => None,
     };
-    let class_of = |origin: OriginId| table.origins.get(origin.index()).map(|row| row.data_class);
-    let mut classes: Vec<DataClassId> = match (names, workload.data_class, workload.origins) {
-        (Some(names), _, _) if !names.data_classes.is_empty() => {
-            let known = |name: &String| table.data_classes.iter().position(|known| known == name);
-            names.data_classes.iter().filter_map(known).map(DataClassId::new).collect()
+    let origins: Vec<OriginId> = match (names, workload.origins) {
+        (_, OriginAssignment::Single(origin)) => vec![origin],
+        (Some(names), _) if !names.origins.is_empty() => {
+            names.origins.iter().filter_map(|name| origin_of(name, table)).collect()
         }
-        (_, Some(class), _) => vec![class],
-        (_, None, OriginAssignment::Single(origin)) => class_of(origin).into_iter().collect(),
-        (Some(names), None, _) if !names.origins.is_empty() => {
-            names.origins.iter().filter_map(|name| origin_of(name, table)).filter_map(class_of).collect()
-        }
-        _ => {
-            let drawn = table.origins.iter().filter(|row| row.weight > 0.0);
-            drawn.map(|row| row.data_class).collect()
-        }
+        _ => drawn(table),
     };
+    let classes: Option<Vec<DataClassId>> = match (names, workload.data_class) {
+        (Some(names), _) if !names.data_classes.is_empty() => {
+            let known = |name: &String| table.data_classes.iter().position(|known| known == name);
+            Some(names.data_classes.iter().filter_map(known).map(DataClassId::new).collect())
+        }
+        (_, class) => class.map(|class| vec![class]),
+    };
+    let own = |origin: OriginId| table.origins.get(origin.index()).map(|row| row.data_class);
+    let of = |origin: OriginId| classes.clone().unwrap_or_else(|| own(origin).into_iter().collect());
+    origins.into_iter().flat_map(|origin| of(origin).into_iter().map(move |class| (origin, class))).collect()
+}
+
+/// Origins of requests that name none.
+fn drawn(table: &OriginTable) -> Vec<OriginId> {
+    let some = table.origins.iter().enumerate().filter(|(_, row)| row.weight > 0.0);
+    some.map(|(index, _)| OriginId::new(index)).collect()
+}
+
+/// The data classes that this workload [`brings`] and that no region which it allows may serve.
+pub fn unserved(workload: &WorkloadParams, table: &OriginTable) -> Vec<DataClassId> {
+    let Some(allowed) = workload.setting.allowed else { return Vec::new() };
+    let mut classes: Vec<DataClassId> = brings(workload, table).into_iter().map(|(_, class)| class).collect();
     classes.sort();
     classes.dedup();
     let served = |class: DataClassId| table.served_in.get(class.index()).copied().unwrap_or(RegionSet::ALL);
@@ -49,13 +61,16 @@ pub fn unserved(workload: &WorkloadParams, table: &OriginTable) -> Vec<DataClass
 
 /// Rows that no region may serve, for what they and the workload allow and what their data class allows: one finding
 /// for each combination, with its first line. Where a row's data class follows from an origin that is drawn, it is
-/// found only if no origin leaves it a region.
-pub fn nowhere(workload: &WorkloadParams, table: &OriginTable) -> Vec<TraceFinding> {
+/// found only if no origin leaves it a region. `served` says which regions may serve a class that comes from an origin.
+pub fn nowhere(
+    workload: &WorkloadParams,
+    table: &OriginTable,
+    served: impl Fn(OriginId, DataClassId) -> RegionSet,
+) -> Vec<TraceFinding> {
     let WorkloadKind::Trace(params) = &workload.kind else { return Vec::new() };
     let names = params.trace.names();
     let sets = sets(names, table);
     let everywhere = workload.setting.allowed.unwrap_or(RegionSet::ALL);
-    let served = |class: DataClassId| table.served_in.get(class.index()).copied().unwrap_or(RegionSet::ALL);
     let mut found = Vec::new();
     for (&Bound { allowed, data_class, origin }, &line) in &names.bound {
         let list = &names.allowed[allowed as usize];
@@ -73,16 +88,16 @@ pub fn nowhere(workload: &WorkloadParams, table: &OriginTable) -> Vec<TraceFindi
                 origin.and_then(|origin| origin_of(&names.origins[origin as usize], table))
             }
         };
-        let of_origin = at.and_then(|origin| table.origins.get(origin.index())).map(|row| row.data_class);
-        let classes: Vec<DataClassId> = match own.or(workload.data_class).or(of_origin) {
-            Some(class) => vec![class],
-            None => table.origins.iter().map(|row| row.data_class).collect(),
-        };
+        let own = own.or(workload.data_class);
+        let from: Vec<OriginId> = at.map_or_else(|| drawn(table), |origin| vec![origin]);
+        let of = |origin: OriginId| own.or_else(|| Some(table.origins.get(origin.index())?.data_class));
+        let ways: Vec<(OriginId, DataClassId)> =
+            from.into_iter().filter_map(|origin| Some((origin, of(origin)?))).collect();
         let here = sets[allowed as usize].and(everywhere);
-        if classes.iter().any(|&class| !here.and(served(class)).is_empty()) {
+        if ways.iter().any(|&(origin, class)| !here.and(served(origin, class)).is_empty()) {
             continue;
         }
-        let class = classes.first().and_then(|class| table.data_classes.get(class.index()));
+        let class = ways.first().and_then(|(_, class)| table.data_classes.get(class.index()));
         let rule = match class {
             Some(class) => format!("none of these serves requests of data class `{class}` in this workload"),
             None => "none of these serves requests of this workload".to_owned(),

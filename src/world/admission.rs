@@ -11,10 +11,10 @@ use crate::engine::Schedule;
 use crate::fleet::AdmissionParams;
 use crate::fleet::admission::{Over, Signal, Throttle, ThrottleBy, utilization};
 use crate::id::{GatewayId, Id};
-use crate::observe::{AdmissionRecord, Barrier, Client, Observation, Observer, Outcome};
+use crate::observe::{AdmissionRecord, Barrier, Client, Observation, Observer, Outcome, RequestRow, Waiting};
 use crate::rng::hash_name;
 use crate::routing::LoadView;
-use crate::time::SimTime;
+use crate::time::{SimTime, Span};
 use std::collections::{BTreeMap, VecDeque};
 
 const SHED: u64 = hash_name("shed");
@@ -192,11 +192,41 @@ impl<O: Observer> World<'_, O> {
         self.refuse(now, slot, barrier.outcome(), schedule);
     }
 
+    /// A request ends before its gateway has decided about it, because its client left or the gateway is gone: says so, if
+    /// that is wanted.
+    #[inline]
+    pub(super) fn tell_undecided(&mut self, now: SimTime, slot: u32) {
+        if self.tells(slot) {
+            self.tell_end_of_wait(now, slot);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn tell_end_of_wait(&mut self, now: SimTime, slot: u32) {
+        let state = self.slots.get(slot);
+        let place = match state.place {
+            Place::InLine => Waiting::Worker,
+            Place::Deciding => Waiting::Deciding,
+            Place::Held if state.has(Mark::Gated) => Waiting::Gate,
+            Place::Held => Waiting::Held,
+            _ => Waiting::OnTheWay,
+        };
+        let waited = if place == Waiting::OnTheWay { Span::ZERO } else { now - state.at_gateway };
+        let barrier = if state.has(Mark::Left) {
+            Barrier::Left { left_at: self.slots.rare(slot).left_at, place, waited }
+        } else {
+            Barrier::Lost { place, waited }
+        };
+        self.tell_barrier(now, slot, barrier);
+    }
+
     /// Says what kept a request out, and the saturation that its gateway reads at this instant.
     #[cold]
     #[inline(never)]
-    fn tell_barrier(&mut self, now: SimTime, slot: u32, barrier: Barrier) {
-        let asked = !matches!(barrier, Barrier::Throttle { .. });
+    pub(super) fn tell_barrier(&mut self, now: SimTime, slot: u32, barrier: Barrier) {
+        let asked = barrier.is_admission();
+        let nowhere = matches!(barrier, Barrier::Throttle { .. } | Barrier::NoDoor);
         let admission = self.policy.admission.as_ref().filter(|admission| asked && admission.measures());
         let saturation = admission.and_then(|admission| {
             self.bring_up_to_date(now, slot);
@@ -205,9 +235,10 @@ impl<O: Observer> World<'_, O> {
         let state = self.slots.get(slot);
         let record = AdmissionRecord {
             id: state.id,
+            key: state.key,
             attempt: state.attempts + 1,
             at: now,
-            gateway: asked.then_some(state.gateway),
+            gateway: (!nowhere).then_some(state.gateway),
             barrier,
             signal: admission.map(|admission| admission.saturation.signal.name()),
             saturation,

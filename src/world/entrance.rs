@@ -59,10 +59,12 @@ impl<O: Observer> World<'_, O> {
             match state.place {
                 Place::InLine => {
                     self.gateways[gateway].line.retain(|&other| other != slot);
+                    self.tell_undecided(now, slot);
                     self.refuse(now, slot, Outcome::Failed, schedule);
                 }
                 Place::Held => {
                     self.gateways[gateway].held[class].retain(|&(_, other)| other != slot);
+                    self.tell_undecided(now, slot);
                     self.refuse(now, slot, Outcome::Failed, schedule);
                 }
                 Place::ToReplica | Place::InReplica | Place::Returning => {

@@ -291,7 +291,8 @@ pub fn oracles(policy: &PolicyParams) -> Vec<&'static str> {
 }
 
 /// The doors of each origin's requests of each data class, by `origin × classes + class`: the first gateway of each region
-/// whose gateways may read the class, the one next to the origin first, then by distance. None where no gateway may.
+/// that is open to the origin and whose gateways may read the class, the one next to the origin first, then by distance.
+/// None where no gateway may.
 pub(super) fn doors(
     params: &WorldParams,
     policy: &PolicyParams,
@@ -303,12 +304,13 @@ pub(super) fn doors(
     for (origin, origin_params) in params.origins.enumerate() {
         for (class, rule) in params.data_classes.enumerate() {
             let open = rule.open_from(origin_params.near);
+            let enters = |gateway: &Gateway| origin_params.may_enter(gateway.region);
             let may = |gateway: &Gateway| {
                 rule.read_in(gateway.indexes).contains(gateway.region) && open.contains(gateway.region)
             };
-            let any = rule.preferred && !gateways.iter().any(may);
+            let any = rule.preferred && !gateways.iter().any(|gateway| enters(gateway) && may(gateway));
             let mut doors: Vec<_> = (gateways.enumerate())
-                .filter(|(id, gateway)| first_of_region(*id) && (any || may(gateway)))
+                .filter(|(id, gateway)| first_of_region(*id) && enters(gateway) && (any || may(gateway)))
                 .map(|(id, gateway)| {
                     let own = gateway.region == origin_params.near;
                     (!own, network.rtt(origin_params.near, gateway.region), id)

@@ -9,7 +9,7 @@ use super::state::{Mark, Place};
 use crate::engine::{Model, Schedule};
 use crate::id::{GatewayId, ReplicaId, SourceId};
 use crate::network::{last_mile, set_up, split};
-use crate::observe::{Observation, Observer, Outcome};
+use crate::observe::{Barrier, Observation, Observer, Outcome};
 use crate::replica::{JobId, Output, Replica};
 use crate::rng::{hash_name, mix2};
 use crate::time::{SimTime, Span};
@@ -130,6 +130,9 @@ impl<O: Observer> World<'_, O> {
         }
         let Some(gateway) = self.door(now, slot) else {
             // No gateway may read this request: it ends at the edge of the network.
+            if self.tells(slot) {
+                self.tell_barrier(now, slot, Barrier::NoDoor);
+            }
             let at = now + access_out;
             self.refuse(at, slot, Outcome::NoRegion, schedule);
             self.start_clocks(now, slot, schedule);
@@ -159,10 +162,12 @@ impl<O: Observer> World<'_, O> {
     fn at_gateway(&mut self, now: SimTime, slot: u32, schedule: &mut Schedule<Event>) {
         let state = self.slots.get_mut(slot);
         if state.has(Mark::Dropped) {
+            self.tell_undecided(now, slot);
             return self.end_of_left(now, slot);
         }
         state.at_gateway = now;
         if self.gateways[state.gateway].down > 0 {
+            self.tell_undecided(now, slot);
             return self.refuse(now, slot, Outcome::Failed, schedule);
         }
         let state = self.slots.get_mut(slot);
@@ -190,9 +195,11 @@ impl<O: Observer> World<'_, O> {
             schedule.at(now + self.policy.decision_time, Event::Decide { slot: next, id });
         }
         if self.slots.get(slot).has(Mark::Dropped) {
+            self.tell_undecided(now, slot);
             return self.end_of_left(now, slot);
         }
         if self.gateways[self.slots.get(slot).gateway].down > 0 {
+            self.tell_undecided(now, slot);
             return self.refuse(now, slot, Outcome::Failed, schedule);
         }
         self.dispatch(now, slot, schedule);

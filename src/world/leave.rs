@@ -104,10 +104,12 @@ impl<O: Observer> World<'_, O> {
             Place::ToGateway | Place::Deciding => state.marks.set(Mark::Dropped, true),
             Place::InLine => {
                 self.gateways[gateway].line.retain(|&other| other != slot);
+                self.tell_undecided(now, slot);
                 self.end_of_left(now, slot);
             }
             Place::Held => {
                 self.gateways[gateway].held[class].retain(|&(_, other)| other != slot);
+                self.tell_undecided(now, slot);
                 self.end_of_left(now, slot);
                 self.retry_held(now, gateway, schedule);
             }

@@ -143,7 +143,10 @@ impl<O: Observer> World<'_, O> {
         }
         status.turn = status.turn.wrapping_add(1);
         let turn = status.turn;
-        if !over {
+        if over {
+            // It starts empty, and says so.
+            self.report_load(now, replica, schedule);
+        } else {
             self.lose_all(now, replica, schedule);
         }
         let at = self.params.operations.health.known_at(now, over);

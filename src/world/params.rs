@@ -53,6 +53,16 @@ pub struct OriginParams {
     pub connection: Connection,
     /// Its clock, its day and its countries.
     pub geography: Geography,
+    /// The regions whose gateways its clients may come in through; `None` is all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub doors: Option<RegionSet>,
+}
+
+impl OriginParams {
+    /// Whether its clients may come in through the gateways of this region.
+    pub fn may_enter(&self, region: RegionId) -> bool {
+        self.doors.is_none_or(|doors| doors.contains(region))
+    }
 }
 
 /// What a class of requests is promised. A limit that is `None` is not promised.

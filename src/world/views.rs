@@ -138,7 +138,7 @@ impl<O: Observer> World<'_, O> {
         schedule.at(SimTime(at), Event::Poll { gateway, number });
     }
 
-    /// A gateway reads all replicas.
+    /// A gateway reads all replicas. Who is down answers nothing: what was read last stays, and grows old.
     pub(super) fn poll(
         &mut self,
         now: SimTime,
@@ -150,6 +150,9 @@ impl<O: Observer> World<'_, O> {
         let LoadView::Poll(poll) = &self.policy.views.load else { return };
         let (delay, loss) = (poll.delay, poll.loss);
         for replica in self.sites.ids() {
+            if self.health.is_down(replica) {
+                continue;
+            }
             let site = &mut self.sites[replica].replica;
             site.advance_to(now);
             let gateway = &mut self.gateways[gateway];
@@ -186,7 +189,7 @@ impl<O: Observer> World<'_, O> {
         matches!(self.policy.views.load, LoadView::Poll(_) | LoadView::Store(_))
     }
 
-    /// Something happened in a replica that it reports to the gateways that listen.
+    /// Something happened in a replica that it reports to the gateways that listen. Who is down reports nothing.
     #[inline]
     pub(super) fn report_load(&mut self, now: SimTime, replica: ReplicaId, schedule: &mut Schedule<Event>) {
         if matches!(self.policy.views.load, LoadView::Event(_)) {
@@ -197,6 +200,9 @@ impl<O: Observer> World<'_, O> {
     #[inline(never)]
     fn send_report(&mut self, now: SimTime, replica: ReplicaId, schedule: &mut Schedule<Event>) {
         let LoadView::Event(feed) = self.policy.views.load else { return };
+        if self.health.is_down(replica) {
+            return;
+        }
         let load = self.sites[replica].replica.load();
         for gateway in self.gateways.ids() {
             let state = &mut self.gateways[gateway];

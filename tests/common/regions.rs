@@ -70,6 +70,7 @@ pub fn origin(name: &str, near: u32, weight: f64) -> OriginParams {
         last_mile: LastMileParams { median_rtt: Span::from_ms(20), sigma: 0.4 },
         connection: Connection::Cold { setup_round_trips: 2 },
         geography: Default::default(),
+        doors: None,
     }
 }
 

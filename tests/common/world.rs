@@ -55,6 +55,7 @@ pub fn one_region(replicas: u32, server: ServerParams) -> WorldParams {
             last_mile: LastMileParams::NONE,
             connection: Connection::Warm,
             geography: Default::default(),
+            doors: None,
         }]
         .into(),
         classes: vec![ClassParams { name: "default".into(), slo: SloParams::default(), priority: 0 }].into(),

@@ -10,7 +10,8 @@ use super::score::{Combine, Direction, Term, Transform};
 use super::signal::{Reading, Reads, Signal, Unit};
 use super::{Body, Params};
 use crate::routing::IndexSource;
-use crate::routing::params::Problems;
+use crate::routing::maglev;
+use crate::routing::params::{Problems, Validate};
 use crate::time::Span;
 
 /// Bodies within bodies, at most (our choice: nobody reads more).
@@ -46,7 +47,55 @@ pub fn check(params: &Params, problems: &mut Problems) {
         );
         check_key(key, problems);
     }
+    check_tables(params, &signals, problems);
     Checker { problems, indexed: params.index.is_some() }.body(&body, "", 0);
+}
+
+/// What a composition keeps beside its index, each of which somebody reads.
+fn check_tables(params: &Params, signals: &[Signal], problems: &mut Problems) {
+    let reads = |what: Reads| signals.iter().any(|signal| signal.reads() == what);
+    let rule = "left out where nothing reads it";
+    let blocks = [
+        ("learn", params.learn.is_some(), Reads::Learned),
+        ("histogram", params.histogram.is_some(), Reads::Histogram),
+        ("price", !params.price.is_empty(), Reads::Price),
+        ("carbon", !params.carbon.is_empty(), Reads::Carbon),
+    ];
+    for (field, given, what) in blocks {
+        problems.require_beside(field, "one that no signal reads", !given || reads(what), rule);
+    }
+    if let Some(learn) = &params.learn {
+        let holds = learn.alpha > 0.0 && learn.alpha <= 1.0;
+        problems.require("learn.alpha", learn.alpha, holds, "a number above 0, up to 1");
+        problems.require("learn.memory", learn.memory, learn.memory.0 > Span::ZERO, "longer than 0");
+    }
+    if let Some(histogram) = &params.histogram {
+        problems.require(
+            "histogram.window",
+            histogram.window,
+            histogram.window.0 > Span::ZERO,
+            "longer than 0",
+        );
+        problems.require("histogram.tokens", histogram.tokens, histogram.tokens >= 1, "1 token or more");
+    }
+    for (field, table) in [("price", &params.price), ("carbon", &params.carbon)] {
+        for (region, value) in table {
+            let holds = (0.0..=FARTHEST).contains(value);
+            problems.require(format!("{field}.{region}"), value, holds, "a number from 0 to 1e15");
+        }
+    }
+    for (what, field) in [(Reads::Price, "price"), (Reads::Carbon, "carbon")] {
+        let given = params.tables().iter().any(|(given, _)| *given == field);
+        problems.require_beside(
+            field,
+            "a missing table",
+            given || !reads(what),
+            "given where the signal of that name is read",
+        );
+        if !given && reads(what) {
+            problems.help("say what each region has: `price = { us = 2.1, eu = 2.6 }`, or `carbon`");
+        }
+    }
 }
 
 fn check_index(index: &IndexBlock, problems: &mut Problems) {
@@ -301,6 +350,14 @@ impl Checker<'_> {
                 self.problems.positive(format!("{at}pick.softmax.temperature"), block.temperature);
             }
             Pick::Ring(block) => self.vnodes(format!("{at}pick.ring.vnodes"), block.vnodes),
+            Pick::Maglev(block) => {
+                let holds = block.slots <= maglev::LARGEST && maglev::is_prime(block.slots);
+                let rule = "a prime up to 5000011";
+                self.require(format!("{at}pick.maglev.slots"), block.slots, holds, rule);
+                if !holds {
+                    self.problems.help("65537, 131071 and 655357 are primes");
+                }
+            }
             _ => {}
         }
         let drawn = matches!(pick, Pick::Softmax(_) | Pick::WeightedRandom | Pick::SmoothWrr);

@@ -16,6 +16,7 @@ pub struct Leaf {
     pub(super) terms: Vec<Term>,
     pub(super) combine: Combine,
     pub(super) pick: Pick,
+    /// Its ring or its Maglev table.
     pub(super) ring: usize,
     /// Where the next turn begins.
     pub(super) next: u32,
@@ -107,6 +108,7 @@ impl Leaf {
             }
             Pick::Rendezvous => pick::rendezvous(&work.buffer[now], seen.key, &work.names),
             Pick::Ring(_) => work.on_ring(self.ring, seen.key, now),
+            Pick::Maglev(_) => work.on_maglev(self.ring, seen.key, now),
             Pick::Best(block) => {
                 self.best(&work.buffer[now], seen, &mut work.values, &mut work.equals);
                 work.tie(block.tie, seen, rng)

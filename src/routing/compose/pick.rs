@@ -1,5 +1,6 @@
 //! Pickers: who of the candidates it is. Knows ways to choose and ties; must not know what a score means.
 
+use crate::routing::maglev;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -40,6 +41,20 @@ pub struct OnRing {
     /// Points of each target, 1 to 65536. Default: 256.
     #[serde(default = "vnodes")]
     pub vnodes: u32,
+}
+
+/// A Maglev table.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "ComposeMaglev")]
+pub struct OnMaglev {
+    /// Slots, a prime up to 5000011; a hundred or more for each target keeps shares even. Default: 65537.
+    #[serde(default = "slots")]
+    pub slots: u32,
+}
+
+fn slots() -> u32 {
+    maglev::SIZE
 }
 
 fn vnodes() -> u32 {
@@ -110,6 +125,8 @@ pub enum Pick {
     Softmax(Softmax),
     /// The first from the request's key on around a consistent hash ring.
     Ring(OnRing),
+    /// Whose slot of a Maglev table the request's key falls on; slots of those who are no candidates are stepped over.
+    Maglev(OnMaglev),
 }
 
 impl Pick {
@@ -127,6 +144,7 @@ impl Pick {
             Pick::P2c(_) => "p2c",
             Pick::Softmax(_) => "softmax",
             Pick::Ring(_) => "ring",
+            Pick::Maglev(_) => "maglev",
         }
     }
     /// Whether it looks at scores.
@@ -146,6 +164,6 @@ impl Pick {
     }
     /// Whether it looks at the request's key.
     pub fn keyed(&self) -> bool {
-        matches!(self, Pick::Rendezvous | Pick::Ring(_)) || self.tie() == Some(Tie::Hash)
+        matches!(self, Pick::Rendezvous | Pick::Ring(_) | Pick::Maglev(_)) || self.tie() == Some(Tie::Hash)
     }
 }

@@ -7,7 +7,7 @@ use super::guard::Condition;
 use super::leaf::Leaf;
 use super::pick::Pick;
 use super::score::{Combine, Term};
-use super::signal::Seen;
+use super::signal::{Seen, Tables};
 use super::work::{Passed, Work};
 use crate::rng::Stream;
 use crate::routing::{Decision, FleetView, Refusal, RequestView, Target, TargetId, score};
@@ -37,14 +37,18 @@ impl Body {
             Next::Guard { condition: condition.clone(), then: of(then), other: of(other) }
         } else {
             let pick = written.picks();
-            let vnodes = if let Pick::Ring(block) = &pick { Some(block.vnodes) } else { None };
+            let ring = match &pick {
+                Pick::Ring(block) => work.ring(block.vnodes, targets),
+                Pick::Maglev(block) => work.maglev(block.slots, targets),
+                _ => 0,
+            };
             let read = |term: &&Term| term.weight > 0.0 || written.combine() == Combine::Lexicographic;
             work.leaves += 1;
             Next::Leaf(Leaf {
                 number: work.leaves,
                 terms: written.score.iter().filter(read).cloned().collect(),
                 combine: written.combine(),
-                ring: vnodes.map_or(0, |vnodes| work.ring(vnodes, targets)),
+                ring,
                 next: 0,
                 wealth: if pick == Pick::SmoothWrr { vec![0.0; targets.len()] } else { Vec::new() },
                 pick,
@@ -59,12 +63,11 @@ impl Body {
     /// Decides among all eligible targets.
     pub fn decide(
         &mut self,
-        request: &RequestView<'_>,
-        fleet: &FleetView<'_>,
+        (request, fleet, tables): (&RequestView<'_>, &FleetView<'_>, &Tables),
         work: &mut Work,
         rng: &mut Stream,
     ) -> Decision {
-        let seen = work.see(request, fleet);
+        let seen = work.see(request, fleet, tables);
         work.buffer.clear();
         work.trail.clear();
         (work.kept, work.leaf) = (0..0, 0);
@@ -109,8 +112,7 @@ impl Body {
     /// whether it was a candidate in the end; each term, and their score.
     pub fn explain(
         &self,
-        request: &RequestView<'_>,
-        fleet: &FleetView<'_>,
+        (request, fleet, tables): (&RequestView<'_>, &FleetView<'_>, &Tables),
         work: &Work,
         target: TargetId,
     ) -> Vec<(&'static str, f64)> {
@@ -122,7 +124,7 @@ impl Body {
         });
         let mut found: Vec<_> = steps.chain([("candidate", is(list.contains(&target)))]).collect();
         let Some(leaf) = self.leaf(work.leaf) else { return found };
-        let seen = work.see(request, fleet);
+        let seen = work.see(request, fleet, tables);
         found.extend(leaf.terms.iter().map(|term| {
             let value = |target| term.reading().of(&seen, target);
             let range = score::range(list.iter().map(|&target| value(target)));

@@ -21,6 +21,12 @@ pub enum Unit {
     Ms,
     /// Replicas.
     Replicas,
+    /// Requests a second.
+    RequestsPerS,
+    /// Money for an hour of a GPU, in whatever the table of prices is.
+    Price,
+    /// Grams of CO₂ for a kilowatt-hour.
+    GramsPerKwh,
     /// Nothing: shares, and sums whose weights are all that makes their terms comparable.
     Score,
 }
@@ -34,6 +40,9 @@ impl Unit {
             Unit::Blocks => "blocks",
             Unit::Ms => "ms",
             Unit::Replicas => "replicas",
+            Unit::RequestsPerS => "requests_per_s",
+            Unit::Price => "price",
+            Unit::GramsPerKwh => "grams_per_kwh",
             Unit::Score => "score",
         }
     }
@@ -50,6 +59,14 @@ pub enum Reads {
     Index,
     /// The account of blocks under way.
     Active,
+    /// What answers have taught.
+    Learned,
+    /// The prefix histogram.
+    Histogram,
+    /// The composition's own table of prices.
+    Price,
+    /// The composition's own table of carbon.
+    Carbon,
 }
 
 macro_rules! signals {
@@ -120,6 +137,30 @@ signals! {
     Replicas "replicas" Replicas Own;
     /// Of those, the ones in health, as far as this gateway has been told.
     HealthyReplicas "healthy_replicas" Replicas Own;
+    /// The moving mean of this gateway's times to first token there, from sending on; 0 while none is back.
+    TtftMs "ttft_ms" Ms Learned;
+    /// The time to first token that is predicted there for this request, from sending on: a target's own intercept, and
+    /// what uncached and queued tokens have cost so far.
+    TtftPredMs "ttft_pred_ms" Ms Learned;
+    /// This gateway's requests that it has finished in a second, of late.
+    DrainRate "drain_rate" RequestsPerS Learned;
+    /// Requests with this prompt's head that this gateway sent there within the histogram's window.
+    PrefixRequests "prefix_requests" Requests Histogram;
+    /// Prompt tokens that it was believed to lack, of all that this gateway sent there within that window.
+    WindowUncachedTokens "window_uncached_tokens" Tokens Histogram;
+    /// The price of its region, from `price`.
+    PriceOfRegion "price" Price Price;
+    /// The carbon of its region's power, from `carbon`.
+    Carbon "carbon" GramsPerKwh Carbon;
+}
+
+/// What the composition's own tables say, by target; empty without a table.
+#[derive(Clone, Debug, Default)]
+pub struct Tables {
+    /// Prices.
+    pub price: Vec<f64>,
+    /// Carbon.
+    pub carbon: Vec<f64>,
 }
 
 /// What one decision sees.
@@ -133,6 +174,8 @@ pub struct Seen<'a> {
     pub key: u64,
     /// Leading blocks of a prompt that the index looks at.
     pub looks_at: u32,
+    /// The composition's own tables.
+    pub tables: &'a Tables,
 }
 
 /// A signal, whole or for each replica.
@@ -156,6 +199,10 @@ fn replicas(seen: &Seen<'_>, target: TargetId) -> f64 {
     f64::from(seen.fleet.target(target).replicas.max(1))
 }
 
+fn at(table: &[f64], target: TargetId) -> f64 {
+    table.get(target.0 as usize).copied().unwrap_or(0.0)
+}
+
 impl Signal {
     /// Whether a region's is the sum over its replicas, so that it has a mean.
     pub const fn is_sum(self) -> bool {
@@ -171,6 +218,9 @@ impl Signal {
                 | Signal::WaitingTokens
                 | Signal::ContextTokens
                 | Signal::ActiveBlocks
+                | Signal::DrainRate
+                | Signal::PrefixRequests
+                | Signal::WindowUncachedTokens
         )
     }
     fn of(self, seen: &Seen<'_>, target: TargetId) -> f64 {
@@ -205,6 +255,25 @@ impl Signal {
             Signal::RttMs => fleet.target(target).rtt.as_ms_f64(),
             Signal::Replicas => f64::from(fleet.target(target).replicas),
             Signal::HealthyReplicas => f64::from(fleet.healthy(target)),
+            Signal::TtftMs => fleet.learned.map_or(0.0, |learner| learner.ttft_ms(target)),
+            Signal::TtftPredMs => fleet.learned.map_or(0.0, |learner| {
+                let uncached = match fleet.matched {
+                    [] => request.prompt_tokens,
+                    _ => fleet.uncached_tokens(request, target),
+                };
+                learner.predicted_ms(target, uncached, own().queued_tokens)
+            }),
+            Signal::DrainRate => {
+                fleet.learned.map_or(0.0, |learner| learner.finished_per_s(fleet.now, target))
+            }
+            Signal::PrefixRequests => {
+                fleet.histogram.map_or(0.0, |histogram| f64::from(histogram.alike(target)))
+            }
+            Signal::WindowUncachedTokens => {
+                fleet.histogram.map_or(0.0, |histogram| histogram.uncached(target) as f64)
+            }
+            Signal::PriceOfRegion => at(&seen.tables.price, target),
+            Signal::Carbon => at(&seen.tables.carbon, target),
         }
     }
 }

@@ -4,6 +4,7 @@
 use super::filter::Filter;
 use super::guard::Condition;
 use super::key::KeyPart;
+use super::learn::{HistogramBlock, LearnBlock};
 use super::pick::{Pick, Tie};
 use super::score::{Combine, Term, Transform};
 use super::signal::Signal;
@@ -17,6 +18,8 @@ pub fn params() -> Vec<ParamInfo> {
     let mut all = describe::<Params>();
     all.extend(keys::<IndexBlock>("index"));
     all.extend(choices::<KeyPart>("key"));
+    all.extend(keys::<LearnBlock>("learn"));
+    all.extend(keys::<HistogramBlock>("histogram"));
     all.extend(choices::<Filter>("filters"));
     all.extend(choices::<Condition>("if"));
     all.extend(keys::<Term>("score"));

@@ -5,8 +5,9 @@ use super::filter::{Filter, Test};
 use super::guard::{Condition, Saturation};
 use super::key::{self, KeyPart};
 use super::pick::Tie;
-use super::signal::{Reading, Seen};
+use super::signal::{Reading, Seen, Tables};
 use crate::rng::{Stream, hash_name, mix2};
+use crate::routing::maglev::Maglev;
 use crate::routing::policies::chwbl::{Count, Limit};
 use crate::routing::ring::Ring;
 use crate::routing::{FleetView, RequestView, Target, TargetId, pick, score};
@@ -20,6 +21,7 @@ pub struct Work {
     /// By target: the hash of its name.
     pub(super) names: Vec<u64>,
     pub(super) rings: Vec<(u32, Ring)>,
+    pub(super) maglevs: Vec<(u32, Maglev)>,
     pub(super) leaves: usize,
     pub(super) buffer: Vec<TargetId>,
     /// What filters and guards the last decision went through, in order.
@@ -56,6 +58,7 @@ impl Work {
             looks_at,
             names: targets.iter().map(|target| hash_name(&target.name)).collect(),
             rings: Vec::new(),
+            maglevs: Vec::new(),
             leaves: 0,
             buffer: Vec::new(),
             trail: Vec::new(),
@@ -78,9 +81,14 @@ impl Work {
             *last = self.sent;
         }
     }
-    pub(super) fn see<'a>(&self, request: &'a RequestView<'a>, fleet: &'a FleetView<'a>) -> Seen<'a> {
+    pub(super) fn see<'a>(
+        &self,
+        request: &'a RequestView<'a>,
+        fleet: &'a FleetView<'a>,
+        tables: &'a Tables,
+    ) -> Seen<'a> {
         let key = self.key.as_ref().map_or(0, |parts| key::of(parts, request));
-        Seen { request, fleet, key, looks_at: self.looks_at }
+        Seen { request, fleet, key, looks_at: self.looks_at, tables }
     }
     pub(super) fn ring(&mut self, vnodes: u32, targets: &[Target]) -> usize {
         if let Some(known) = self.rings.iter().position(|(points, _)| *points == vnodes) {
@@ -90,12 +98,32 @@ impl Work {
         self.rings.push((vnodes, Ring::new(named, vnodes)));
         self.rings.len() - 1
     }
-    /// The first of `among` from the key on around a ring.
-    pub(super) fn on_ring(&mut self, ring: usize, key: u64, among: Range<usize>) -> TargetId {
+    pub(super) fn maglev(&mut self, size: u32, targets: &[Target]) -> usize {
+        if let Some(known) = self.maglevs.iter().position(|(slots, _)| *slots == size) {
+            return known;
+        }
+        let named = (0u32..).zip(targets).map(|(id, target)| (TargetId(id), target.name.as_str()));
+        self.maglevs.push((size, Maglev::new(named, size)));
+        self.maglevs.len() - 1
+    }
+    /// Marks candidates, to be told from others in a walk.
+    fn mark(&mut self, among: Range<usize>) {
         self.searches += 1;
-        for &target in &self.buffer[among.clone()] {
+        for &target in &self.buffer[among] {
             self.seen[target.0 as usize] = self.searches;
         }
+    }
+    /// The first of `among` from the key's slot on.
+    pub(super) fn on_maglev(&mut self, table: usize, key: u64, among: Range<usize>) -> TargetId {
+        self.mark(among.clone());
+        let mut walk = self.maglevs[table].1.walk(key);
+        // With more targets than slots, some have none.
+        let found = walk.find(|target| self.seen[target.0 as usize] == self.searches);
+        found.unwrap_or_else(|| pick::rendezvous(&self.buffer[among], key, &self.names))
+    }
+    /// The first of `among` from the key on around a ring.
+    pub(super) fn on_ring(&mut self, ring: usize, key: u64, among: Range<usize>) -> TargetId {
+        self.mark(among.clone());
         let mut walk = self.rings[ring].1.walk(key);
         walk.find(|target| self.seen[target.0 as usize] == self.searches).unwrap_or(self.buffer[among.start])
     }

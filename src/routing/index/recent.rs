@@ -8,6 +8,7 @@
 //! blocks it has, and forgetting takes blocks off the outer end of the oldest part.
 
 use super::IndexOptions;
+use super::parts::{NONE, Part, Parts};
 use super::rows::{Rows, Spread};
 use crate::routing::{PromptBlocks, TargetId};
 use crate::time::SimTime;
@@ -18,11 +19,7 @@ use crate::workload::Run;
 pub struct RecentIndex {
     options: IndexOptions,
     rows: Rows<Holder>,
-    parts: Vec<Part>,
-    free: Vec<u32>,
-    /// Parts by age: of each target, and of all.
-    queues: Vec<Queue>,
-    all: Queue,
+    parts: Parts,
     next_sweep: SimTime,
 }
 
@@ -42,71 +39,6 @@ impl Spread for Holder {
     }
 }
 
-/// Blocks of a run at a target that were inserted together and not since.
-#[derive(Clone, Copy, Debug)]
-struct Part {
-    target: u32,
-    row: u32,
-    begin: u32,
-    end: u32,
-    at: SimTime,
-    /// The next older part of the same run and target, which begins where this one ends.
-    outer: u32,
-    /// Neighbours in its target's queue and among all, older and newer.
-    there: Links,
-    anywhere: Links,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Links {
-    older: u32,
-    newer: u32,
-}
-
-/// The ends of a list of parts, and how many blocks they have.
-#[derive(Clone, Copy, Debug)]
-struct Queue {
-    oldest: u32,
-    newest: u32,
-    blocks: u32,
-}
-
-const NONE: u32 = u32::MAX;
-const EMPTY: Queue = Queue { oldest: NONE, newest: NONE, blocks: 0 };
-const LOOSE: Links = Links { older: NONE, newer: NONE };
-
-impl Queue {
-    /// Adds a part at the new end.
-    fn push(&mut self, parts: &mut [Part], id: u32, links: fn(&mut Part) -> &mut Links) {
-        *links(&mut parts[id as usize]) = Links { older: self.newest, newer: NONE };
-        match self.newest {
-            NONE => self.oldest = id,
-            newest => links(&mut parts[newest as usize]).newer = id,
-        }
-        self.newest = id;
-    }
-    /// Takes a part out, wherever it stands.
-    fn take(&mut self, parts: &mut [Part], id: u32, links: fn(&mut Part) -> &mut Links) {
-        let Links { older, newer } = *links(&mut parts[id as usize]);
-        match older {
-            NONE => self.oldest = newer,
-            older => links(&mut parts[older as usize]).newer = newer,
-        }
-        match newer {
-            NONE => self.newest = older,
-            newer => links(&mut parts[newer as usize]).older = older,
-        }
-    }
-}
-
-fn there(part: &mut Part) -> &mut Links {
-    &mut part.there
-}
-
-fn anywhere(part: &mut Part) -> &mut Links {
-    &mut part.anywhere
-}
-
 impl RecentIndex {
     /// Whether an index with these options is one: units of one block, tails forgotten first, no block without those before it.
     pub fn suits(options: &IndexOptions) -> bool {
@@ -118,16 +50,13 @@ impl RecentIndex {
         RecentIndex {
             options: *options,
             rows: Rows::default(),
-            parts: Vec::new(),
-            free: Vec::new(),
-            queues: vec![EMPTY; targets],
-            all: EMPTY,
+            parts: Parts::new(targets, options.ttl.is_some()),
             next_sweep: SimTime::ZERO,
         }
     }
     /// How many blocks the target is believed to hold.
     pub fn held(&self, target: TargetId) -> u32 {
-        self.queues[target.0 as usize].blocks
+        self.parts.blocks(target.0)
     }
     /// `target` holds the prompt from `now` on.
     pub fn insert(&mut self, prompt: &PromptBlocks<'_>, now: SimTime, target: TargetId) {
@@ -156,66 +85,44 @@ impl RecentIndex {
         let Holder { end: held, newest: mut outer, .. } = self.rows.at(row)[holder];
         // What the new part covers is no longer of its old age.
         while outer != NONE {
-            let part = &mut self.parts[outer as usize];
+            let part = self.parts.at_mut(outer);
             let (next, covered) = (part.outer, part.end.min(end).saturating_sub(part.begin));
-            self.queues[target as usize].blocks -= covered;
-            if part.end > end {
+            let reaches_on = part.end > end;
+            if reaches_on {
                 part.begin += covered;
+            }
+            self.parts.less(target, covered);
+            if reaches_on {
                 break;
             }
-            self.drop_part(outer);
+            self.parts.drop(outer);
             outer = next;
         }
-        let part = Part { target, row, begin: key.1, end, at: now, outer, there: LOOSE, anywhere: LOOSE };
-        let id = if let Some(id) = self.free.pop() {
-            self.parts[id as usize] = part;
-            id
-        } else {
-            self.parts.push(part);
-            (self.parts.len() - 1) as u32
-        };
-        let queue = &mut self.queues[target as usize];
-        queue.push(&mut self.parts, id, there);
-        queue.blocks += end - key.1;
-        if self.options.ttl.is_some() {
-            self.all.push(&mut self.parts, id, anywhere);
-        }
+        let id = self.parts.add(Part::new(target, row, (key.1, end), now, outer));
         let holder = &mut self.rows.at_mut(row)[holder];
         (holder.end, holder.newest) = (held.max(end), id);
     }
-    /// Takes a part out of the queues.
-    fn drop_part(&mut self, id: u32) {
-        let target = self.parts[id as usize].target;
-        self.queues[target as usize].take(&mut self.parts, id, there);
-        if self.options.ttl.is_some() {
-            self.all.take(&mut self.parts, id, anywhere);
-        }
-        self.free.push(id);
-    }
     /// Forgets the last `blocks` blocks of a part, which is the outermost of its run.
     fn cut(&mut self, id: u32, blocks: u32) {
-        let part = &mut self.parts[id as usize];
+        let part = self.parts.at_mut(id);
         debug_assert!(part.outer == NONE, "what lies further out is older");
         part.end -= blocks;
         let Part { target, row, begin, end, .. } = *part;
-        self.queues[target as usize].blocks -= blocks;
+        self.parts.less(target, blocks);
         let holder = self.rows.place(row, target).expect("a part has a holder");
         if begin < end {
             self.rows.at_mut(row)[holder].end = end;
             return;
         }
-        self.drop_part(id);
-        let mut at = self.rows.at(row)[holder].newest;
-        if at == id {
+        self.parts.drop(id);
+        let newest = self.rows.at(row)[holder].newest;
+        if newest == id {
             self.rows.remove(row, holder);
             return;
         }
         // The one before it is the outermost now.
-        while self.parts[at as usize].outer != id {
-            at = self.parts[at as usize].outer;
-        }
-        self.parts[at as usize].outer = NONE;
-        self.rows.at_mut(row)[holder].end = self.parts[at as usize].end;
+        let outermost = self.parts.unhook(newest, id);
+        self.rows.at_mut(row)[holder].end = self.parts.at(outermost).end;
     }
     /// Writes, for every target, how many of the prompt's leading blocks it is believed to hold at `now`.
     pub fn match_all(&mut self, prompt: &PromptBlocks<'_>, now: SimTime, out: &mut [u32]) {
@@ -256,19 +163,19 @@ impl RecentIndex {
         }
         let mut part = holder.newest;
         while part != NONE {
-            let Part { begin, end, outer, .. } = self.parts[part as usize];
-            self.queues[target.0 as usize].blocks -= end - begin;
-            self.drop_part(part);
+            let Part { begin, end, outer, .. } = *self.parts.at(part);
+            self.parts.less(target.0, end - begin);
+            self.parts.drop(part);
             part = outer;
         }
         self.rows.remove(row, place);
     }
     fn shrink(&mut self, target: u32) {
         let Some(capacity) = self.options.capacity_blocks else { return };
-        while self.queues[target as usize].blocks > capacity {
-            let surplus = self.queues[target as usize].blocks - capacity;
-            let oldest = self.queues[target as usize].oldest;
-            let part = &self.parts[oldest as usize];
+        while self.parts.blocks(target) > capacity {
+            let surplus = self.parts.blocks(target) - capacity;
+            let oldest = self.parts.oldest(target);
+            let part = self.parts.at(oldest);
             self.cut(oldest, surplus.min(part.end - part.begin));
         }
     }
@@ -277,16 +184,17 @@ impl RecentIndex {
         if let Some(sweep) = self.options.sweep
             && now >= self.next_sweep
         {
-            (0..self.queues.len() as u32).for_each(|target| self.shrink(target));
+            (0..self.parts.targets()).for_each(|target| self.shrink(target));
             self.next_sweep = now + sweep;
         }
         let Some(ttl) = self.options.ttl else { return };
-        while self.all.oldest != NONE {
-            let part = &self.parts[self.all.oldest as usize];
+        while self.parts.oldest_of_all() != NONE {
+            let oldest = self.parts.oldest_of_all();
+            let part = self.parts.at(oldest);
             if part.at + ttl > now {
                 return;
             }
-            self.cut(self.all.oldest, part.end - part.begin);
+            self.cut(oldest, part.end - part.begin);
         }
     }
 }
@@ -373,10 +281,7 @@ mod tests {
             }
             // Nothing is left behind: as many parts as the queues have.
             let in_queues: u32 = (0..3).map(|target| runs.held(TargetId(target))).sum();
-            let free: std::collections::BTreeSet<u32> = runs.free.iter().copied().collect();
-            let in_use = (0..runs.parts.len() as u32).filter(|id| !free.contains(id));
-            let parts: u32 = in_use.map(|id| runs.parts[id as usize].end - runs.parts[id as usize].begin).sum();
-            prop_assert_eq!(parts, in_queues);
+            prop_assert_eq!(runs.parts.in_use(), in_queues);
         }
     }
 }

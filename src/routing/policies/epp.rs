@@ -29,7 +29,7 @@ pub struct Params {
     /// Weight of the no-hit-lru scorer: a prompt that nobody holds goes where none went for longest.
     pub no_hit_lru: f64,
     /// Leaves out targets whose replicas have `queue` or more waiting or `kv` or more of their blocks in use, unless
-    /// that leaves nobody. Off unless given.
+    /// that leaves nobody. Scores are relative to those it leaves. Off unless given.
     pub unsaturated: Option<Unsaturated>,
     /// Blocks that the index keeps for each target.
     pub capacity_blocks: u32,
@@ -167,8 +167,9 @@ impl Epp {
             scores: Vec::new(),
         }
     }
-    fn frame(&self, fleet: &FleetView<'_>) -> Frame {
-        let (list, all) = (fleet.eligible.list(), fleet.all_eligible());
+    /// What the scores of `list` are relative to: scorers come after filters.
+    fn frame(&self, fleet: &FleetView<'_>, list: &[TargetId]) -> Frame {
+        let all = list.len() == fleet.targets.len();
         let over = |on: bool, values: &[u32]| {
             let (low, high) = if on { pick::span(list, all, values) } else { (0, 0) };
             (f64::from(low), f64::from(high))
@@ -293,27 +294,27 @@ impl Policy for Epp {
     }
     fn route(&mut self, request: &RequestView<'_>, fleet: &FleetView<'_>, rng: &mut Stream) -> Decision {
         let list = fleet.eligible.list();
-        if self.params.no_hit_lru > 0.0 {
-            self.was_cold = list.iter().all(|&target| fleet.matched_blocks(target) == 0);
-            if self.was_cold {
-                self.cold.scores(fleet, &mut self.cold_scores);
-            }
-        }
         let mut kept = std::mem::take(&mut self.unsaturated);
         kept.clear();
         if let Some(limits) = &self.params.unsaturated {
             kept.extend(list.iter().copied().filter(|&target| below(limits, fleet, target)));
         }
-        let frame = self.frame(fleet);
         let among = if kept.is_empty() { list } else { &kept };
+        if self.params.no_hit_lru > 0.0 {
+            // A prompt is cold of which nobody holds anything, whoever the filter leaves.
+            self.was_cold = list.iter().all(|&target| fleet.matched_blocks(target) == 0);
+            if self.was_cold {
+                self.cold.scores(among, &mut self.cold_scores);
+            }
+        }
+        let frame = self.frame(fleet, among);
         let mut scores = std::mem::take(&mut self.scores);
         scores.clear();
         scores.resize(among.len(), 0.0);
         self.add_up(request, fleet, &frame, among, &mut scores);
         if self.was_cold {
-            for (score, &target) in scores.iter_mut().zip(among) {
-                let place = fleet.eligible.place(target).unwrap_or_default();
-                *score -= self.params.no_hit_lru * self.cold_scores[place as usize];
+            for (score, &cold) in scores.iter_mut().zip(&self.cold_scores) {
+                *score -= self.params.no_hit_lru * cold;
             }
         }
         let chosen = pick::least_scored(among, &scores, self.params.tie, fleet, rng);
@@ -335,10 +336,25 @@ impl Policy for Epp {
         fleet: &FleetView<'_>,
         target: TargetId,
     ) -> Vec<(&'static str, f64)> {
-        let terms = self.terms(request, fleet, &self.frame(fleet), target);
         let names = ["queue", "kv", "prefix", "running", "active", "token_load"];
+        let mut found = Vec::with_capacity(names.len() + 2);
+        let mut among = fleet.eligible.list();
+        let kept: Vec<TargetId>;
+        if let Some(limits) = &self.params.unsaturated {
+            kept = among.iter().copied().filter(|&target| below(limits, fleet, target)).collect();
+            if !kept.is_empty() {
+                among = &kept;
+            }
+            found.push(("unsaturated", f64::from(u8::from(among.contains(&target)))));
+            if !among.contains(&target) {
+                // The filter took it out: it has no score.
+                return found;
+            }
+        }
+        let terms = self.terms(request, fleet, &self.frame(fleet, among), target);
         let score = terms.iter().sum();
-        names.into_iter().zip(terms).chain([("score", score)]).collect()
+        found.extend(names.into_iter().zip(terms).chain([("score", score)]));
+        found
     }
 }
 
@@ -408,6 +424,37 @@ mod tests {
         assert_eq!(scene(2).loads([(4, 0), (4, 79)]).matched([10, 0]).ask(&mut policy), 0);
         assert_eq!(scene(2).loads([(0, 80), (4, 79)]).matched([10, 0]).ask(&mut policy), 1);
         assert_eq!(scene(2).loads([(5, 0), (5, 0)]).matched([10, 0]).ask(&mut policy), 0);
+    }
+
+    #[test]
+    fn scores_are_relative_to_those_that_the_filter_leaves() {
+        // Waits 0, 1 and 9, of which the last is left out: queue scores 1 and 0, not 1 and 8/9. Match 0, .5: 2 + 2 = 4
+        // against 0 + 2 + 1.5 = 3.5. Without the filter 4 against 2·8/9 + 2 + 1.5 = 5.28.
+        let loads = [(0, 0), (1, 0), (9, 0)];
+        let mut filtered = policy(|params| params.unsaturated = Some(Unsaturated::default()));
+        let mut scene = scene(3).loads(loads).matched([0, 5, 0]);
+        assert_eq!(scene.ask(&mut filtered), 0);
+        assert!(near(score(&scene, &filtered, 0), 4.0) && near(score(&scene, &filtered, 1), 3.5));
+        assert_eq!(scene.term(&filtered, 2, "unsaturated"), 0.0, "no score, but why");
+        let mut plain = policy(|_| {});
+        assert_eq!(scene.ask(&mut plain), 1);
+        assert!(near(score(&scene, &plain, 1), 16.0 / 9.0 + 3.5));
+        // Where all are left out, all are left: as without the filter.
+        let mut scene = self::scene(2).loads([(5, 0), (9, 0)]);
+        assert_eq!(scene.ask(&mut filtered), 0);
+        assert!(near(score(&scene, &filtered, 1), 2.0));
+        // A cold prompt's turns are ranked among those left: of 1 and 2, 1 was last used longer ago.
+        let mut turns = policy(|params| {
+            (params.queue, params.kv, params.no_hit_lru) = (0.0, 0.0, 1.0);
+            params.unsaturated = Some(Unsaturated::default());
+        });
+        let mut cold = self::scene(3).loads([(0, 0); 3]);
+        for target in [1, 2] {
+            assert!(cold.ask(&mut turns) < 2);
+            cold.sent(&mut turns, target);
+        }
+        let mut cold = cold.loads([(5, 0), (0, 0), (0, 0)]);
+        assert_eq!(cold.ask(&mut turns), 1);
     }
 
     #[test]

@@ -1,8 +1,13 @@
 //! GORGO, third generation: network, uncached prefill and queued work in one weighted sum.
 
-use crate::rng::Stream;
+use crate::dist::standard_normal;
+use crate::rng::{Key, Stream};
 use crate::routing::params::{Problems, Release, Tie, Validate};
-use crate::routing::{Decision, FleetView, IndexSource, Needs, Policy, RequestView, TargetId, pick};
+use crate::routing::tuner::{Tune, Tuner};
+use crate::routing::{
+    Decision, FleetView, IndexSource, LearnOptions, Needs, Policy, RequestView, TargetId, pick,
+};
+use crate::time::Span;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -20,12 +25,22 @@ pub struct Params {
     pub release: Release,
     /// How equal scores are told apart: `first`, `last`, `random` or `lowest_inflight`.
     pub tie: Tie,
+    /// Moves `rtt` and `queue` from where they begin by the TTFT they bring, as the authors' online tuner. Off unless given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tune: Option<Tune>,
 }
 
 /// The weights that the authors' tuner learned on their main workload; 1 for a token to compute.
 impl Default for Params {
     fn default() -> Self {
-        Params { rtt: 0.276, prefill: 1.0, queue: 0.5, release: Release::Completion, tie: Tie::First }
+        Params {
+            rtt: 0.276,
+            prefill: 1.0,
+            queue: 0.5,
+            release: Release::Completion,
+            tie: Tie::First,
+            tune: None,
+        }
     }
 }
 
@@ -34,6 +49,9 @@ impl Validate for Params {
         problems.weight("rtt", self.rtt);
         problems.weight("prefill", self.prefill);
         problems.weight("queue", self.queue);
+        if let Some(tune) = &self.tune {
+            tune.check(problems);
+        }
     }
 }
 
@@ -41,12 +59,28 @@ impl Validate for Params {
 #[derive(Debug)]
 pub struct Gorgo {
     params: Params,
+    tuner: Option<Box<Tuner>>,
+    /// The tuner's own draws.
+    draws: Option<Stream>,
 }
 
 impl Gorgo {
     /// With these parameters.
     pub fn new(params: &Params) -> Self {
-        Gorgo { params: params.clone() }
+        let mut params = params.clone();
+        let tuner = params.tune.as_ref().map(|tune| Box::new(Tuner::new(tune, [params.rtt, params.queue])));
+        if let Some(tuner) = &tuner {
+            [params.rtt, params.queue] = tuner.weights();
+        }
+        Gorgo { params, tuner, draws: None }
+    }
+    /// Judges the weights, where it is time, and goes on with the next ones.
+    fn tune(&mut self, rng: &mut Stream) {
+        let Some(tuner) = self.tuner.as_mut().filter(|tuner| tuner.is_due()) else { return };
+        // One draw of the decisions' own stream begins a stream of the tuner's.
+        let draws = self.draws.get_or_insert_with(|| Key::root(rng.next_u64()).named("gorgo_tuner").stream());
+        tuner.step(|| standard_normal(draws));
+        [self.params.rtt, self.params.queue] = tuner.weights();
     }
     /// The three weighted terms: network, prefill, queue.
     fn terms(&self, request: &RequestView<'_>, fleet: &FleetView<'_>, target: TargetId) -> [f64; 3] {
@@ -64,11 +98,21 @@ impl Gorgo {
 
 impl Policy for Gorgo {
     fn needs(&self) -> Needs {
-        Needs { index: Some(IndexSource::FirstToken.into()), ..Needs::default() }
+        Needs {
+            index: Some(IndexSource::FirstToken.into()),
+            learned: self.tuner.as_ref().map(|_| LearnOptions::default()),
+            ..Needs::default()
+        }
     }
     fn route(&mut self, request: &RequestView<'_>, fleet: &FleetView<'_>, rng: &mut Stream) -> Decision {
+        self.tune(rng);
         let score = |target| self.score(request, fleet, target);
         Decision::To(pick::least(fleet, self.params.tie, rng, score))
+    }
+    fn answered(&mut self, _: TargetId, ttft: Span) {
+        if let Some(tuner) = &mut self.tuner {
+            tuner.answered(ttft.as_ms_f64());
+        }
     }
     fn tie(&self) -> Option<&'static str> {
         Some(self.params.tie.name())
@@ -137,6 +181,27 @@ mod tests {
         let mut scene = scene(3).places([(0, 37), (1, 292), (2, 464)]);
         scene.own[0].prompt_tokens = 10_000_000;
         assert_eq!(scene.ask(&mut policy), 0);
+    }
+
+    #[test]
+    fn tuned_weights_move_with_what_they_bring() {
+        let tune = Tune { window: 4, hop: 4, ..Tune::default() };
+        let mut policy = Gorgo::new(&Params { rtt: 0.5, queue: 0.1, tune: Some(tune), ..Params::default() });
+        assert!(policy.needs().learned.is_some() && Gorgo::new(&Params::default()).needs().learned.is_none());
+        // 10 ms of round trip are 5, until there are four answers; then from 0.5 to 20, as its range is.
+        let mut scene = scene(2).places([(0, 10), (1, 20)]);
+        assert_eq!(scene.ask(&mut policy), 0);
+        assert_eq!(scene.term(&policy, 0, "rtt"), 5.0);
+        (0..4).for_each(|_| policy.answered(TargetId(0), Span::from_ms(50)));
+        scene.ask(&mut policy);
+        let moved = scene.term(&policy, 0, "rtt");
+        assert!(moved != 5.0 && (0.5..=20.0).contains(&moved), "{moved}");
+        // Far worse, again and again: it ends where it began.
+        for _ in 0..40 {
+            (0..4).for_each(|_| policy.answered(TargetId(0), Span::from_ms(500)));
+            scene.ask(&mut policy);
+        }
+        assert_eq!(scene.term(&policy, 0, "rtt"), 5.0);
     }
 
     #[test]

@@ -499,3 +499,48 @@ fn the_same_stage_decides_the_same_and_another_key_draws_otherwise() {
     assert_eq!(draws(Key::root(1)), draws(Key::root(1)));
     assert_ne!(draws(Key::root(1)), draws(Key::root(2)));
 }
+
+#[test]
+fn a_stage_learns_from_its_answers_and_counts_what_it_sent() {
+    let at = |ms: u64| SimTime::ZERO + Span::from_ms(ms);
+    let text = |signal: &str| {
+        format!(
+            "compose = {{ score = [{{ signal = \"{signal}\", direction = \"min\" }}], pick = {{ best = {{ tie = \"first\" }} }} }}"
+        )
+    };
+    let chain = chain(1, 6);
+    // 101 tokens to target 0, back after 300 ms; to target 1, back after 100 ms: 100 is the least from then on.
+    let mut learns = stage(&text("ttft_ms"), 2);
+    for (number, (sent, back, expected)) in
+        [(0, 300, 0), (400, 500, 1), (600, 620, 1)].into_iter().enumerate()
+    {
+        let view = request(number as u32, &chain);
+        learns.set_now(at(sent));
+        assert_eq!(decide(&mut learns, &view, &BOTH), Decision::To(TargetId(expected)));
+        let ticket = learns.sent(&view, TargetId(expected));
+        learns.set_now(at(back));
+        learns.first_token(&ticket, Some(&view));
+        learns.finished(&ticket, true, Some(&view));
+    }
+    // One that is lost teaches nothing.
+    let view = request(9, &chain);
+    let ticket = learns.sent(&view, TargetId(0));
+    learns.finished(&ticket, false, Some(&view));
+    // Means 300, and 100 + 0.3 · (20 − 100) = 76.
+    decide(&mut learns, &view, &BOTH);
+    let set = learns.eligible(&BOTH);
+    let means = BOTH.map(|target| learns.explain(&view, set, target)[1]);
+    assert_eq!(means, [("ttft_ms", 300.0), ("ttft_ms", 76.0)]);
+    // Heads: who was sent the fewest of them in three minutes.
+    let mut counts = stage(&text("prefix_requests"), 2);
+    let other = self::chain(2, 6);
+    let chosen =
+        [(0, &chain), (1, &chain), (2, &other), (3, &chain), (180_500, &chain)].map(|(ms, chain)| {
+            let view = request(ms as u32, chain);
+            counts.set_now(at(ms));
+            let Decision::To(target) = decide(&mut counts, &view, &BOTH) else { panic!("it decides") };
+            counts.sent(&view, target);
+            target.0
+        });
+    assert_eq!(chosen, [0, 1, 0, 0, 0]);
+}

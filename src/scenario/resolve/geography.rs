@@ -70,6 +70,7 @@ impl Resolver<'_> {
             data_class: DataClassId(0),
             last_mile: LastMileParams::WIRED,
             connection: Connection::Warm,
+            doors: None,
             geography: Geography {
                 utc_offset_min: hours * 60,
                 day_curve: None,

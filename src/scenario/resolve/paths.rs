@@ -10,6 +10,7 @@ use crate::scenario::nearest::suggest;
 use crate::scenario::raw::{RawPath, RawResidency};
 use crate::time::Span;
 use crate::workload::WorkloadParams;
+use crate::workload::params::{OriginTable, WorkloadKind};
 use crate::world::{GatewayPlacement, OriginParams, PolicyParams, ResidencyParams, keeps_index};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -113,6 +114,33 @@ pub(super) struct Fleet<'p> {
     pub data_classes: &'p IdVec<DataClassId, ResidencyParams>,
 }
 
+impl Fleet<'_> {
+    /// Where data of a class comes in from an origin, and the regions with a pool that it can be sent to from there.
+    fn reach(
+        &self,
+        policy: &PolicyParams,
+        indexes: bool,
+        origin: &OriginParams,
+        rule: &ResidencyParams,
+    ) -> (Option<RegionId>, RegionSet) {
+        let open = rule.open_from(origin.near);
+        let may = |&region: &RegionId| {
+            rule.read_in(indexes).contains(region) && open.contains(region) && origin.may_enter(region)
+        };
+        let rtt = |region: RegionId| self.rtt.get(origin.near.index())?.get(region.index());
+        let regions = || (0..self.regions.len()).map(RegionId::new);
+        let door = match policy.gateways {
+            GatewayPlacement::Central(at) => Some(at).filter(may),
+            GatewayPlacement::PerRegion => {
+                regions().filter(may).min_by_key(|&region| (region != origin.near, rtt(region), region))
+            }
+        };
+        let sent = door.map_or(RegionSet::NONE, |door| rule.sent_from(door, indexes));
+        let pools = regions().filter(|region| self.with_pools[region.index()]);
+        (door, pools.filter(|&region| sent.contains(region)).collect())
+    }
+}
+
 impl Resolver<'_> {
     /// Tells of data classes that arrive and that the gateway they come in through can send nowhere.
     pub(super) fn check_served(
@@ -126,34 +154,106 @@ impl Resolver<'_> {
         for policy in policies {
             let indexes = keeps_index(policy);
             for origin in origins.iter().filter(|origin| origin.weight > 0.0) {
+                if let GatewayPlacement::Central(at) = policy.gateways
+                    && !origin.may_enter(at)
+                {
+                    if told.insert((DataClassId(0), format!("{} {}", origin.name, policy.name))) {
+                        let at = &fleet.regions[at.index()];
+                        let item = self
+                            .error(
+                                &["origins", &origin.name, "doors"],
+                                "an origin's `doors` have the gateway of a policy that has only one",
+                            )
+                            .label(format!("under policy `{}` all come in through `{at}`", policy.name))
+                            .help(format!(
+                                "add \"{at}\", leave `doors` out, or use `replica.…` (a gateway in each region)"
+                            ));
+                        self.push(item);
+                    }
+                    continue;
+                }
                 let own = [origin.data_class].into_iter();
                 let classes = own.chain(workloads.iter().filter_map(|workload| workload.data_class));
                 for class in classes {
                     let Some(rule) = fleet.data_classes.get(class).filter(|rule| !rule.preferred) else {
                         continue;
                     };
-                    let open = rule.open_from(origin.near);
-                    let may =
-                        |&region: &RegionId| rule.read_in(indexes).contains(region) && open.contains(region);
-                    let rtt = |region: RegionId| fleet.rtt.get(origin.near.index())?.get(region.index());
-                    let door = match policy.gateways {
-                        GatewayPlacement::Central(at) => Some(at).filter(may),
-                        GatewayPlacement::PerRegion => (0..fleet.regions.len())
-                            .map(RegionId::new)
-                            .filter(may)
-                            .min_by_key(|&region| (region != origin.near, rtt(region), region)),
-                    };
-                    let served = door.is_some_and(|door| {
-                        let reach = rule.sent_from(door, indexes);
-                        (0..fleet.regions.len())
-                            .any(|index| fleet.with_pools[index] && reach.contains(RegionId::new(index)))
-                    });
+                    let (door, reach) = fleet.reach(policy, indexes, origin, rule);
+                    let served = !reach.is_empty();
                     if served || !told.insert((class, origin.name.clone())) {
                         continue;
                     }
                     let way = NoWay { class, origin, policy, door, indexes };
                     let item = self.no_way(fleet, &way);
                     self.push(item);
+                }
+            }
+        }
+    }
+}
+
+impl Resolver<'_> {
+    /// Tells of workloads, and of rows of traces, whose own regions cannot be reached from where they come in. Every class
+    /// has some region that it reaches, and may be served in one of these: what lies between was left to check.
+    pub(super) fn check_allowed(
+        &mut self,
+        fleet: &Fleet<'_>,
+        origins: &IdVec<OriginId, OriginParams>,
+        workloads: &IdVec<SourceId, WorkloadParams>,
+        policies: &[PolicyParams],
+        table: &OriginTable,
+    ) {
+        let (mut told, mut lines) = (BTreeSet::new(), BTreeSet::new());
+        for policy in policies {
+            let indexes = keeps_index(policy);
+            let reach = |origin: OriginId, class: DataClassId| match (
+                origins.get(origin),
+                fleet.data_classes.get(class),
+            ) {
+                (Some(origin), Some(rule)) if !rule.preferred => fleet.reach(policy, indexes, origin, rule),
+                _ => (None, RegionSet::ALL),
+            };
+            for workload in workloads.iter() {
+                let own = workload.setting.allowed.unwrap_or(RegionSet::ALL);
+                let mut stuck = false;
+                for (origin, class) in crate::workload::brings(workload, table) {
+                    let (door, reached) = reach(origin, class);
+                    // Nobody comes from an origin without weight that no row names.
+                    let (Some(door), false) = (door, reached.is_empty()) else { continue };
+                    if !reached.and(own).is_empty() {
+                        continue;
+                    }
+                    stuck = true;
+                    if told.insert((workload.name.clone(), class, origin)) {
+                        let (rule, at) = (&table.data_classes[class.index()], &fleet.regions[door.index()]);
+                        let open = (0..fleet.regions.len()).filter(|&id| reached.contains(RegionId::new(id)));
+                        let open = quoted(open.map(|id| &fleet.regions[id]));
+                        let item = self
+                            .error(
+                                &["workloads", &workload.name, "allowed_regions"],
+                                format!("a workload's `{rule}` data must have a way to a region that it allows"),
+                            )
+                            .label(format!(
+                                "from origin `{}` it comes in through `{at}` under policy `{}`, which may send it to none \
+                                 of these",
+                                origins[origin].name, policy.name,
+                            ))
+                            .help(format!(
+                                "allow one that it may send it to: {open}; or change `transit_via` of `{rule}`, or \
+                                 `[network.paths]`"
+                            ));
+                        self.push(item);
+                    }
+                }
+                if let (false, WorkloadKind::Trace(_)) = (stuck, &workload.kind) {
+                    let lost =
+                        crate::workload::nowhere(workload, table, |origin, class| reach(origin, class).1);
+                    let raw = self.raw.workloads.get(&workload.name).and_then(|raw| raw.trace.as_ref());
+                    let path = raw.map(|raw| raw.path.clone());
+                    if let (Some(path), false) = (path, lost.is_empty() || lines.contains(&workload.name)) {
+                        lines.insert(workload.name.clone());
+                        self.requests_that_go_nowhere(&workload.name, &path, &lost, Some(&policy.name));
+                    }
                 }
             }
         }
@@ -191,6 +291,19 @@ impl Resolver<'_> {
             .filter(|&region| rule.serve_in().contains(region))
             .collect();
         let central = matches!(policy.gateways, GatewayPlacement::Central(_));
+        if door.is_none() && origin.doors.is_some() {
+            let open = rule.open_from(origin.near);
+            let others = (0..regions.len()).map(RegionId::new);
+            let others =
+                others.filter(|&region| open.contains(region) && rule.read_in(indexes).contains(region));
+            let others: Vec<&String> = others.map(|region| &regions[region.index()]).collect();
+            if !others.is_empty() {
+                return self
+                    .error(&["origins", who, "doors"], title)
+                    .label(format!("under policy `{under}` no gateway of these may read `{class}`"))
+                    .help(format!("add a region whose gateway may: {}", quoted(others)));
+            }
+        }
         if door.is_none() && !central && !rule.read_in(indexes).contains(origin.near) {
             // Where it comes in it may be read: that was checked before.
             let mut keys = vec!["index_in"];

@@ -173,6 +173,23 @@ impl Resolver<'_> {
                 self.find(regions, &region, "region", "regions", &path);
             }
         }
+        for (field, has) in spec.tables() {
+            let pools = |region: &&String| {
+                self.raw.regions.get(region.as_str()).is_some_and(|raw| !raw.pools.is_empty())
+            };
+            let missing: Vec<&String> =
+                regions.iter().filter(pools).filter(|region| !has.contains(region)).collect();
+            if let [first, ..] = missing[..] {
+                let path = ["policies", name, tier, spec.name(), field];
+                let item = self
+                    .error(&path, format!("`{field}` must have every region with a pool"))
+                    .label(format!("it lacks {}", super::rules::quoted(&missing)))
+                    .help(format!(
+                        "add it, such as `{first} = 1.0`; only their differences matter to a choice"
+                    ));
+                self.push(item);
+            }
+        }
         // What is broken is not in `spec`: then nothing follows from its absence.
         let broken = self.found.iter().filter_map(|item| item.place.as_ref());
         let broken =
@@ -293,7 +310,9 @@ impl Resolver<'_> {
                 .chain(workloads.iter().filter_map(|workload| workload.data_class));
             for class in own {
                 let Some(rule) = data_classes.get(class) else { continue };
-                if origin.weight == 0.0 || rule.preferred || rule.decrypt_in.contains(origin.near) {
+                // Where it may not come in it is not read; whether it may elsewhere is checked with its ways.
+                let here = origin.may_enter(origin.near);
+                if origin.weight == 0.0 || rule.preferred || !here || rule.decrypt_in.contains(origin.near) {
                     continue;
                 }
                 // A scenario without regions has its own mistake already.

@@ -189,6 +189,26 @@ impl Resolver<'_> {
         set
     }
 
+    /// The regions whose gateways are open to an origin.
+    fn doors(&mut self, name: &str, doors: Option<&[String]>, regions: &[String]) -> Option<RegionSet> {
+        let doors = doors?;
+        if doors.is_empty() {
+            let item = self
+                .error(&["origins", name, "doors"], "an origin's `doors` are one region or more")
+                .label("its clients could come in nowhere")
+                .help("name the regions, or leave `doors` out for all of them");
+            self.push(item);
+        }
+        let mut set = RegionSet::NONE;
+        for (index, door) in doors.iter().enumerate() {
+            let place = ["origins", name, "doors", &index.to_string()];
+            if let Some(region) = self.find(regions, door, "region", "regions", &place) {
+                set.insert(RegionId::new(region));
+            }
+        }
+        Some(set)
+    }
+
     pub(super) fn origins(
         &mut self,
         regions: &[String],
@@ -217,6 +237,7 @@ impl Resolver<'_> {
                     data_class: DataClassId(0),
                     last_mile: LastMileParams::WIRED,
                     connection: Connection::Warm,
+                    doors: None,
                     geography: Geography::default(),
                 })
                 .collect();
@@ -251,6 +272,7 @@ impl Resolver<'_> {
                 data_class: id_or_first(data_class),
                 last_mile,
                 connection,
+                doors: self.doors(name, raw.doors.as_deref(), regions),
                 geography: self.geography(name, &raw),
             });
         }

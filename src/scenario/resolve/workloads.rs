@@ -17,14 +17,41 @@ use crate::workload::geography::geography_notice;
 use crate::workload::kinds::Kind;
 use crate::workload::{
     Apart, Arrivals, Clients, CopiesShare, GlobalPrefix, OriginAssignment, OriginRow, OriginTable,
-    ReadOptions, SharedPrefix, SyntheticParams, Tenancy, Tokens, TraceFormat, TraceParams, Until, Window,
-    WorkloadKind, WorkloadParams,
+    ReadOptions, SharedPrefix, SyntheticParams, Tenancy, Tokens, TraceFinding, TraceFormat, TraceParams,
+    Until, Window, WorkloadKind, WorkloadParams,
 };
 use crate::world::{ClassParams, OriginParams, ResidencyParams};
 use std::sync::Arc;
 
 /// The default of a length's `max` where the distribution has no end (our choice: contexts of usual models hold it).
 const MAX_TOKENS: u32 = 32_768;
+
+/// What workloads know of the scenario's names and places.
+pub(super) fn origin_table(
+    regions: &[String],
+    with_pools: &[bool],
+    origins: &IdVec<OriginId, OriginParams>,
+    classes: &IdVec<ClassId, ClassParams>,
+    data_classes: &IdVec<DataClassId, ResidencyParams>,
+) -> OriginTable {
+    let with_pools: RegionSet =
+        with_pools.iter().enumerate().filter(|(_, has)| **has).map(|(i, _)| RegionId::new(i)).collect();
+    OriginTable {
+        regions: regions.to_vec(),
+        served_in: data_classes.iter().map(|class| class.ever_served_in().and(with_pools)).collect(),
+        origins: origins
+            .iter()
+            .map(|origin| OriginRow {
+                name: origin.name.clone(),
+                weight: origin.weight,
+                data_class: origin.data_class,
+                geography: origin.geography.clone(),
+            })
+            .collect(),
+        classes: classes.iter().map(|class| class.name.clone()).collect(),
+        data_classes: data_classes.iter().map(|class| class.name.clone()).collect(),
+    }
+}
 
 impl Resolver<'_> {
     /// The workloads, and about how long arrivals go on.
@@ -46,23 +73,7 @@ impl Resolver<'_> {
                 .help("add `[workloads.main.synthetic]`, or `[workloads.main.trace]` with `path`");
             self.push(item);
         }
-        let with_pools: RegionSet =
-            with_pools.iter().enumerate().filter(|(_, has)| **has).map(|(i, _)| RegionId::new(i)).collect();
-        let table = OriginTable {
-            regions: regions.to_vec(),
-            served_in: data_classes.iter().map(|class| class.ever_served_in().and(with_pools)).collect(),
-            origins: origins
-                .iter()
-                .map(|origin| OriginRow {
-                    name: origin.name.clone(),
-                    weight: origin.weight,
-                    data_class: origin.data_class,
-                    geography: origin.geography.clone(),
-                })
-                .collect(),
-            classes: classes.iter().map(|class| class.name.clone()).collect(),
-            data_classes: data_classes.iter().map(|class| class.name.clone()).collect(),
-        };
+        let table = origin_table(regions, with_pools, origins, classes, data_classes);
         let mut workloads = IdVec::new();
         let mut longest = None;
         for name in &names {
@@ -168,7 +179,9 @@ impl Resolver<'_> {
         };
         if let (WorkloadKind::Trace(params), Some(raw)) = (&workload.kind, &raw.trace) {
             self.names_of_trace(name, raw, params, table);
-            self.requests_that_go_nowhere(name, raw, &workload, table);
+            let served = |_, class: DataClassId| table.served_in[class.index()];
+            let found = crate::workload::nowhere(&workload, table, served);
+            self.requests_that_go_nowhere(name, &raw.path, &found, None);
         }
         self.classes_that_go_nowhere(name, &workload, table);
         for problem in crate::workload::check(&workload, table, block_tokens) {
@@ -290,31 +303,34 @@ impl Resolver<'_> {
         }
     }
 
-    /// Rows that no region may serve.
-    fn requests_that_go_nowhere(
+    /// Rows that no region may serve; under a policy, that it can send to none.
+    pub(super) fn requests_that_go_nowhere(
         &mut self,
         name: &str,
-        raw: &RawTrace,
-        workload: &WorkloadParams,
-        table: &OriginTable,
+        path: &str,
+        found: &[TraceFinding],
+        under: Option<&str>,
     ) {
-        let found = crate::workload::nowhere(workload, table);
         if found.is_empty() {
             return;
         }
+        let under = under.map_or_else(String::new, |policy| format!(" under policy `{policy}`"));
         let place = self.place(&["workloads", name, "trace", "path"], At::Value);
         let mut item = Diagnostic::error(place, "a request of a trace may go to some region with a pool")
             .label(match found.len() {
-                1 => "it has one that may go nowhere".to_owned(),
-                count => format!("it has {count} kinds that may go nowhere"),
+                1 => format!("it has one that may go nowhere{under}"),
+                count => format!("it has {count} kinds that may go nowhere{under}"),
             });
         for finding in found.iter().take(crate::workload::TraceErrors::LIMIT) {
-            item = item.note(format!("{}:{}: {finding}", raw.path, finding.line));
+            item = item.note(format!("{path}:{}: {finding}", finding.line));
         }
         if let more @ 1.. = found.len().saturating_sub(crate::workload::TraceErrors::LIMIT) {
             item = item.note(format!("and {more} more"));
         }
-        self.push(item.help("allow more regions in the trace, the workload or the residency class"));
+        let paths = if under.is_empty() { "" } else { ", or open a path in `[network.paths]`" };
+        self.push(
+            item.help(format!("allow more regions in the trace, the workload or the residency class{paths}")),
+        );
     }
 
     fn trace(

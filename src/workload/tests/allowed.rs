@@ -54,10 +54,14 @@ fn a_request_brings_its_regions_and_the_workload_narrows_them() {
     assert_eq!(sent(&params), [Some(set(&[1])), Some(set(&[1, 2])), Some(set(&[1])), Some(set(&[2]))]);
 }
 
+fn served(_: OriginId, class: DataClassId) -> RegionSet {
+    world().served_in[class.index()]
+}
+
 #[test]
 fn what_no_region_may_serve_is_told_with_its_line() {
     // The request from b has its origin's class, eu; ap is not for it. Lines 2 and 4 may have class none.
-    let found = nowhere(&replayed(TEXT), &world());
+    let found = nowhere(&replayed(TEXT), &world(), served);
     assert_eq!(found.iter().map(|finding| finding.line).collect::<Vec<_>>(), [5]);
     let said = found[0].to_string();
     for word in ["allowed_regions", "[ap]", "`eu`"] {
@@ -65,14 +69,17 @@ fn what_no_region_may_serve_is_told_with_its_line() {
     }
     // A class of the row's own goes before the origin's.
     let own = TEXT.replace(r#""origin":"b""#, r#""origin":"b","data_class":"none""#);
-    assert_eq!(nowhere(&replayed(&own), &world()), vec![]);
+    assert_eq!(nowhere(&replayed(&own), &world(), served), vec![]);
     // Within what the workload allows, [us, eu] is nothing: told once, for the first line of it.
     let mut narrow = replayed(&own);
     narrow.setting.allowed = Some(set(&[2]));
-    assert_eq!(nowhere(&narrow, &world()).iter().map(|finding| finding.line).collect::<Vec<_>>(), [2]);
+    assert_eq!(
+        nowhere(&narrow, &world(), served).iter().map(|finding| finding.line).collect::<Vec<_>>(),
+        [2]
+    );
     // No pool, no service.
     let empty = TEXT.replace("ap", "empty");
-    assert_eq!(nowhere(&replayed(&empty), &world()).len(), 1);
+    assert_eq!(nowhere(&replayed(&empty), &world(), served).len(), 1);
 }
 
 /// Class none is served in us, eu and ap, class eu in eu alone.

@@ -9,7 +9,8 @@ use crate::routing::compose::filter::{
 };
 use crate::routing::compose::guard::{All, Condition, Imbalance, Nothing, Saturation, Share};
 use crate::routing::compose::index::IndexBlock;
-use crate::routing::compose::pick::{Best, OnRing, P2c, Pick, Softmax, Tie};
+use crate::routing::compose::learn::{HistogramBlock, LearnBlock};
+use crate::routing::compose::pick::{Best, OnMaglev, OnRing, P2c, Pick, Softmax, Tie};
 use crate::routing::compose::score::{Cap, Combine, Direction, Floor, Term, Transform};
 use crate::routing::compose::signal::{Reads, Signal, Unit};
 use crate::routing::compose::{Body, Params};
@@ -18,6 +19,7 @@ use crate::routing::{Decision, PolicySpec, PromptBlocks, RequestView, Stage, Tar
 use crate::time::{SimTime, Span};
 use crate::workload::{Chain, Run};
 use proptest::prelude::*;
+use std::collections::BTreeMap;
 
 /// Any signal of a sum, over each replica or not.
 fn any_reading() -> impl Strategy<Value = (Signal, bool)> {
@@ -98,7 +100,7 @@ fn any_leaf() -> impl Strategy<Value = Body> {
     ]);
     let filters = prop::collection::vec(any_filter(), 0..4);
     let score = prop::collection::vec(any_term(), 1..4);
-    (filters, score, 0usize..11, tie, 0usize..3).prop_map(|(filters, mut score, which, tie, combine)| {
+    (filters, score, 0usize..12, tie, 0usize..3).prop_map(|(filters, mut score, which, tie, combine)| {
         let pick = [
             Pick::Best(Best { tie }),
             Pick::P2c(P2c { choices: 2, tie }),
@@ -109,6 +111,7 @@ fn any_leaf() -> impl Strategy<Value = Body> {
             Pick::RoundRobin,
             Pick::Rendezvous,
             Pick::Ring(OnRing { vnodes: 5 }),
+            Pick::Maglev(OnMaglev { slots: 7 }),
             Pick::Queue,
             Pick::Reject,
         ][which]
@@ -154,11 +157,29 @@ fn any_params() -> impl Strategy<Value = Params> {
         complete(&mut body, &otherwise);
         let mut signals = Vec::new();
         body.signals(&mut signals);
-        let reads = signals.iter().any(|signal| signal.reads() == Reads::Index);
+        let reads = |what: Reads| signals.iter().any(|signal| signal.reads() == what);
         let index: IndexBlock = toml::from_str("insert = \"sent\"\ncapacity_blocks = 9").unwrap();
         let Body { filters, condition, then, other, score, combine, pick, otherwise } = body;
-        let index = reads.then_some(index);
-        Params { index, key: None, filters, condition, then, other, score, combine, pick, otherwise }
+        let table = |what: Reads| {
+            let regions = (0u32..20).map(|number| (format!("target {number}"), f64::from(number % 4)));
+            if reads(what) { regions.collect() } else { BTreeMap::new() }
+        };
+        Params {
+            index: reads(Reads::Index).then_some(index),
+            learn: reads(Reads::Learned).then(LearnBlock::default),
+            histogram: reads(Reads::Histogram).then(HistogramBlock::default),
+            price: table(Reads::Price),
+            carbon: table(Reads::Carbon),
+            key: None,
+            filters,
+            condition,
+            then,
+            other,
+            score,
+            combine,
+            pick,
+            otherwise,
+        }
     })
 }
 
@@ -204,8 +225,12 @@ proptest! {
             if what == 0 && !under_way.is_empty() {
                 let (ticket, chain) = under_way.swap_remove(which as usize % under_way.len());
                 let view = RequestView { prompt: PromptBlocks::new(&chain, ticket.prompt_tokens, 16), ..view };
-                stage.first_token(&ticket, Some(&view));
-                stage.finished(&ticket, true, Some(&view));
+                // Some are lost before their first token.
+                let answered = which % 4 > 0;
+                if answered {
+                    stage.first_token(&ticket, Some(&view));
+                }
+                stage.finished(&ticket, answered, Some(&view));
                 continue;
             }
             let some = TargetId(u32::from(which) % count);

@@ -2,7 +2,10 @@
 
 use super::policy;
 use crate::routing::scene::{Scene, assert_shares};
-use crate::routing::{Decision, Needs, Policy, Refusal, TargetId};
+use crate::routing::{
+    Decision, Histogram, HistogramOptions, LearnOptions, Learner, Needs, Policy, Refusal, TargetId,
+};
+use crate::time::{SimTime, Span};
 
 const FIRST: &str = r#"pick = { best = { tie = "first" } }"#;
 const FEWEST: &str = r#"score = [{ signal = "inflight_reqs", direction = "min" }]"#;
@@ -314,4 +317,86 @@ fn a_hold_does_not_last_where_nothing_is_under_way() {
     let mut waits = policy(&busy, r#"pick = "queue""#);
     assert_eq!(busy.decide(&mut waits), Decision::Hold);
     assert!(matches!(Scene::new(2).decide(&mut waits), Decision::To(_)));
+}
+
+#[test]
+fn what_was_learnt_and_what_was_sent_are_read_by_target() {
+    let at = |ms: u64| SimTime::ZERO + Span::from_ms(ms);
+    let mut scene = Scene::new(3).matched([5, 0, 0]);
+    let mut learner = Learner::new(LearnOptions::default(), 3);
+    // Target 0: 20 + 0.1 u + 0.05 q; target 1: 50 more. The third has not answered: 32.5 (see `learn`).
+    for (target, uncached, queued, ttft) in
+        [(0, 0, 0, 20), (0, 1_000, 0, 120), (0, 0, 2_000, 120), (1, 500, 400, 140)]
+    {
+        let number = learner.sent(at(0), uncached, queued);
+        learner.first_token(at(ttft), TargetId(target), number);
+    }
+    learner.finished(at(500), TargetId(1));
+    (scene.learned, scene.now) = (Some(learner), at(500));
+    scene.own[1].queued_tokens = 200;
+    let mut histogram = Histogram::new(HistogramOptions::default(), 3);
+    for (target, uncached) in [(2, 100), (2, 20), (0, 7)] {
+        scene.with(&[0], |request, _| histogram.sent(request, at(0), TargetId(target), uncached));
+    }
+    scene.with(&[0], |request, _| histogram.look_up(request, at(500)));
+    scene.histogram = Some(histogram);
+    scene.targets[1].name = "us/main/1".into();
+    // Of 100 prompt tokens target 0 holds 5 blocks of 16: 20 are to be computed there.
+    for (signal, expected) in [
+        ("ttft_ms", [71.0, 140.0, 0.0]),
+        ("ttft_pred_ms", [22.0, 90.0, 42.5]),
+        ("drain_rate", [0.0, 0.1, 0.0]),
+        ("prefix_requests", [1.0, 0.0, 2.0]),
+        ("window_uncached_tokens", [7.0, 0.0, 120.0]),
+        ("price", [2.6, 2.1, 2.6]),
+        ("carbon", [30.0, 380.0, 30.0]),
+    ] {
+        let table = match signal {
+            "price" => "price = { eu = 2.6, us = 2.1 },",
+            "carbon" => "carbon = { eu = 30, us = 380 },",
+            "ttft_pred_ms" => r#"index = { insert = "sent" }, "#,
+            _ => "",
+        };
+        let text = format!(r#"{table} score = [{{ signal = "{signal}", direction = "max" }}], {FIRST}"#);
+        if signal != "ttft_pred_ms" {
+            assert!(policy(&scene, &text).needs().index.is_none());
+        }
+        let mut composed = policy(&scene, &text.replace(r#"index = { insert = "sent" }, "#, ""));
+        let best = scene.ask(&mut composed);
+        for (target, expected) in expected.into_iter().enumerate() {
+            let found = scene.term(&composed, target as u32, signal);
+            assert!((found - expected).abs() < 1e-9, "{signal} of {target}: {found}");
+            assert!(expected <= scene.term(&composed, best, signal) + 1e-9);
+        }
+    }
+    // 20; 20 + 0.3 · 100 = 50; 50 + 0.3 · 70 = 71. Nothing is kept that nobody reads.
+    let needs = |signal: &str| {
+        let text = format!(r#"score = [{{ signal = "{signal}", direction = "max" }}], {FIRST}"#);
+        let needs = policy(&scene, &text).needs();
+        (needs.learned.is_some(), needs.histogram.is_some())
+    };
+    assert_eq!(
+        (needs("drain_rate"), needs("prefix_requests"), needs("running")),
+        ((true, false), (false, true), (false, false))
+    );
+}
+
+#[test]
+fn a_maglev_table_keeps_a_session_where_it_is_while_others_come_and_go() {
+    let mut scene = Scene::new(5);
+    let mut maglev = policy(&scene, "pick = { maglev = { slots = 1009 } }");
+    let (mut counts, mut moved) = ([0; 5], 0);
+    for session in 1..=3_000 {
+        scene.session = session;
+        let home = scene.ask(&mut maglev);
+        assert_eq!(scene.ask(&mut maglev), home);
+        counts[home as usize] += 1;
+        // Without target 3 its own sessions move and no others.
+        let other = scene.ask_among(&mut maglev, &[0, 1, 2, 4]);
+        assert_eq!(other != home, home == 3);
+        moved += u32::from(other != home);
+    }
+    // Slots 202 and 201 of 1,009.
+    assert_shares(&counts, &[0.2; 5], 25.0);
+    assert_eq!(moved, counts[3]);
 }

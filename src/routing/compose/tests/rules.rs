@@ -81,6 +81,36 @@ fn what_does_not_go_together_is_named() {
     );
     let two = "score = [{ signal = \"inflight_reqs\", direction = \"min\" }, { signal = \"waiting\", direction = \"max\" }]";
     assert_eq!(problems(&format!("{two}\ncombine = \"product\"\n{best}")), ["score.1.direction: this one"]);
+    for (text, expected) in [
+        ("learn = {}", "learn: one that no signal reads"),
+        ("histogram = {}", "histogram: one that no signal reads"),
+        ("price = { us = 1 }", "price: one that no signal reads"),
+        ("filters = [{ below = { signal = \"carbon\", limit = 100 } }]", "carbon: a missing table"),
+        (
+            "carbon = { us = -1 }\nfilters = [{ below = { signal = \"carbon\", limit = 100 } }]",
+            "carbon.us: -1",
+        ),
+        (
+            "learn = { alpha = 0 }\nfilters = [{ below = { signal = \"ttft_ms\", limit = 100 } }]",
+            "learn.alpha: 0",
+        ),
+        (
+            "learn = { memory = \"0s\" }\nfilters = [{ below = { signal = \"drain_rate\", limit = 100 } }]",
+            "learn.memory: 0s",
+        ),
+        (
+            "histogram = { tokens = 0 }\nfilters = [{ below = { signal = \"prefix_requests\", limit = 9 } }]",
+            "histogram.tokens: 0",
+        ),
+        (
+            "histogram = { window = \"0s\" }\nfilters = [{ below = { signal = \"prefix_requests\", limit = 9 } }]",
+            "histogram.window: 0s",
+        ),
+        ("pick = { maglev = { slots = 65536 } }", "pick.maglev.slots: 65536"),
+        ("pick = { maglev = { slots = 5000077 } }", "pick.maglev.slots: 5000077"),
+    ] {
+        assert_eq!(problems(text), [expected], "{text}");
+    }
     // All at once, and further in.
     let inner = "if = { match_above = { ratio = 2 } }\nthen = { filters = [{ sample = { choices = 0 } }] }\nelse = { pick = { p2c = { choices = 0, tie = \"drawn\" } } }";
     assert_eq!(

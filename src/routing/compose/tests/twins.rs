@@ -81,6 +81,30 @@ const PAIRS: &[(&str, &str)] = &[
         "#,
     ),
     (
+        "epp = { unsaturated = { queue = 2, kv = 0.5 } }",
+        r#"
+        [compose]
+        index = { insert = "sent", capacity_blocks = 31_250, prompt_blocks = 256 }
+        filters = [
+            { below = { signal = "waiting", limit = 2, per_replica = true, on_empty = "next" } },
+            { below = { signal = "kv_usage", limit = 0.5, on_empty = "next" } },
+        ]
+        score = [
+            { signal = "waiting", direction = "max", weight = 2, transform = "min_max" },
+            { signal = "kv_usage", direction = "max", weight = 2, transform = "one_minus" },
+            { signal = "block_match_ratio", direction = "max", weight = 3 },
+        ]
+        pick = { best = { tie = "random" } }
+        [compose.otherwise]
+        score = [
+            { signal = "waiting", direction = "max", weight = 2, transform = "min_max" },
+            { signal = "kv_usage", direction = "max", weight = 2, transform = "one_minus" },
+            { signal = "block_match_ratio", direction = "max", weight = 3 },
+        ]
+        pick = { best = { tie = "random" } }
+        "#,
+    ),
+    (
         r#"gorgo = { release = "first_token", tie = "lowest_inflight", queue = 0 }"#,
         r#"
         [compose]
