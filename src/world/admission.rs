@@ -11,7 +11,7 @@ use crate::engine::Schedule;
 use crate::fleet::AdmissionParams;
 use crate::fleet::admission::{Over, Signal, Throttle, ThrottleBy, utilization};
 use crate::id::{GatewayId, Id};
-use crate::observe::{AdmissionRecord, Barrier, Client, Observation, Observer, Outcome, RequestRow, Waiting};
+use crate::observe::{AdmissionRecord, Barrier, Client, Observation, Observer, Outcome, Waiting};
 use crate::rng::hash_name;
 use crate::routing::LoadView;
 use crate::time::{SimTime, Span};

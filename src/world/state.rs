@@ -131,6 +131,7 @@ pub(super) struct State {
     target: TargetId,
     matched_blocks: u32,
     uncached_tokens: u32,
+    learned: u32,
     replica: ReplicaId,
     /// How often it was sent to a replica.
     pub(super) attempts: u32,
@@ -198,6 +199,7 @@ impl State {
             target: TargetId(0),
             matched_blocks: 0,
             uncached_tokens: 0,
+            learned: 0,
             replica: ReplicaId(0),
             attempts: 0,
             tokens: Tokens::default(),
@@ -257,6 +259,7 @@ impl State {
             prompt_tokens: self.prompt_tokens,
             matched_blocks: self.matched_blocks,
             uncached_tokens: self.uncached_tokens,
+            learned: self.learned,
         };
         (self.attempts > 0).then_some((self.stage as usize, ticket))
     }
@@ -270,6 +273,7 @@ impl State {
         }
         (self.stage, self.target) = (stage as u32, ticket.target);
         (self.matched_blocks, self.uncached_tokens) = (ticket.matched_blocks, ticket.uncached_tokens);
+        self.learned = ticket.learned;
         // Regions are at most `RegionSet::MAX_REGIONS`.
         (self.replica, self.region) = (replica, region.index() as u8);
     }
