@@ -100,12 +100,14 @@ def ranvier(folder):
 
 
 def sglang(folder):
-    """The generated shared prefixes of SGLang's serving benchmark at its defaults, shuffled, all at once."""
+    """The generated shared prefixes of SGLang's serving benchmark, shuffled, all at once: its default lengths and, within one, its
+    default number of prompts, in groups of five."""
     draw = random.Random(4)
+    groups, each = 205, 5
     rows = [
-        {"t_ns": 0, "in": 2048 + 128, "out": 256, "prompt_runs": [[group, 0, 128], [1000 + 16 * group + prompt, 0, 8]]}
-        for group in range(1, 65)
-        for prompt in range(16)
+        {"t_ns": 0, "in": 2048 + 128, "out": 256, "prompt_runs": [[group, 0, 128], [1000 + each * group + prompt, 0, 8]]}
+        for group in range(1, groups + 1)
+        for prompt in range(each)
     ]
     draw.shuffle(rows)
     write(folder / "sglang-dp8.jsonl.gz", "made by scripts/published-traces.py after SGLang's generated-shared-prefix data", rows)
