@@ -74,24 +74,32 @@ def kubeai(folder):
 
 
 def ranvier(folder):
-    """30 users in a closed loop: prompts of four sizes, the larger two with a shared beginning nine times of ten."""
+    """30 users in a closed loop with the prompts of the benchmark's own script: seven of ten repeat one of five long ones."""
     draw = random.Random(13)
     users, each = 30, 400
-    sizes = [("short", 0.1, 20, 200), ("medium", 0.2, 200, 2000), ("large", 0.3, 2000, 4000), ("xlarge", 0.4, 4000, 8000)]
-    weights = [share for _, share, _, _ in sizes]
-    # Five in all: two of the large size, three of the larger one, evenly over each.
-    prefixes = {"large": [(1, 2500), (2, 3500)], "xlarge": [(3, 4667), (4, 6000), (5, 7333)]}
+    # Five long prompts of 2,000 to 8,000 tokens: two below 4,000, three above, evenly over each. The question behind a prefix is
+    # always the same, so the whole prompt is; 30 tokens are that question and the chat template.
+    long = {"large": [(1, 2500), (2, 3500)], "xlarge": [(3, 4667), (4, 6000), (5, 7333)]}
     rows = []
     for turn in range(each):
         for user in range(users):
             number = turn * users + user + 1
-            name, _, low, high = draw.choices(sizes, weights)[0]
-            if name in prefixes and draw.random() < 0.9:
-                tenant, length = draw.choice(prefixes[name])
-                prompt = min(length + draw.randint(30, 170), 8000)
-                shared = {"prompt_runs": [[tenant, 0, length // BLOCK], [10**6 + number, 0, prompt // BLOCK - length // BLOCK]]}
+            size = draw.choices(["short", "medium", "large", "xlarge"], [0.1, 0.2, 0.3, 0.4])[0]
+            if size == "medium" and draw.random() >= 0.9:
+                size = "own"
+            if size in long:
+                tenant, length = draw.choice(long[size])
+                prompt = length + 30
+                shared = {"prompt_runs": [[tenant, 0, prompt // BLOCK]]}
+            elif size == "medium":
+                # Two system prompts of some 50 tokens, three questions of some 50 to each.
+                tenant, question, prompt = 6 + draw.randrange(2), draw.randrange(3), 100
+                shared = {"prompt_runs": [[tenant, 0, 3], [100 + 3 * tenant + question, 0, 3]]}
+            elif size == "short":
+                tenant, prompt = 8 + draw.randrange(5), 20
+                shared = {"prompt_runs": [[tenant, 0, 1]]}
             else:
-                tenant, prompt, shared = 1000 + number, draw.randint(low, min(high, 8000)), {}
+                tenant, prompt, shared = 1000 + number, 25, {}
             think = int(draw.uniform(0.5, 2.0) * 1e6) * 1000
             when = {"t_ns": think} if turn == 0 else {"think_ns": think, "after": [number - users]}
             rows.append({"id": number, **when, "in": prompt, "out": 100, "tenant": tenant, **shared})
