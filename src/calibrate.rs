@@ -8,6 +8,7 @@ pub mod fit;
 pub mod log;
 pub mod measured;
 pub mod points;
+pub mod runs;
 pub mod sample;
 pub mod solve;
 pub mod steps;

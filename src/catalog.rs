@@ -5,12 +5,14 @@
 pub mod country;
 pub mod gpu;
 pub mod model;
+pub mod price;
 pub mod region;
 pub mod rtt;
 
 pub use country::{Country, countries, country};
 pub use gpu::{Gpu, gpu, gpus};
 pub use model::{DimsProblem, Dtype, MlaDims, Model, ModelDims, MoeDims, model, models};
+pub use price::{Price, Term, price, prices};
 pub use region::{CloudRegion, nearest_region_id, region, regions};
 pub use rtt::{RttTable, catalogue_rtt, rtt_table, rtt_tables};
 
@@ -44,6 +46,7 @@ pub fn tables() -> Vec<TableInfo> {
     let mut tables = vec![
         TableInfo { name: "gpus", rows: gpus().len(), provenance: gpu::PROVENANCE },
         TableInfo { name: "models", rows: models().len(), provenance: model::PROVENANCE },
+        TableInfo { name: "prices", rows: prices().len(), provenance: price::PROVENANCE },
         TableInfo { name: "regions", rows: regions().len(), provenance: region::PROVENANCE },
     ];
     tables.extend(rtt_names.iter().zip(rtt_tables()).map(|(name, table)| {

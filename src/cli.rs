@@ -15,6 +15,7 @@ mod policies;
 mod progress;
 mod run;
 mod schema;
+mod score;
 mod terminal;
 mod trace;
 mod validate;
@@ -71,6 +72,7 @@ enum Command {
     Catalog(catalog::Args),
     Trace(Box<trace::Args>),
     Calibrate(Box<calibrate::Args>),
+    Score(score::Args),
     Bench(bench::Args),
     Completions(completions::Args),
     Man(completions::ManArgs),
@@ -101,6 +103,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Catalog(args) => catalog::run(&args),
         Command::Trace(args) => trace::run(&args),
         Command::Calibrate(args) => calibrate::run(&args),
+        Command::Score(args) => score::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Completions(args) => completions::run(&args, Cli::command()),
         Command::Man(args) => completions::man(&args, Cli::command()),

@@ -6,6 +6,7 @@
 //! lets a fast path drop events and still be compared with the slow one.
 
 mod queue;
+mod timers;
 
 pub use queue::EventQueue;
 
@@ -64,6 +65,14 @@ impl<E: Event> Schedule<E> {
         assert!(time >= self.now, "scheduled at {time}, which is before now, {}", self.now);
         self.queue.push(time, event);
     }
+    /// Sets a timer to put `event` at a time, which must not lie in the past, or takes it back. Timers are numbered from 0
+    /// on without gaps; of each there is one event to come at most.
+    #[inline]
+    pub fn set_timer(&mut self, timer: u32, event: Option<(SimTime, E)>) {
+        let time = event.map_or(self.now, |(time, _)| time);
+        assert!(time >= self.now, "set to {time}, which is before now, {}", self.now);
+        self.queue.set(timer, event);
+    }
     /// How many events wait.
     pub fn pending(&self) -> usize {
         self.queue.len()
@@ -95,19 +104,21 @@ pub fn run<M: Model>(
     horizon: SimTime,
     mut watch: impl FnMut(SimTime, &M::Event) -> bool,
 ) -> Ended {
-    while let Some((time, event)) = schedule.queue.peek() {
+    let mut ended = Ended::Drained;
+    while let Some((time, event)) = schedule.queue.pop_if(|time, event| {
         if time > horizon {
-            return Ended::Horizon;
+            ended = Ended::Horizon;
+            return false;
         }
+        let goes_on = watch(time, event);
+        ended = if goes_on { Ended::Drained } else { Ended::Stopped };
+        goes_on
+    }) {
         assert!(time >= schedule.now, "time went back from {} to {time}", schedule.now);
-        if !watch(time, &event) {
-            return Ended::Stopped;
-        }
-        schedule.queue.pop();
         schedule.now = time;
         model.handle(time, event, schedule);
     }
-    Ended::Drained
+    ended
 }
 
 #[cfg(test)]

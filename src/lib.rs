@@ -16,6 +16,7 @@ pub mod catalog;
 pub mod engine;
 pub mod observe;
 // Floor 2: the parts of a world.
+pub mod cost;
 pub mod kvcache;
 pub mod network;
 pub mod timing;
@@ -28,9 +29,10 @@ pub mod routing;
 pub mod world;
 // Floor 5: what users write.
 pub mod scenario;
-// Floor 6: one cell.
+// Floor 6: one cell, and many against what was published.
 pub mod calibrate;
 pub mod run;
+pub mod score;
 // Floor 7: what people and files see.
 pub mod gate;
 pub mod report;

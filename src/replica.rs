@@ -15,7 +15,8 @@ mod sequence;
 pub use engine::Engine;
 pub use fifo::Fifo;
 pub use params::{
-    Admission, CacheMethod, EngineParams, Method, QueueParams, Scheduler, ServerParams, Stepping,
+    Admission, Batching, CacheMethod, EngineParams, Habits, Method, QueueParams, Scheduler, ServerParams,
+    Stepping,
 };
 pub use ps::ProcessorSharing;
 

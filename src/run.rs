@@ -16,6 +16,7 @@ pub mod rows;
 pub mod series;
 pub mod totals;
 pub mod twice;
+pub mod uncertainty;
 pub mod warning;
 
 pub use audit::{Audit, AuditReport};

@@ -11,10 +11,10 @@ pub mod table;
 
 pub use capacity::{KvCapacity, KvCapacityError, activation_bytes, derive_kv_blocks};
 pub use params::{
-    GpuRates, IngressParams, LinearParams, ProfileParams, RooflineParams, TableParams, TableRow, TimingError,
-    TimingParams,
+    FittedOn, GpuRates, IngressParams, LinearParams, ProfileParams, RooflineParams, TableParams, TableRow,
+    TimingError, TimingParams,
 };
-pub use profile::{Constants, ErrorLine, Profile, Range, Status, profile, profiles};
+pub use profile::{Constants, EngineKind, ErrorLine, Profile, Range, Status, profile, profiles};
 pub use slowed::Slowed;
 
 use crate::time::Picos;

@@ -19,6 +19,7 @@ mod record;
 mod retry;
 mod rtt;
 mod slots;
+mod state;
 mod store;
 mod views;
 
@@ -40,33 +41,33 @@ use crate::rng::Key;
 use crate::routing::IndexSource;
 use crate::time::{SimTime, Span};
 use crate::timing::{IngressParams, StepTime, TimingError};
-use crate::workload::{Source, WorkloadParams, open, workload_key};
+use crate::workload::{Request, Source, WorkloadParams, open, workload_key};
 use admission::Throttles;
 use gateway::Gateway;
 use leave::Deadlines;
 use outage::Health;
 use outcome::OutcomeDigest;
-use slots::{Place, Slots};
+use slots::Slots;
+use state::Place;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use views::{Follower, follow};
 
-/// A replica in its place.
+/// A replica in its place. The order of fields is that of memory: what each wake and each request reads comes first.
 #[derive(Debug)]
+#[repr(C, align(64))]
 struct Site {
-    pool: PoolId,
+    wake_at: Option<SimTime>,
     region: RegionId,
+    ingress: IngressParams,
     replica: Replica,
+    pool: PoolId,
     /// What it takes to start it over, and what it did before it last was.
     timing: Option<Arc<dyn StepTime>>,
     past: Work,
     past_cache: u64,
     /// The blocks in its cache, by run and number, where stages follow it and it may be lost.
     present: Option<BTreeSet<(u64, u32)>>,
-    ingress: IngressParams,
-    /// Which wake is valid: an earlier one is ignored.
-    wake: u32,
-    wake_at: Option<SimTime>,
     /// Stages whose prefix index follows this cache.
     followers: Vec<Follower>,
 }
@@ -99,6 +100,12 @@ pub struct World<'p, O> {
     throttles: Throttles,
     inflows: IdVec<SourceId, Inflow>,
     slots: Slots,
+    /// The request that a source told of last, in memory used again.
+    pulled: Request,
+    /// Whether a replica may be lost.
+    losses: bool,
+    /// Whether anybody follows a replica's cache.
+    follows_caches: bool,
     /// What is delivered next, in memory used again.
     job: Job,
     outputs: Vec<Output>,
@@ -111,8 +118,6 @@ pub struct World<'p, O> {
     last: SimTime,
     /// Of events: what observers have been told of so far.
     clock: SimTime,
-    /// Wakes to come that are superseded.
-    stale: usize,
     /// What is looked at beside what happens, where anything is.
     misses: Option<Box<misses::MissBook>>,
     decisions: Decisions,
@@ -191,7 +196,6 @@ impl<'p, O: Observer> World<'p, O> {
                     past_cache: 0,
                     present: None,
                     ingress: pool_params.ingress,
-                    wake: 0,
                     wake_at: None,
                     followers: Vec::new(),
                 });
@@ -225,6 +229,7 @@ impl<'p, O: Observer> World<'p, O> {
                 Deadlines::new(workload.setting.timeout),
             ],
         };
+        let follows_caches = sites.iter().any(|site| !site.followers.is_empty());
         Ok(World {
             inflows: params.workloads.iter().map(inflow).collect(),
             store: store::Shared::new(&policy.views.load, &sites, params.regions.len()),
@@ -240,6 +245,9 @@ impl<'p, O: Observer> World<'p, O> {
             names,
             throttles: Throttles::default(),
             slots: Slots::default(),
+            pulled: Request::default(),
+            follows_caches,
+            losses: !params.operations.incidents.is_empty(),
             job: Job::default(),
             outputs: Vec::new(),
             digest: OutcomeDigest::default(),
@@ -247,7 +255,6 @@ impl<'p, O: Observer> World<'p, O> {
             quiet_polls: 0,
             last: SimTime::ZERO,
             clock: SimTime::ZERO,
-            stale: 0,
             misses: None,
             decisions: Decisions::None,
             observer,
@@ -305,7 +312,7 @@ impl<'p, O: Observer> World<'p, O> {
 
     /// Events to come that change nothing for any request by themselves: no world lives on for them.
     fn aside(&self) -> usize {
-        self.health.pending() + self.stale + self.background
+        self.health.pending() + self.background
     }
 
     /// Ends every request that is still under way.
@@ -316,25 +323,15 @@ impl<'p, O: Observer> World<'p, O> {
         }
         for slot in self.slots.live() {
             let state = self.slots.get_mut(slot);
-            if state.left_at.is_some() {
-                if let Some(replica) = state.row.replica.filter(|_| state.place == Place::InReplica) {
-                    let tokens = self.sites[replica].replica.tokens(crate::replica::JobId(slot));
-                    state.take_tokens(tokens);
-                }
-                self.end_of_left(told, slot);
-                continue;
-            }
-            let row = &mut state.row;
-            row.outcome = Outcome::InFlight;
-            row.ended_at = end;
-            if row.first_token_at.is_some_and(|at| at > end) {
-                (row.first_token_at, row.server_ttft) = (None, None);
-            }
-            if let Some(replica) = row.replica.filter(|_| state.place == Place::InReplica) {
+            if let Some(replica) = state.replica().filter(|_| state.place == Place::InReplica) {
                 let tokens = self.sites[replica].replica.tokens(crate::replica::JobId(slot));
                 state.take_tokens(tokens);
             }
-            let row = self.slots.get_mut(slot).row;
+            if state.left() {
+                self.end_of_left(told, slot);
+                continue;
+            }
+            let row = self.slots.row(slot, Outcome::InFlight, end);
             self.digest.row(&row);
             self.observer.observe(told, &Observation::Ended(&row));
         }

@@ -83,6 +83,14 @@ fn mistakes_are_told_at_once_with_a_next_step() {
     run(&[&hardware[..], &["--hold", "e_a=7"]].concat(), &["e_a must be a number from 0.1 to 0.95"]);
     run(&[&hardware[..], &["--free", "e_b"]].concat(), &["there is no term `e_b`"]);
     run(&[&hardware[..], &["--check", "nothing"]].concat(), &["there is no profile `nothing`"]);
+    run(&[&hardware[..], &["--engine", "vlm"]].concat(), &["there is no engine `vlm`"]);
+    // Rows of two engines, and one of none that is known.
+    let head = "input_tokens,output_tokens,concurrency,tpot_ms,engine\n";
+    std::fs::write(folder.path().join("steps.csv"), format!("{head}100,10,1,9,vllm\n100,10,1,9,sglang\n"))
+        .expect("a file");
+    run(&hardware, &["of different engines (sglang, vllm)"]);
+    std::fs::write(folder.path().join("steps.csv"), format!("{head}100,10,1,9,tgi\n")).expect("a file");
+    run(&hardware, &["line 2: engine is `tgi`"]);
     // A log of which nothing says what served it, and an empty one.
     std::fs::write(folder.path().join("log.jsonl"), "").expect("a file");
     for (more, told) in [(&[][..], "say it with `--model`"), (&hardware, "there are no requests")] {

@@ -9,7 +9,7 @@ use regionsim::dist::Dist;
 use regionsim::id::{DataClassId, RegionId};
 use regionsim::network::{Connection, JitterParams, LastMileParams};
 use regionsim::observe::{Leg, Outcome};
-use regionsim::replica::{Admission, EngineParams, Method, Scheduler, ServerParams};
+use regionsim::replica::{Admission, Batching, EngineParams, Method, Scheduler, ServerParams};
 use regionsim::report::{CellSummary, summarise_cell};
 use regionsim::run::{CellInput, run_cell, run_cell_twice};
 use regionsim::time::{SimTime, Span};
@@ -32,6 +32,8 @@ fn two_regions() -> WorldParams {
         watermark_blocks: 0,
         prefix_cache: true,
         chunked_prefill: true,
+        batching: Batching::Mixed,
+        async_scheduling: false,
     });
     let mut params = world::one_region(2, engine);
     let mut there = params.pools[regionsim::id::PoolId(0)].clone();

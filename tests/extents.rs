@@ -4,7 +4,9 @@
 use regionsim::kvcache::{BlockCache, ExtentCache, KvCache, Lru};
 use regionsim::observe::Work;
 use regionsim::replica::params::Stepping;
-use regionsim::replica::{Admission, Engine, EngineParams, Job, JobId, Output, Scheduler, StepRecord};
+use regionsim::replica::{
+    Admission, Batching, Engine, EngineParams, Job, JobId, Output, Scheduler, StepRecord,
+};
 use regionsim::rng::{Key, Stream, mix2};
 use regionsim::time::SimTime;
 use regionsim::timing::{BatchShape, Line, StepTime};
@@ -34,11 +36,17 @@ fn random_params(stream: &mut Stream) -> EngineParams {
         long_prefill_token_threshold: [0, 0, 7][below(stream, 3) as usize],
         max_model_len: 1_000,
         scheduler: [Scheduler::Fcfs, Scheduler::Priority][below(stream, 2) as usize],
-        admission: [Admission::FullIsl, Admission::FirstChunk, Admission::IslPlusOsl]
-            [below(stream, 3) as usize],
+        admission: [
+            Admission::FullIsl,
+            Admission::FirstChunk,
+            Admission::IslPlusOsl,
+            Admission::EstimatedOsl,
+        ][below(stream, 4) as usize],
         watermark_blocks: below(stream, 3),
         prefix_cache: below(stream, 12) > 0,
         chunked_prefill: below(stream, 4) > 0,
+        batching: [Batching::Mixed, Batching::PrefillFirst][below(stream, 2) as usize],
+        async_scheduling: below(stream, 3) == 0,
     }
 }
 

@@ -8,7 +8,7 @@ mod world;
 
 use regionsim::catalog::{self, Dtype};
 use regionsim::observe::{Outcome, RequestRow};
-use regionsim::replica::{Admission, EngineParams, Scheduler, ServerParams};
+use regionsim::replica::{Admission, Batching, EngineParams, Scheduler, ServerParams};
 use regionsim::routing::PolicySpec;
 use regionsim::timing::{RooflineParams, TimingParams, profile};
 use regionsim::workload::params::{TraceParams, WorkloadKind, WorkloadParams};
@@ -34,6 +34,8 @@ fn fleet() -> Option<WorldParams> {
         watermark_blocks: 0,
         prefix_cache: true,
         chunked_prefill: true,
+        batching: Batching::Mixed,
+        async_scheduling: false,
     };
     let mut params = one_region(REPLICAS, ServerParams::Engine(engine));
     let (model, gpu) = (catalog::model("llama-3.1-8b").unwrap(), catalog::gpu("h100-sxm").unwrap());

@@ -4,12 +4,11 @@
 use super::measured::Hardware;
 use crate::observe::Outcome;
 use crate::replica::{
-    Admission, CacheMethod, EngineParams, Job, JobId, Method, Output, Replica, Scheduler, ServerParams,
-    Stepping,
+    CacheMethod, EngineParams, Habits, Job, JobId, Method, Output, Replica, Scheduler, ServerParams, Stepping,
 };
 use crate::rng::Key;
 use crate::time::SimTime;
-use crate::timing::{Constants, ProfileParams, StepTime, activation_bytes, derive_kv_blocks};
+use crate::timing::{Constants, EngineKind, ProfileParams, StepTime, activation_bytes, derive_kv_blocks};
 use crate::workload::Chain;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -35,6 +34,8 @@ pub struct Point {
     pub max_num_batched_tokens: u32,
     /// KV blocks, where the engine's log told them.
     pub kv_blocks: Option<u32>,
+    /// Whose scheduler.
+    pub engine: EngineKind,
 }
 
 /// Means over all requests of a benchmark, milliseconds; not a number when none completed.
@@ -64,8 +65,9 @@ pub(super) fn replica(params: EngineParams, timing: Arc<dyn StepTime>) -> Replic
     Replica::new(&ServerParams::Engine(params), Some(timing), method)
 }
 
-/// An engine with vLLM's defaults, prompts that share nothing.
-pub(super) fn engine(kv_blocks: u32, budget: u32, max_num_seqs: u32) -> EngineParams {
+/// An engine with vLLM's defaults but for what engines of its kind do; prompts that share nothing.
+pub(super) fn engine(kind: EngineKind, kv_blocks: u32, budget: u32, max_num_seqs: u32) -> EngineParams {
+    let Habits { batching, admission, async_scheduling } = Habits::of(kind);
     EngineParams {
         kv_blocks,
         block_tokens: BLOCK_TOKENS,
@@ -74,10 +76,12 @@ pub(super) fn engine(kv_blocks: u32, budget: u32, max_num_seqs: u32) -> EnginePa
         long_prefill_token_threshold: 0,
         max_model_len: u32::MAX / 2,
         scheduler: Scheduler::Fcfs,
-        admission: Admission::FullIsl,
+        admission,
         watermark_blocks: 0,
         prefix_cache: false,
         chunked_prefill: true,
+        batching,
+        async_scheduling,
     }
 }
 
@@ -88,7 +92,7 @@ pub fn play(point: &Point, hardware: &Hardware, timing: Arc<dyn StepTime>, const
         return nothing;
     };
     let ingress = ProfileParams::from(*constants).ingress;
-    let mut replica = replica(engine(blocks, point.max_num_batched_tokens, 1_024), timing);
+    let mut replica = replica(engine(point.engine, blocks, point.max_num_batched_tokens, 1_024), timing);
     let total = point.concurrency.saturating_mul(point.requests_per_client);
     // The same lengths for every profile, so that two fits see the same benchmark.
     let key =
@@ -194,6 +198,7 @@ mod tests {
             requests_per_client: 2,
             max_num_batched_tokens: 8_192,
             kv_blocks: None,
+            engine: EngineKind::Vllm,
         };
         let mut constants = profile("p0").unwrap().constants;
         (constants.ingress_us, constants.ingress_per_token_us) = (0.0, 0.0);

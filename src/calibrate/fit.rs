@@ -81,10 +81,13 @@ pub fn fit(samples: &[Sample], options: &FitOptions) -> Result<Fit, TimingError>
     let (standard_errors, not_identified) = identify(&solution, &options.free, &constants);
     let mut left_out = Vec::new();
     if options.leave_out {
-        let strata: BTreeSet<String> = samples.iter().map(Sample::stratum).collect();
-        for stratum in strata.iter().filter(|_| strata.len() > 1) {
+        let strata: BTreeSet<String> = samples.iter().flat_map(Sample::strata).collect();
+        for stratum in &strata {
             let (out, kept): (Vec<Sample>, Vec<Sample>) =
-                samples.iter().cloned().partition(|sample| sample.stratum() == *stratum);
+                samples.iter().cloned().partition(|sample| sample.strata().contains(stratum));
+            if kept.is_empty() {
+                continue;
+            }
             let from = FitOptions { start: constants, ..options.clone() };
             let (without, _) = search(&kept, &from, 6)?;
             left_out.extend(errors::lines(&errors::pairs(&out, &without)?, |_| stratum.clone()));
@@ -202,6 +205,7 @@ pub fn range(samples: &[Sample]) -> Range {
         tp: tp.into_iter().collect(),
         input_tokens: span(|sample| sample.input_tokens),
         concurrency: span(|sample| sample.concurrency),
+        context_tokens: samples.iter().filter_map(Sample::longest_context).max(),
     }
 }
 

@@ -49,6 +49,16 @@ pub enum Quantity {
     Tpot,
     /// From request to last token.
     E2e,
+    /// Median, 90th and 99th percentile of the time to first token.
+    TtftP50,
+    /// See above.
+    TtftP90,
+    /// See above.
+    TtftP99,
+    /// 90th and 99th percentile of the time from request to last token.
+    E2eP90,
+    /// See above.
+    E2eP99,
 }
 
 impl Quantity {
@@ -59,6 +69,11 @@ impl Quantity {
             Quantity::Ttft => "ttft",
             Quantity::Tpot => "tpot",
             Quantity::E2e => "e2e",
+            Quantity::TtftP50 => "ttft_p50",
+            Quantity::TtftP90 => "ttft_p90",
+            Quantity::TtftP99 => "ttft_p99",
+            Quantity::E2eP90 => "e2e_p90",
+            Quantity::E2eP99 => "e2e_p99",
         }
     }
 }

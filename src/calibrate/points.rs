@@ -6,6 +6,7 @@ use super::measured::{Hardware, Measured, Quantity};
 use super::sample::{Sample, What};
 use super::table::{Findings, Table};
 use crate::catalog::{self, Dtype};
+use crate::timing::EngineKind;
 use std::collections::BTreeMap;
 
 /// How much an error of TTFT counts beside one of TPOT. Our choice: a benchmark's TTFT hangs on how its clients start,
@@ -20,6 +21,10 @@ const WAITING_MS: f64 = 3_000.0;
 const REQUESTS_PER_CLIENT: u32 = 10;
 /// vLLM's token budget for a server on a large GPU.
 const BUDGET: u32 = 8_192;
+
+/// SGLang's on the same: its `chunked_prefill_size` is half of it, `max_prefill_tokens` is this; of the two, this meets the
+/// TTFT of the rows there are.
+const SGLANG_BUDGET: u32 = 16_384;
 
 /// Points, and rows that were left aside by reason.
 #[derive(Debug, Default)]
@@ -92,8 +97,10 @@ pub fn read_published(table: &Table) -> Result<Read, Findings> {
             continue;
         }
         let is_one = |column| matches!(text(column), "" | "0" | "0.0" | "1" | "1.0");
-        if !is_one("pp_size") || !is_one("attention_dp_size") || !is_one("moe_ep_size") {
-            skip("pipeline, data or expert parallelism".to_owned());
+        // Experts spread over the GPUs of one tensor-parallel group are read and multiplied as if each were split: what
+        // differs is how tokens are exchanged, and that GPUs wait for the one with the most.
+        if !is_one("pp_size") || !is_one("attention_dp_size") {
+            skip("pipeline parallelism, or attention in data parallel".to_owned());
             continue;
         }
         let weights = match text("gemm_quant_mode") {
@@ -126,6 +133,7 @@ pub fn read_published(table: &Table) -> Result<Read, Findings> {
         };
         let engine = text("backend");
         let kv = if engine == "trtllm" { weights } else { Dtype::Bf16 };
+        let kind = EngineKind::find(engine).unwrap_or_default();
         // The makers' own rows name the file they were measured into.
         let own = text("silicon_data_source").contains("aic-auto-gap-analysis");
         let point = Point {
@@ -134,8 +142,13 @@ pub fn read_published(table: &Table) -> Result<Read, Findings> {
             concurrency,
             shortest: if own { 1.0 } else { 0.8 },
             requests_per_client: REQUESTS_PER_CLIENT,
-            max_num_batched_tokens: if own { input_tokens + input_tokens / 4 } else { BUDGET },
+            max_num_batched_tokens: match kind {
+                EngineKind::Sglang => SGLANG_BUDGET,
+                _ if own => input_tokens + input_tokens / 4,
+                _ => BUDGET,
+            },
             kv_blocks: None,
+            engine: kind,
         };
         let hardware = Hardware { model, gpu, tp, weights, kv };
         read.samples.push(sample(hardware, engine, point, ttft, tpot));
@@ -144,7 +157,7 @@ pub fn read_published(table: &Table) -> Result<Read, Findings> {
 }
 
 /// Reads plain points: `input_tokens`, `output_tokens`, `concurrency`, `ttft_ms`, `tpot_ms`; optional `shortest_share`,
-/// `requests_per_client`, `max_num_batched_tokens`, `kv_blocks`.
+/// `requests_per_client`, `max_num_batched_tokens`, `kv_blocks`, `engine`.
 pub fn read_plain(
     table: &Table,
     mut hardware: impl FnMut(u64, &[String], &mut Findings) -> Option<Hardware>,
@@ -165,6 +178,7 @@ pub fn read_plain(
         let requests = table.number(row, "requests_per_client", (1u32, 10_000), &mut findings);
         let budget = table.number(row, "max_num_batched_tokens", (1u32, 10_000_000), &mut findings);
         let kv_blocks = table.number(row, "kv_blocks", (2u32, u32::MAX), &mut findings);
+        let engine = engine(table, row, &mut findings);
         let (Some(hardware), Some(input_tokens), Some(output_tokens), Some(concurrency)) =
             (found, input, output, concurrency)
         else {
@@ -181,10 +195,26 @@ pub fn read_plain(
             requests_per_client: requests.unwrap_or(REQUESTS_PER_CLIENT),
             max_num_batched_tokens: budget.unwrap_or(BUDGET),
             kv_blocks,
+            engine: engine.unwrap_or_default(),
         };
         read.samples.push(sample(hardware, source, point, ttft, tpot));
     }
     if findings.is_empty() { Ok(read) } else { Err(findings) }
+}
+
+/// Whose scheduler a row was measured with.
+pub(super) fn engine(
+    table: &Table,
+    (line, cells): (u64, &[String]),
+    findings: &mut Findings,
+) -> Option<EngineKind> {
+    let name = table.text(cells, "engine");
+    let found = EngineKind::find(name);
+    if found.is_none() && !name.is_empty() {
+        let known = EngineKind::ALL.map(EngineKind::name).join(", ");
+        findings.push(format!("line {line}: engine is `{name}`, but must be one of {known}"));
+    }
+    found
 }
 
 fn sample(hardware: Hardware, source: &str, point: Point, ttft: Option<f64>, tpot: Option<f64>) -> Sample {

@@ -3,7 +3,8 @@
 use super::closed_loop::{self, Point};
 use super::log::Log;
 use super::measured::{Hardware, Measured, Quantity};
-use crate::timing::{BatchShape, Constants, TimingError};
+use super::runs::Run;
+use crate::timing::{BatchShape, Constants, EngineKind, TimingError};
 use std::sync::Arc;
 
 /// How a measurement is modelled.
@@ -15,6 +16,8 @@ pub enum What {
     Point(Point),
     /// A served log, replayed.
     Log(Arc<Log>),
+    /// Requests at a constant rate.
+    Run(Run),
 }
 
 /// A measurement.
@@ -47,19 +50,54 @@ impl Sample {
                     .map(|measured| match measured.quantity {
                         Quantity::Ttft => played.ttft_ms,
                         Quantity::Tpot => played.tpot_ms,
-                        Quantity::E2e | Quantity::Step => played.e2e_ms,
+                        _ => played.e2e_ms,
                     })
                     .collect()
             }
             What::Log(log) => log.play(timing),
+            What::Run(run) => run.play(&self.hardware, timing, constants),
         })
+    }
+    /// The longest context of one sequence, where it is known.
+    pub fn longest_context(&self) -> Option<u32> {
+        match &self.what {
+            What::Step(_) => None,
+            What::Point(point) => Some(point.input_tokens.saturating_add(point.output_tokens)),
+            What::Log(log) => log.longest_context(),
+            What::Run(run) => Some(run.prompt_tokens.saturating_add(run.output_tokens)),
+        }
+    }
+    /// Whose scheduler it was measured with; `None` for single steps.
+    pub fn engine(&self) -> Option<EngineKind> {
+        match &self.what {
+            What::Step(_) => None,
+            What::Point(point) => Some(point.engine),
+            What::Log(log) => Some(log.engine),
+            What::Run(run) => Some(run.engine),
+        }
+    }
+    /// Takes it as measured with this engine.
+    pub fn set_engine(&mut self, kind: EngineKind) {
+        match &mut self.what {
+            What::Step(_) => {}
+            What::Point(point) => point.engine = kind,
+            What::Log(log) => Arc::make_mut(log).engine = kind,
+            What::Run(run) => run.engine = kind,
+        }
     }
     /// The group whose errors it belongs to.
     pub fn group(&self) -> String {
         format!("{}, {}", self.hardware.name(), self.source)
     }
-    /// The stratum that is left out together: tensor parallelism and input length, within the group.
-    pub fn stratum(&self) -> String {
-        format!("{}, tp {}, input {}", self.hardware.name(), self.hardware.tp, self.input_tokens)
+    /// The strata that it is left out with: tensor parallelism and input length, and concurrency (by powers of four), each
+    /// within model and GPU.
+    pub fn strata(&self) -> [String; 2] {
+        let name = self.hardware.name();
+        let class = self.concurrency.max(1).ilog2() / 2 * 2;
+        let (least, most) = (1u64 << class, (4u64 << class) - 1);
+        [
+            format!("{name}, tp {}, input {}", self.hardware.tp, self.input_tokens),
+            format!("{name}, concurrency {least} to {most}"),
+        ]
     }
 }

@@ -157,6 +157,7 @@ fn every_table_says_where_it_comes_from() {
     let expected = [
         ("gpus", 15),
         ("models", 22),
+        ("prices", 54),
         ("regions", 45),
         ("rtt/aws", 21),
         ("rtt/azure", 12),
@@ -164,7 +165,7 @@ fn every_table_says_where_it_comes_from() {
         ("countries", 249),
     ];
     assert_eq!(rows, expected);
-    for (table, info) in rtt_tables().iter().zip(&tables()[3..]) {
+    for (table, info) in rtt_tables().iter().zip(&tables()[4..]) {
         assert_eq!(info.name, format!("rtt/{}", table.name));
     }
 }
@@ -194,4 +195,25 @@ fn every_model_passes_its_own_check_and_absurd_ones_do_not() {
     most.check().unwrap();
     // Experts alone: 1,000 layers · 11,000 · 3 · 100,000 · 100,000 = 3.3e17.
     assert!(most.params() > 330_000_000_000_000_000 && most.weight_bytes(Dtype::Bf16) > most.params());
+}
+
+#[test]
+fn every_price_is_of_a_known_gpu_at_a_known_place_and_spot_is_no_dearer() {
+    for row in prices() {
+        assert!(region(row.location).is_some(), "{row:?}");
+        assert!(gpu(row.gpu).is_some(), "{row:?}");
+        let hour = row.micro_usd_per_gpu_hour() as f64 / 1e6;
+        assert!((0.1..20.0).contains(&hour), "{row:?}");
+        if row.term == Term::Spot {
+            let list =
+                price(row.location, row.gpu, Term::OnDemand).expect("a list price beside the spot price");
+            assert!(row.micro_usd_per_gpu_hour() <= list.micro_usd_per_gpu_hour(), "{row:?}");
+        }
+    }
+    // Eight H100 in Virginia at 55.04 dollars.
+    assert_eq!(
+        price("aws:us-east-1", "h100-sxm", Term::OnDemand).unwrap().micro_usd_per_gpu_hour(),
+        6_880_000
+    );
+    assert_eq!(price("aws:sa-east-1", "h100-sxm", Term::OnDemand), None);
 }

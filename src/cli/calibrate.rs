@@ -5,11 +5,11 @@ mod input;
 use super::{Outcome, exit::Exit, exit::Failure, no_such, print, terminal};
 use crate::calibrate::{self, Fit, FitOptions, Quantity, Sample, TERMS, errors, fit};
 use crate::report::atomic::AtomicFile;
-use crate::report::calibration_plot::{Group, draw};
+use crate::report::calibration_plot::{Curves, Group, draw};
 use crate::report::grid;
-use crate::timing::{self, Constants, ErrorLine, Profile, Status};
+use crate::timing::{self, Constants, EngineKind, ErrorLine, Profile, Status};
 use anyhow::{Context, anyhow};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -47,6 +47,10 @@ pub struct Args {
     /// Type of KV entries, where rows do not name it: bf16 or fp8.
     #[arg(long, default_value = "bf16")]
     kv_dtype: String,
+    /// Whose scheduler served them, where rows do not name it, and above what they name: vllm, vllm-async, sglang or
+    /// trtllm.
+    #[arg(long, value_name = "ENGINE")]
+    engine: Option<String>,
     /// Fit nothing: what does this profile miss? A shipped name or a file.
     #[arg(long, value_name = "PROFILE", conflicts_with_all = ["start", "free", "hold"])]
     check: Option<String>,
@@ -79,15 +83,18 @@ pub struct Args {
 /// Runs `calibrate`.
 pub fn run(args: &Args) -> Outcome {
     let samples = input::read(args)?;
-    let pairs = if let Some(name) = &args.check {
+    one_engine(&samples)?;
+    let (pairs, constants) = if let Some(name) = &args.check {
         let profile = load(name)?;
         warn_outside(&profile, &samples);
         let pairs = errors::pairs(&samples, &profile.constants)?;
         print(&format!("profile {} v{}, {}\n\n", profile.name, profile.version, profile.status))?;
         print(&table("rows", &errors::lines(&pairs, |pair| samples[pair.sample].group())))?;
         print("\n")?;
-        print(&table("stratum", &errors::lines(&pairs, |pair| samples[pair.sample].stratum())))?;
-        pairs
+        let mut strata = errors::lines(&pairs, |pair| samples[pair.sample].strata()[0].clone());
+        strata.extend(errors::lines(&pairs, |pair| samples[pair.sample].strata()[1].clone()));
+        print(&table("stratum", &strata))?;
+        (pairs, profile.constants)
     } else {
         let (start, free) = terms(args, &samples)?;
         let options = FitOptions { start, free, leave_out: !args.no_leave_out };
@@ -98,7 +105,7 @@ pub fn run(args: &Args) -> Outcome {
             let profile = profile(name.unwrap_or_else(|| "calibrated".to_owned()), &found, &samples, args);
             write(out, &profile.to_toml())?;
         }
-        found.pairs
+        (found.pairs, found.constants)
     };
     let unserved = pairs.iter().filter(|pair| !pair.modelled.is_finite()).count();
     if unserved > 0 {
@@ -107,7 +114,8 @@ pub fn run(args: &Args) -> Outcome {
         ));
     }
     if let Some(path) = &args.plot {
-        write(path, &draw(&panels(&samples, &pairs)).map_err(|error| anyhow!("{error}"))?)?;
+        let curves = curves(&samples, &constants)?;
+        write(path, &draw(&panels(&samples, &pairs), &curves).map_err(|error| anyhow!("{error}"))?)?;
     }
     if let Some(path) = &args.rows {
         write(path, &rows(&samples, &pairs))?;
@@ -122,6 +130,21 @@ fn write(path: &Path, text: &str) -> Result<(), Failure> {
         file.commit()
     };
     Ok(go().with_context(|| format!("cannot write {}", path.display()))?)
+}
+
+/// A profile is of one engine: its scheduler goes with it.
+fn one_engine(samples: &[Sample]) -> Result<(), Failure> {
+    let kinds: BTreeSet<&str> = samples.iter().filter_map(Sample::engine).map(EngineKind::name).collect();
+    if kinds.len() < 2 {
+        return Ok(());
+    }
+    let kinds: Vec<&str> = kinds.into_iter().collect();
+    Err(Failure::usage(anyhow!(
+        "these rows are of different engines ({}), whose schedulers differ; narrow them with `--where backend={}`, or take \
+         them all as one with `--engine`",
+        kinds.join(", "),
+        kinds[0]
+    )))
 }
 
 /// A shipped profile, or one in a file.
@@ -247,6 +270,7 @@ fn profile(name: String, found: &Fit, samples: &[Sample], args: &Args) -> Profil
         name,
         version: 1,
         status: Status::Fitted,
+        engine: samples.iter().find_map(Sample::engine).unwrap_or_default(),
         provenance: format!(
             "robust least squares over {} measurements ({}), from {}",
             samples.len(),
@@ -282,11 +306,40 @@ fn panels(samples: &[Sample], pairs: &[errors::Pair]) -> Vec<(String, Vec<Group>
         Quantity::Ttft => "Time to first token",
         Quantity::Tpot => "Time per output token",
         Quantity::E2e => "Request to last token",
+        Quantity::TtftP50 => "Time to first token, median",
+        Quantity::TtftP90 => "Time to first token, p90",
+        Quantity::TtftP99 => "Time to first token, p99",
+        Quantity::E2eP90 => "Request to last token, p90",
+        Quantity::E2eP99 => "Request to last token, p99",
     };
     let groups = |groups: BTreeMap<String, Vec<(f64, f64)>>| {
         groups.into_iter().map(|(name, points)| Group { name, points }).collect()
     };
     panels.into_iter().map(|(quantity, all)| (title(quantity).to_owned(), groups(all))).collect()
+}
+
+/// Who ran and who waited, of each log that says.
+fn curves(samples: &[Sample], constants: &Constants) -> Result<Vec<Curves>, Failure> {
+    let mut all = Vec::new();
+    for sample in samples {
+        let calibrate::sample::What::Log(log) = &sample.what else { continue };
+        let Some(curves) = log.curves(sample.hardware.step_time(constants)?) else { continue };
+        let line =
+            |points: &[(f64, u32, u32)], name: &str, measured: bool, value: fn(&(f64, u32, u32)) -> u32| {
+                let from = if measured { "measured" } else { "modelled" };
+                let points = points.iter().map(|point| (point.0, f64::from(value(point)))).collect();
+                (format!("{name}, {from}"), measured, points)
+            };
+        let (measured, modelled) = (&curves.measured, &curves.modelled);
+        let lines = vec![
+            line(measured, "running", true, |point| point.1),
+            line(modelled, "running", false, |point| point.1),
+            line(measured, "waiting", true, |point| point.2),
+            line(modelled, "waiting", false, |point| point.2),
+        ];
+        all.push((format!("Requests running and waiting: {}", sample.group()), lines));
+    }
+    Ok(all)
 }
 
 fn rows(samples: &[Sample], pairs: &[errors::Pair]) -> String {

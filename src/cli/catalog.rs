@@ -7,7 +7,7 @@ use crate::report::grid;
 use crate::timing;
 use serde_json::{Value, json};
 
-/// List the GPUs, models, regions, round-trip tables and profiles that scenarios can name.
+/// List the GPUs, models, regions, round-trip tables, prices and profiles that scenarios can name.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "Examples:
   regionsim catalog gpus
@@ -32,6 +32,8 @@ enum Which {
     Regions,
     /// Round-trip time tables.
     Rtt,
+    /// Prices of GPUs: what `[prices]` takes.
+    Prices,
     /// Timing profiles: an engine's efficiencies and overheads.
     Profiles,
 }
@@ -52,6 +54,7 @@ pub fn run(args: &Args) -> Outcome {
         Which::Models => models(),
         Which::Regions => regions(),
         Which::Rtt => rtt(),
+        Which::Prices => prices(),
         Which::Profiles => profiles(),
     };
     if args.json {
@@ -72,6 +75,28 @@ pub fn run(args: &Args) -> Outcome {
 
 fn origin(provenance: &Provenance) -> String {
     format!("{} ({}): {}", provenance.source, provenance.date, provenance.statistic)
+}
+
+fn prices() -> Listing {
+    let rows = catalog::prices().iter().map(|price| {
+        let gpu_hour = price.micro_usd_per_gpu_hour() as f64 / 1e6;
+        [
+            price.location.to_string(),
+            price.gpu.to_string(),
+            price.instance.to_string(),
+            price.gpus.to_string(),
+            format!("{gpu_hour:.3}"),
+            price.term.name().to_string(),
+            price.date.to_string(),
+        ]
+        .to_vec()
+    });
+    Listing {
+        head: &["location", "gpu", "instance", "GPUs", "USD/GPU-h", "term", "date"],
+        rows: rows.collect(),
+        notes: vec![origin(&catalog::price::PROVENANCE)],
+        json: json!(catalog::prices()),
+    }
 }
 
 fn number(value: Option<f64>) -> String {

@@ -1,5 +1,7 @@
 //! `compare`: two sides on the same worlds, seed by seed, with intervals and a verdict.
 
+mod uncertainty;
+
 use super::cells::{self, Cell};
 use super::exit::{Exit, Failure};
 use super::load::{plan, tell};
@@ -75,6 +77,10 @@ pub struct Args {
     /// End with code 4 where a verdict is inconclusive.
     #[arg(long)]
     strict: bool,
+    /// Also compare with step time, KV capacity and TTFT off by what the timing profiles are known to be off, and say whether
+    /// verdicts turn into their opposite. Takes seven times as long.
+    #[arg(long, conflicts_with = "json")]
+    uncertainty: bool,
     /// Print JSON instead of tables.
     #[arg(long)]
     json: bool,
@@ -215,7 +221,7 @@ pub fn run(args: &Args) -> Outcome {
         Rules { confidence: args.confidence, gated: args.tolerance.clone() }
     };
     let mut comparisons = Vec::new();
-    for (a, b) in pairs {
+    for &(a, b) in &pairs {
         let names = (format!("{} {a}", first.name()), format!("{} {b}", second.name()));
         comparisons.push(pair((&first, a, &names.0), (&second, b, &names.1), &rules, args)?);
     }
@@ -242,6 +248,9 @@ pub fn run(args: &Args) -> Outcome {
             head + &table::render(comparison, terminal::stdout_colour())
         });
         print(&shown.collect::<Vec<_>>().join("\n\n"))?;
+        if args.uncertainty {
+            print(&uncertainty::told((&first, &second), &pairs, &comparisons, &rules, args)?)?;
+        }
     }
     let any = |wanted: Verdict| comparisons.iter().any(|comparison| comparison.verdict == Some(wanted));
     Ok(if any(Verdict::Worse) && !args.tolerance.is_empty() {

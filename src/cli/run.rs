@@ -1,5 +1,7 @@
 //! `run`: every policy of a scenario on the same world.
 
+mod uncertainty;
+
 use super::exit::{Exit, Failure};
 use super::load::{COPY, Source, prepare};
 use super::progress::Progress;
@@ -40,6 +42,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
   regionsim run scenarios/three-regions.toml --json | jq '.policies[].measures[0]'
   regionsim run scenarios/three-regions.toml --policy gorgo --export-trace sent.jsonl.zst
   regionsim run scenarios/three-regions.toml --misses --decisions sample=1%
+  regionsim run scenarios/three-regions.toml --uncertainty --seeds 3
   regionsim run scenarios/three-regions.toml --twice")]
 pub struct Args {
     /// The scenario file; `-` reads stdin.
@@ -96,6 +99,10 @@ pub struct Args {
     /// Also show how requests were routed.
     #[arg(long, short)]
     verbose: bool,
+    /// Also run every policy with step time, KV capacity and TTFT off by what the timing profile is known to be off, and
+    /// say whether the ranking of the policies stays. Takes seven times as long.
+    #[arg(long, conflicts_with_all = ["json", "export_trace"])]
+    uncertainty: bool,
     /// Threads; all cores where it is not given. Results do not depend on it.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1024))]
     threads: Option<u32>,
@@ -218,7 +225,8 @@ pub fn run(args: &Args) -> Outcome {
     let how = How { engine: args.engine, twice: args.twice, parquet: args.parquet, look };
     let left = AtomicUsize::new(cells.len());
     type Ran = (CellSummary, Option<SentRows>, Option<AuditReport>);
-    let results: Vec<Result<Ran, Failure>> = threads.build()?.install(|| {
+    let threads = threads.build()?;
+    let results: Vec<Result<Ran, Failure>> = threads.install(|| {
         let each = cells.par_iter().map(|cell| {
             let mut sent = args.export_trace.is_some().then(SentRows::default);
             let mut audit = args.audit.is_some().then(Audit::default);
@@ -278,6 +286,16 @@ pub fn run(args: &Args) -> Outcome {
     } else {
         let mut out = head(&loaded, &summary);
         out.push_str(&table::render_more(&summary, terminal::stdout_colour(), args.verbose));
+        if args.uncertainty {
+            let ranked =
+                threads.install(|| uncertainty::ranked(&loaded, &policies, &seeds, how, &summary))?;
+            out.push_str(&("\n".to_owned() + &ranked.render()));
+            if let Some(top) = &top {
+                let mut file = AtomicFile::create(&top.join("uncertainty.json"))?;
+                file.write_all(json(&ranked)?.as_bytes())?;
+                file.commit()?;
+            }
+        }
         if let Some(top) = &top {
             let _ = writeln!(out, "\nsummary, time lines and every request: {}", top.display());
         }

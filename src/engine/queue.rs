@@ -1,8 +1,9 @@
-//! The event queue: a binary heap of `(time, rank)` integers with the event beside them. Arrivals are pulled one
-//! at a time, so that it holds some events per replica and never a whole trace: at that size a binary heap is
-//! within a factor of two of anything else.
+//! The event queue: a binary heap of `(time, rank)` integers with the event beside them, and timers for what is put off
+//! again and again. Arrivals are pulled one at a time, so that it holds what is on its way and never a whole trace: at
+//! that size a binary heap is within a factor of two of anything else.
 
 use super::Event;
+use super::timers::Timers;
 use crate::time::SimTime;
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
@@ -20,28 +21,60 @@ impl<E> PartialEq for Entry<E> {
     }
 }
 impl<E> Eq for Entry<E> {}
+impl<E> Entry<E> {
+    /// Both words as one number, which is compared without a branch: which of two is earlier is anybody's guess.
+    #[inline]
+    fn number(&self) -> u128 {
+        u128::from(self.key.0) << 64 | u128::from(self.key.1)
+    }
+}
+/// Reversed: the heap gives its largest first and the earliest event is wanted. The heap asks for these.
 impl<E> PartialOrd for Entry<E> {
+    #[inline]
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
+    #[inline]
+    fn lt(&self, other: &Self) -> bool {
+        other.number() < self.number()
+    }
+    #[inline]
+    fn le(&self, other: &Self) -> bool {
+        other.number() <= self.number()
+    }
+    #[inline]
+    fn gt(&self, other: &Self) -> bool {
+        other.number() > self.number()
+    }
+    #[inline]
+    fn ge(&self, other: &Self) -> bool {
+        other.number() >= self.number()
+    }
 }
 impl<E> Ord for Entry<E> {
-    /// Reversed: the heap gives its largest first and the earliest event is wanted.
+    #[inline]
     fn cmp(&self, other: &Self) -> Ordering {
-        other.key.cmp(&self.key)
+        other.number().cmp(&self.number())
     }
+}
+
+/// What an event is ordered by: its time, then its rank.
+#[inline]
+pub(super) fn number(time: SimTime, event: impl Event) -> u128 {
+    u128::from(time.0) << 64 | u128::from(event.rank().packed())
 }
 
 /// Events in the order in which they will happen.
 #[derive(Debug)]
 pub struct EventQueue<E> {
     heap: BinaryHeap<Entry<E>>,
+    timers: Timers<E>,
 }
 
 impl<E: Event> EventQueue<E> {
     /// An empty queue.
     pub fn new() -> Self {
-        EventQueue { heap: BinaryHeap::new() }
+        EventQueue { heap: BinaryHeap::new(), timers: Timers::new() }
     }
     /// Adds an event, O(log n).
     #[inline]
@@ -49,23 +82,45 @@ impl<E: Event> EventQueue<E> {
         let key = (time.0, event.rank().packed());
         self.heap.push(Entry { key, event });
     }
-    /// The next event, left in place.
+    /// Sets a timer, by its number among all timers, or takes it back: of each there is one event to come at most.
     #[inline]
-    pub fn peek(&self) -> Option<(SimTime, E)> {
-        self.heap.peek().map(|entry| (SimTime(entry.key.0), entry.event))
+    pub fn set(&mut self, timer: u32, event: Option<(SimTime, E)>) {
+        self.timers.set(timer, event);
+    }
+    /// Takes the next event where `wanted` says so of it and its time; otherwise leaves it. O(log n).
+    #[inline]
+    pub fn pop_if(&mut self, wanted: impl FnOnce(SimTime, &E) -> bool) -> Option<(SimTime, E)> {
+        let timer = self.timers.first();
+        let heap = self.heap.peek().map(|entry| (entry.number(), entry.event));
+        let (is_timer, (number, event)) = match (timer, heap) {
+            (Some(timer), Some(heap)) if timer.0 < heap.0 => (true, timer),
+            (_, Some(heap)) => (false, heap),
+            (Some(timer), None) => (true, timer),
+            (None, None) => return None,
+        };
+        let time = SimTime((number >> 64) as u64);
+        if !wanted(time, &event) {
+            return None;
+        }
+        if is_timer {
+            self.timers.go_off();
+        } else {
+            self.heap.pop();
+        }
+        Some((time, event))
     }
     /// Takes the next event, O(log n).
     #[inline]
     pub fn pop(&mut self) -> Option<(SimTime, E)> {
-        self.heap.pop().map(|entry| (SimTime(entry.key.0), entry.event))
+        self.pop_if(|_, _| true)
     }
     /// How many events wait.
     pub fn len(&self) -> usize {
-        self.heap.len()
+        self.heap.len() + self.timers.len()
     }
     /// Whether none waits.
     pub fn is_empty(&self) -> bool {
-        self.heap.is_empty()
+        self.len() == 0
     }
 }
 

@@ -84,6 +84,10 @@ impl ExtentTable {
     }
 }
 
+/// Segments that a cache has room for from the start, where its blocks may be that many (our choice): growing a table
+/// copies it, and memory that nobody has written to costs nothing.
+const ROOM: usize = 1_024;
+
 /// A pool of KV blocks with a prefix index of segments.
 #[derive(Debug)]
 pub struct ExtentCache {
@@ -233,7 +237,7 @@ impl KvCache for ExtentCache {
     type Table = ExtentTable;
 
     fn new(blocks: u32, sharing: bool) -> Self {
-        let mut segments = Segments::new();
+        let mut segments = Segments::with_room((blocks as usize / 16).min(ROOM));
         if blocks > 0 {
             segments.give_blank(blocks);
         }

@@ -1,16 +1,18 @@
 //! The serving engine, step by step, after vLLM V1's scheduler: one token budget a step; running sequences first,
 //! in order, then waiting ones; a prompt in chunks; shortage preempts the last one admitted, which starts over
 //! (its blocks may survive in the cache); nothing is admitted in a step that preempted. Blocks are visible as soon
-//! as they are scheduled. Every step costs O(batch): this is the plain engine that a faster one is compared with.
+//! as they are scheduled. Or, after SGLang's: steps of prompts alone before steps of outputs alone. Every step costs
+//! O(batch): this is the plain engine that a faster one is compared with.
 
 mod buckets;
 mod cancel;
 mod estimate;
 mod lockstep;
+mod reserve;
 mod schedule;
 mod stretch;
 
-use super::params::{EngineParams, Scheduler, Stepping};
+use super::params::{Batching, EngineParams, Scheduler, Stepping};
 use super::sequence::Sequence;
 use super::{Job, JobId, Output, StepRecord, Tokens};
 use crate::kvcache::{ChangeLog, KvCache};
@@ -19,6 +21,7 @@ use crate::time::{PS_PER_NS, SimTime};
 use crate::timing::{BatchShape, StepTime};
 use crate::workload::{Chain, Run};
 use lockstep::Lockstep;
+use reserve::Reserve;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use stretch::Stretch;
@@ -43,33 +46,43 @@ pub struct Engine<C: KvCache> {
     /// An idle engine with something waiting starts its next step at this time.
     start_at: Option<SimTime>,
     arrivals: u64,
+    /// Arrivals when the step under way was built: who came later is not seen by the next, if it is composed ahead.
+    seen: u64,
     admissions: u32,
     lockstep: Lockstep,
+    reserve: Reserve,
     stretch: Option<Stretch>,
     waiting_tokens: u64,
     context_tokens: u64,
     work: Work,
 }
 
+/// Sequences that an engine has room for from the start (our choice): what it keeps of them then lies together in memory,
+/// beside the engine, instead of wherever there was room when it grew.
+const ROOM: usize = 64;
+
 impl<C: KvCache> Engine<C> {
     /// An empty engine.
     pub fn new(params: EngineParams, timing: Arc<dyn StepTime>, stepping: Stepping) -> Self {
-        let lockstep = Lockstep::new(stepping == Stepping::Fast, params.block_tokens);
+        let room = (params.max_num_seqs as usize).min(ROOM);
+        let lockstep = Lockstep::new(stepping == Stepping::Fast, params.block_tokens, room);
         Engine {
             cache: C::new(params.usable_blocks(), params.prefix_cache),
             params,
             timing,
-            sequences: Vec::new(),
-            vacant: Vec::new(),
-            waiting: VecDeque::new(),
-            running: Vec::new(),
-            batch: Vec::new(),
+            running: Vec::with_capacity(room),
+            batch: Vec::with_capacity(room),
+            waiting: VecDeque::with_capacity(room),
+            vacant: Vec::with_capacity(room),
+            sequences: Vec::with_capacity(room),
             leaving: Vec::new(),
             step_end_ps: None,
             start_at: None,
             arrivals: 0,
+            seen: 0,
             admissions: 0,
             lockstep,
+            reserve: Reserve::default(),
             stretch: None,
             waiting_tokens: 0,
             context_tokens: 0,
@@ -163,8 +176,11 @@ impl<C: KvCache> Engine<C> {
             }
             None => now.0 * PS_PER_NS,
         };
-        self.start_at = None;
+        if self.start_at.take().is_some() || !self.params.async_scheduling {
+            self.seen = self.arrivals;
+        }
         let record = self.build_step(now, start_ps);
+        self.seen = self.arrivals;
         self.begin_stretch();
         record
     }
@@ -180,10 +196,9 @@ impl<C: KvCache> Engine<C> {
                 continue;
             }
             sequence.generated += 1;
-            sequence.tokens.output += 1;
             self.work.output_tokens += 1;
             if sequence.generated == 1 {
-                let scheduled_at = sequence.scheduled_at.expect("a sequence in a step was scheduled");
+                let scheduled_at = sequence.scheduled_at;
                 out.push(Output::FirstToken { job: sequence.job, scheduled_at, at: now });
             }
             if sequence.generated == sequence.output {
@@ -201,7 +216,7 @@ impl<C: KvCache> Engine<C> {
         self.work.completed += 1;
         self.context_tokens -= u64::from(sequence.computed);
         self.cache.release(&mut sequence.table);
-        let tokens = sequence.tokens;
+        let tokens = sequence.tokens();
         out.push(Output::Ended { job: sequence.job, at: now, outcome: Outcome::Completed, tokens });
         // Read from its front, where the oldest stand: a few bytes each, and no sequence has to be looked at.
         let found = self.running.iter().position(|&other| other == slot);
@@ -211,20 +226,22 @@ impl<C: KvCache> Engine<C> {
 
     /// Builds and starts the next step; none when there is nothing to compute.
     fn build_step(&mut self, now: SimTime, start_ps: u64) -> Option<StepRecord> {
-        let mut budget = self.params.max_num_batched_tokens;
         let mut shape = BatchShape::default();
-        if !self.locked_fit(budget) {
-            self.unlock_all();
-        }
-        self.schedule_locked(now, &mut budget, &mut shape);
-        let preempted = self.schedule_running(now, &mut budget);
-        if !preempted {
-            self.schedule_waiting(now, &mut budget);
-        }
-        if self.batch.is_empty() && self.lockstep.count() == 0 {
+        let preempted = match self.params.batching {
+            Batching::Mixed => self.compose_mixed(now, &mut shape),
+            Batching::PrefillFirst => self.compose_prefill_first(now, &mut shape),
+        };
+        if shape.tokens == 0 && self.batch.is_empty() {
             if preempted {
                 // Under priorities the first in line may have preempted itself. vLLM then returns an empty step
                 // and is called again at once.
+                return self.build_step(now, start_ps);
+            }
+            self.reserve.forget(self.lockstep.step);
+            if !self.waiting.is_empty() && self.seen < self.arrivals {
+                // All that ran have ended, and the step after them was composed before these came: an idle engine
+                // composes the next at once.
+                self.seen = self.arrivals;
                 return self.build_step(now, start_ps);
             }
             assert!(
@@ -237,7 +254,7 @@ impl<C: KvCache> Engine<C> {
             let sequence = &mut self.sequences[slot as usize];
             let chunk = sequence.chunk;
             let context = u64::from(sequence.computed - chunk);
-            sequence.scheduled_at.get_or_insert(now);
+            sequence.scheduled_at = sequence.scheduled_at.min(now);
             let (first, again) = sequence.account_chunk();
             self.work.computed_tokens += u64::from(first);
             self.work.recomputed_tokens += u64::from(again);
@@ -249,7 +266,8 @@ impl<C: KvCache> Engine<C> {
                 shape.prefill_pairs2 += u64::from(chunk) * (2 * context + u64::from(chunk) + 1);
             }
         }
-        assert!(shape.tokens <= self.params.max_num_batched_tokens, "token budget");
+        let free_of_budget = self.params.batching == Batching::PrefillFirst && shape.prefills == 0;
+        assert!(free_of_budget || shape.tokens <= self.params.max_num_batched_tokens, "token budget");
         assert!(self.running.len() <= self.params.max_num_seqs as usize, "max_num_seqs");
         let step_ps = self.timing.step(&shape).0;
         self.work.extrapolated |= self.timing.extrapolates(&shape);
@@ -283,17 +301,17 @@ impl<C: KvCache> Engine<C> {
         let is_it = |&slot: &u32| self.sequences[slot as usize].job == job;
         if let Some(place) = self.running.iter().position(is_it) {
             let slot = self.running[place];
-            let tokens = self.sequences[slot as usize].tokens;
+            let tokens = self.sequences[slot as usize].tokens();
             let locked = place < self.lockstep.count();
             return if locked { Tokens { output: self.locked_output(slot), ..tokens } } else { tokens };
         }
         let waiting = self.waiting.iter().copied().find(|slot| is_it(slot));
-        waiting.map_or_else(Tokens::default, |slot| self.sequences[slot as usize].tokens)
+        waiting.map_or_else(Tokens::default, |slot| self.sequences[slot as usize].tokens())
     }
     /// How many of the chain's first `limit` blocks it would find if the request were scheduled now.
     pub fn holds(&self, chain: &Chain, limit: u32) -> u32 {
         let open = &self.lockstep.buckets;
-        let open_end = |key| open.open_under(key).map_or(0, |place| open.get(place).next);
+        let open_end = |key| open.open_under(key).map_or(0, |slot| open.get(slot).next);
         self.cache.found(chain, limit, &open_end)
     }
     /// All blocks that its cache would find.

@@ -1,6 +1,7 @@
 //! What a replica is made of, all defaults explicit.
 
 use crate::time::Span;
+use crate::timing::EngineKind;
 use serde::{Deserialize, Serialize};
 
 /// What serves the requests of a replica.
@@ -79,6 +80,45 @@ pub enum Admission {
     FirstChunk,
     /// The whole prompt and the whole output (TensorRT-LLM's guaranteed-no-evict).
     IslPlusOsl,
+    /// The whole prompt and the whole output, beside a share of the output that running sequences still have before
+    /// them; the share shrinks from step to step and grows with each preemption (SGLang's `new_token_ratio`).
+    EstimatedOsl,
+}
+
+/// How prompts and outputs share the steps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Batching {
+    /// In the same steps, running sequences first (vLLM V1, TensorRT-LLM's in-flight batching).
+    #[default]
+    Mixed,
+    /// A step computes prompts or outputs, and prompts go first: while one can be computed, decoding pauses (SGLang
+    /// without mixed chunks). The token budget is that of a prefill step (`chunked_prefill_size`).
+    PrefillFirst,
+}
+
+/// What engines of a kind do alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Habits {
+    /// How prompts and outputs share the steps.
+    pub batching: Batching,
+    /// What must fit before a request is admitted.
+    pub admission: Admission,
+    /// Whether a step is composed ahead.
+    pub async_scheduling: bool,
+}
+
+impl Habits {
+    /// Those of `kind`. SGLang overlaps its scheduler with the step under way too, but the numbers we have of it are met
+    /// better without the step that this adds to TTFT.
+    pub fn of(kind: EngineKind) -> Habits {
+        let (batching, admission) = match kind {
+            EngineKind::Vllm | EngineKind::VllmAsync => (Batching::Mixed, Admission::FullIsl),
+            EngineKind::Sglang => (Batching::PrefillFirst, Admission::EstimatedOsl),
+            EngineKind::Trtllm => (Batching::Mixed, Admission::IslPlusOsl),
+        };
+        Habits { batching, admission, async_scheduling: kind == EngineKind::VllmAsync }
+    }
 }
 
 /// A continuous-batching engine.
@@ -106,6 +146,19 @@ pub struct EngineParams {
     pub prefix_cache: bool,
     /// Whether a prompt may be spread over several steps.
     pub chunked_prefill: bool,
+    /// How prompts and outputs share the steps.
+    #[serde(skip_serializing_if = "is_mixed")]
+    pub batching: Batching,
+    /// Whether a step is composed when the one before it starts, so that who arrives meanwhile misses it (vLLM's
+    /// `async_scheduling`, SGLang's overlap scheduler).
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub async_scheduling: bool,
+}
+
+/// Left out of a printed plan, so that plans of engines that mix stay what they were.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_mixed(batching: &Batching) -> bool {
+    *batching == Batching::Mixed
 }
 
 impl EngineParams {

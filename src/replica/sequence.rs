@@ -4,15 +4,14 @@ use super::{Job, JobId, Tokens};
 use crate::time::SimTime;
 use crate::workload::Chain;
 
-/// A job in the engine: waiting, running, or preempted and waiting again.
+/// A job in the engine: waiting, running, or preempted and waiting again. The order of fields is that of memory: three
+/// lines of the processor's cache, of which the first two are read at its end.
 #[derive(Debug, Default)]
+#[repr(C, align(64))]
 pub(super) struct Sequence<T> {
-    pub(super) job: JobId,
-    pub(super) chain: Chain,
     pub(super) table: T,
-    pub(super) priority: u8,
-    /// Order of arrival at this engine.
-    pub(super) arrival: u64,
+
+    pub(super) job: JobId,
     pub(super) prompt: u32,
     pub(super) output: u32,
     /// Tokens whose keys and values are computed or being computed by the step under way.
@@ -21,14 +20,25 @@ pub(super) struct Sequence<T> {
     pub(super) generated: u32,
     /// Order of admission to the running list.
     pub(super) order: u32,
-    /// In lockstep, computed tokens less the engine's step count.
-    pub(super) lag: i64,
     /// Tokens scheduled in the step being built or under way.
     pub(super) chunk: u32,
     /// Tokens that were ever computed or found: what lies below and is computed again is recomputation.
     high: u32,
-    pub(super) tokens: Tokens,
-    pub(super) scheduled_at: Option<SimTime>,
+    /// In lockstep, computed tokens less the engine's step count.
+    pub(super) lag: i64,
+    /// Prompt tokens found in the cache, prompt tokens computed, tokens computed again.
+    cached: u32,
+    first: u32,
+    again: u32,
+    /// How often it was preempted.
+    pub(super) preemptions: u32,
+    /// When it was first part of a step; never, before.
+    pub(super) scheduled_at: SimTime,
+
+    pub(super) chain: Chain,
+    /// Order of arrival at this engine.
+    pub(super) arrival: u64,
+    pub(super) priority: u8,
 }
 
 impl<T> Sequence<T> {
@@ -43,8 +53,18 @@ impl<T> Sequence<T> {
         self.generated = 0;
         self.chunk = 0;
         self.high = 0;
-        self.tokens = Tokens::default();
-        self.scheduled_at = None;
+        (self.cached, self.first, self.again, self.preemptions) = (0, 0, 0, 0);
+        self.scheduled_at = SimTime::NEVER;
+    }
+    /// What has become of its tokens.
+    pub(super) fn tokens(&self) -> Tokens {
+        Tokens {
+            cached: self.cached,
+            computed: self.first,
+            recomputed: self.again,
+            output: self.generated,
+            preemptions: self.preemptions,
+        }
     }
     /// Prompt and output tokens there are.
     #[inline]
@@ -59,7 +79,7 @@ impl<T> Sequence<T> {
     /// The first `found` tokens were in the cache when the sequence was admitted.
     pub(super) fn account_found(&mut self, found: u32) -> u32 {
         let cached = found.min(self.prompt).saturating_sub(self.high.min(self.prompt));
-        self.tokens.cached += cached;
+        self.cached += cached;
         self.high = self.high.max(found);
         cached
     }
@@ -70,8 +90,8 @@ impl<T> Sequence<T> {
         let (begin, end) = (self.computed - self.chunk, self.computed);
         let again = end.min(self.high).saturating_sub(begin);
         let first = end.min(self.prompt).saturating_sub(self.high.max(begin));
-        self.tokens.recomputed += again;
-        self.tokens.computed += first;
+        self.again += again;
+        self.first += first;
         self.high = self.high.max(end);
         (first, again)
     }

@@ -1,5 +1,6 @@
 //! Measured against modelled, as SVG: one panel a quantity, both axes logarithmic, the diagonal is truth and the dashed
-//! lines are ten percent off. Knows pairs of numbers; must not know how they were fitted.
+//! lines are ten percent off. Of request logs, who ran and who waited over time besides, logged and modelled. Knows numbers;
+//! must not know how they were fitted.
 
 use super::plots::{PALETTE, PlotError};
 use plotters::prelude::*;
@@ -18,18 +19,44 @@ pub struct Group {
     pub points: Vec<(f64, f64)>,
 }
 
-/// Draws a panel for each quantity that has points: its title and its groups.
-pub fn draw(panels: &[(String, Vec<Group>)]) -> Result<String, PlotError> {
+/// Lines over time: its title, and each line's name, whether it is measured, and its points, seconds and requests.
+pub type Curves = (String, Vec<(String, bool, Vec<(f64, f64)>)>);
+
+/// Draws a panel for each quantity that has points, its title and its groups, then one for each set of curves.
+pub fn draw(panels: &[(String, Vec<Group>)], curves: &[Curves]) -> Result<String, PlotError> {
     let mut svg = String::new();
-    all(&mut svg, panels).map_err(|error| PlotError::new(&error.to_string()))?;
+    all(&mut svg, panels, curves).map_err(|error| PlotError::new(&error.to_string()))?;
     Ok(svg)
 }
 
-fn all(svg: &mut String, panels: &[(String, Vec<Group>)]) -> Drawn {
-    let count = panels.len().max(1) as u32;
+fn all(svg: &mut String, panels: &[(String, Vec<Group>)], curves: &[Curves]) -> Drawn {
+    let count = (panels.len() + curves.len()).max(1) as u32;
     let root = SVGBackend::with_string(svg, (PANEL.0, PANEL.1 * count)).into_drawing_area();
     root.fill(&WHITE)?;
-    for (area, (title, groups)) in root.split_evenly((count as usize, 1)).iter().zip(panels) {
+    let areas = root.split_evenly((count as usize, 1));
+    for (area, (title, lines)) in areas[panels.len().min(areas.len())..].iter().zip(curves) {
+        let points = || lines.iter().flat_map(|line| &line.2);
+        let (until, most) =
+            points().fold((1.0f64, 1.0f64), |(until, most), point| (until.max(point.0), most.max(point.1)));
+        let mut chart = ChartBuilder::on(area)
+            .caption(title, ("sans-serif", 18))
+            .margin(14)
+            .x_label_area_size(44)
+            .y_label_area_size(70)
+            .build_cartesian_2d(0.0..until, 0.0..most * 1.05)?;
+        chart.configure_mesh().x_desc("seconds").y_desc("requests").light_line_style(WHITE).draw()?;
+        for (at, (name, measured, points)) in lines.iter().enumerate() {
+            let colour = PALETTE[at / 2 % PALETTE.len()].mix(if *measured { 1.0 } else { 0.6 });
+            let width = if *measured { 1 } else { 3 };
+            chart
+                .draw_series(LineSeries::new(points.iter().copied(), colour.stroke_width(width)))?
+                .label(name)
+                .legend(move |(x, y)| PathElement::new([(x, y), (x + 20, y)], colour.stroke_width(width)));
+        }
+        let position = SeriesLabelPosition::UpperRight;
+        chart.configure_series_labels().position(position).background_style(WHITE.mix(0.85)).draw()?;
+    }
+    for (area, (title, groups)) in areas.iter().zip(panels) {
         let drawn = |point: &&(f64, f64)| point.0 > 0.0 && point.1 > 0.0 && point.1.is_finite();
         let points = || groups.iter().flat_map(|group| group.points.iter().filter(drawn));
         let (low, high) = points().fold((f64::MAX, 0.0f64), |(low, high), &(measured, modelled)| {
@@ -85,12 +112,16 @@ mod tests {
             ),
             ("TTFT".to_owned(), vec![group("a", &[(1_000.0, 900.0)])]),
         ];
-        let svg = draw(&panels).unwrap();
+        let line = |name: &str, measured| (name.to_owned(), measured, vec![(0.0, 1.0), (1.0, 5.0)]);
+        let curves =
+            ("A log".to_owned(), vec![line("running, measured", true), line("running, modelled", false)]);
+        let svg = draw(&panels, &[curves]).unwrap();
+        assert!(svg.contains("A log") && svg.contains("running, modelled") && svg.contains("seconds"));
         for text in ["TPOT", "TTFT", "measured, ms", "modelled, ms"] {
             assert!(svg.contains(text), "{text}");
         }
         assert!(!svg.contains("NaN") && !svg.contains("inf\""));
         assert_eq!(svg.matches("<circle").count(), 3 + 3, "three points and three keys");
-        assert!(draw(&[("nothing".into(), vec![])]).is_ok());
+        assert!(draw(&[("nothing".into(), vec![])], &[]).is_ok() && draw(&[], &[]).is_ok());
     }
 }

@@ -136,6 +136,28 @@ pub const SERVICE: &[Measure] = &[
     },
 ];
 
+macro_rules! usd {
+    ($name:literal, $head:literal, $unit:literal, $value:expr) => {
+        Measure {
+            name: $name,
+            head: ["cost $", $head],
+            unit: $unit,
+            better: Better::Lower,
+            value: |cell| sure(cell.cost.usd.as_ref().and_then($value)),
+        }
+    };
+}
+
+/// Dollars: only where the scenario has prices.
+pub const MONEY: &[Measure] = &[
+    usd!("cost.usd", "all", "USD", |usd| Some(usd.total)),
+    usd!("cost.usd_per_hour", "/hour", "USD/h", |usd| Some(usd.fleet_per_hour)),
+    usd!("cost.usd_per_1m_input_tokens", "/1M in", "USD", |usd| usd.per_1m_input_tokens),
+    usd!("cost.usd_per_1m_output_tokens", "/1M out", "USD", |usd| usd.per_1m_output_tokens),
+    usd!("cost.usd_per_request", "/request", "USD", |usd| usd.per_request),
+    usd!("cost.usd_per_good_request", "/in SLO", "USD", |usd| usd.per_good_request),
+];
+
 /// How requests were routed: shown where it is asked for.
 pub const ROUTING: &[Measure] = &[
     Measure {
@@ -216,7 +238,7 @@ pub fn of(cells: &[CellSummary]) -> impl Iterator<Item = &'static Measure> {
         let any = list.iter().any(|measure| cells.iter().any(|cell| (measure.value)(cell).is_some()));
         if any { list } else { &[] }
     };
-    [LATENCY, SERVICE, ROUTING, asked_for(REGRET), asked_for(MISSES)].into_iter().flatten()
+    [LATENCY, SERVICE, asked_for(MONEY), ROUTING, asked_for(REGRET), asked_for(MISSES)].into_iter().flatten()
 }
 
 /// One measure over the cells of a policy.

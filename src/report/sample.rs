@@ -133,12 +133,15 @@ pub(crate) fn cell(policy: &str, seed: u64, step_ms: u64) -> RunResult {
             workload_hashes: vec![("main".to_string(), "00000000000000bb".to_string())],
             origins: Vec::new(),
             profiles: vec![("linear".to_string(), "given in the scenario".to_string())],
+            profile_status: None,
             data_tables: vec![DataTable {
                 name: "aws-rtt".to_string(),
                 date: "2022".to_string(),
                 statistic: "median".to_string(),
                 source: "a sample".to_string(),
             }],
+            prices: Vec::new(),
+            api_prices: None,
         }),
         ..Default::default()
     }

@@ -3,6 +3,7 @@
 use super::followed;
 use super::groups::{self, Sizes};
 use super::measures;
+use super::money;
 use super::numbers::{PERCENTILES, ms, ratio, rounded};
 use super::routing;
 use super::summary::{
@@ -137,6 +138,8 @@ fn cost(result: &RunResult, output_tokens: u64) -> Cost {
             .map(|(region, &hours)| RegionCost { region: region.clone(), gpu_hours: rounded(hours) })
             .collect(),
         output_tokens_per_gpu_hour: (gpu_hours > 0.0).then(|| rounded(output_tokens as f64 / gpu_hours)),
+        usd: None,
+        api: None,
     }
 }
 
@@ -236,6 +239,8 @@ pub fn summarise_cell(result: &RunResult) -> CellSummary {
     let replicas = replicas(result);
     let saturation = saturation(result, &replicas);
     let produced = result.replicas.iter().map(|totals| totals.whole.output_tokens).sum();
+    let misses = routing::misses(result, all.prompt_tokens);
+    let api = money::api(result, &all, &misses);
     let warnings = warnings(result, &all, unstarted, &saturation)
         .into_iter()
         .map(|warning| WarningSummary { message: warning.to_string(), warning });
@@ -256,11 +261,15 @@ pub fn summarise_cell(result: &RunResult) -> CellSummary {
         measured: followed::measured(result),
         ttft_legs: groups::legs(result, &ttfts),
         routing: routing::routing(result),
-        misses: routing::misses(result, all.prompt_tokens),
+        misses,
         throughput_requests_s: rate(ended),
         throughput_output_tokens_s: rate(received),
         cross_region_share: ratio(abroad, served),
-        cost: cost(result, produced),
+        cost: Cost {
+            usd: money::usd(result, &all, result.conservation.total.of(Outcome::Completed)),
+            api,
+            ..cost(result, produced)
+        },
         conservation: conservation(result),
         notices: result.notices.clone(),
         warnings: warnings.collect(),

@@ -329,6 +329,49 @@ pub struct Cost {
     pub regions: Vec<RegionCost>,
     /// Output tokens per GPU-hour.
     pub output_tokens_per_gpu_hour: Option<f64>,
+    /// In US dollars, where the scenario has prices (`provenance.prices`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usd: Option<UsdCost>,
+    /// What the same tokens would cost at an API, where the scenario has its prices.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api: Option<ApiCost>,
+}
+
+/// Dollars, of the whole run, warm-up included: provisioned time is paid for, busy or not.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct UsdCost {
+    /// All of it: the sum of the pools, to the millionth.
+    pub total: f64,
+    /// The fleet for an hour.
+    pub fleet_per_hour: f64,
+    /// By pool, in the order of `pools`.
+    pub pools: Vec<f64>,
+    /// By region, in the order of `regions`.
+    pub regions: Vec<f64>,
+    /// What was paid for GPUs in engine steps, as if time outside of them were free.
+    pub busy: f64,
+    /// For a million prompt tokens of completed requests, cached ones with them.
+    pub per_1m_input_tokens: Option<f64>,
+    /// For a million output tokens.
+    pub per_1m_output_tokens: Option<f64>,
+    /// For a completed request.
+    pub per_request: Option<f64>,
+    /// For a request that met its SLO, in proportion to the measured part of the run.
+    pub per_good_request: Option<f64>,
+}
+
+/// Dollars at an API for completed, measured requests.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ApiCost {
+    /// With the cache as it was.
+    pub total: f64,
+    /// If nothing had been cached.
+    pub without_cache: f64,
+    /// What prompt tokens that were not cached cost more than cached ones.
+    pub missed: f64,
+    /// The same by reason, where misses were asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missed_by_reason: Vec<(String, f64)>,
 }
 
 /// A pool's GPU-hours.

@@ -24,7 +24,8 @@ pub fn render_more(summary: &Summary, colour: bool, routing: bool) -> String {
     let more: Vec<Measure> =
         more.iter().chain(if regret { measures::REGRET } else { &[] }).copied().collect();
     let misses = if has("miss.policy") { measures::MISSES } else { &[] };
-    let blocks = [measures::LATENCY, measures::SERVICE, &more, misses];
+    let money = if has("cost.usd") { measures::MONEY } else { &[] };
+    let blocks = [measures::LATENCY, measures::SERVICE, money, &more, misses];
     for (index, block) in blocks.into_iter().filter(|block| !block.is_empty()).enumerate() {
         if index > 0 {
             out.push('\n');

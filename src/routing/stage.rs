@@ -28,7 +28,7 @@ pub struct Ticket {
     /// Prompt tokens that the stage believed the target not to hold when it sent; all without an index.
     pub uncached_tokens: u32,
     /// Its number with the stage's learner; nothing without one.
-    learned: u32,
+    pub learned: u32,
 }
 
 /// A set of targets that a stage was told of: an index into its sets.

@@ -49,6 +49,8 @@ pub struct Followed {
 pub struct FollowSink {
     /// By source; `None` where nothing is kept.
     sources: Vec<Option<(Followed, FxHashMap<u64, Measured>)>>,
+    /// Whether anything is kept.
+    wanted: bool,
 }
 
 impl FollowSink {
@@ -62,7 +64,8 @@ impl FollowSink {
                 (Followed { workload: workload.name.clone(), rungs, ..Followed::default() }, measured)
             })
         };
-        FollowSink { sources: workloads.map(one).collect() }
+        let sources: Vec<_> = workloads.map(one).collect();
+        FollowSink { wanted: sources.iter().any(Option::is_some), sources }
     }
     /// What was kept, by workload; those without anything to keep are left out.
     pub fn finish(self) -> Vec<Followed> {
@@ -83,9 +86,19 @@ fn measured(workload: &WorkloadParams) -> FxHashMap<u64, Measured> {
 }
 
 impl Observer for FollowSink {
+    #[inline]
     fn observe(&mut self, _: SimTime, observation: &Observation<'_>) {
-        let Observation::Ended(row) = observation else { return };
-        let row: &RequestRow = row;
+        if let Observation::Ended(row) = observation
+            && self.wanted
+        {
+            self.ended(row);
+        }
+    }
+}
+
+impl FollowSink {
+    #[inline(never)]
+    fn ended(&mut self, row: &RequestRow) {
         let Some(Some((followed, measured))) = self.sources.get_mut(row.source.index()) else { return };
         let completed = row.outcome == crate::observe::Outcome::Completed;
         let ttft = row.ttft().filter(|_| completed);

@@ -56,7 +56,10 @@ impl Prepared {
                 workload_hashes: workload_hashes(&plan),
                 origins: origin_labels(&plan),
                 profiles: profiles(&plan),
+                profile_status: plan.facts.pools.iter().filter_map(|pool| pool.timing_status).max(),
                 data_tables: tables,
+                prices: plan.facts.prices.clone(),
+                api_prices: plan.facts.api_prices,
             }),
             plan,
         }

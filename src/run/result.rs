@@ -1,9 +1,11 @@
 //! What a finished cell is. Plain data, filled by the cell's runner and its sinks, read by reports and gates.
 
 use super::{Book, ConservationReport, Entry, Followed, Routed, SeriesRow, Warning};
+use crate::cost::{ApiPrices, PoolPrice};
 use crate::id::{ClassId, Id, IdVec, OriginId, PoolId, RegionId, ReplicaId};
 use crate::observe::Work;
 use crate::time::{SimTime, Span};
+use crate::timing::Status;
 use crate::world::SloParams;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -134,8 +136,18 @@ pub struct Provenance {
     pub origins: Vec<(String, String)>,
     /// The timing profiles in use with their status, such as `roofline-v1 (hand-set, not fitted)`.
     pub profiles: Vec<(String, String)>,
+    /// How far the least trusted of them can be trusted here: `validated`, `fitted`, `hand-set` or `extrapolated`. `None`
+    /// where step times are given in the scenario.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile_status: Option<Status>,
     /// The data tables in use.
     pub data_tables: Vec<DataTable>,
+    /// What each pool's GPUs cost, where the scenario says.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub prices: Vec<PoolPrice>,
+    /// What an API asks for tokens, where the scenario says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api_prices: Option<ApiPrices>,
 }
 
 /// What one replica did.

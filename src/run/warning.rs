@@ -114,8 +114,9 @@ impl fmt::Display for Warning {
             ),
             Warning::Extrapolated { pools } => write!(
                 f,
-                "engine steps of {} lay outside the table of measured step times, and its last line was followed: add \
-                 rows with more tokens or context, or limit `max_num_batched_tokens`, `max_num_seqs` and the model's length",
+                "engine steps of {} lay outside what their step times were measured on (a table's grid, a profile's most \
+                 sequences or longest context), and were extrapolated: measure larger ones, or limit \
+                 `max_num_batched_tokens`, `max_num_seqs` and the model's length",
                 pools.join(", ")
             ),
             Warning::OldTable { table, date } => write!(

@@ -3,10 +3,11 @@
 
 use super::diagnostic::Diagnostics;
 use crate::catalog::Dtype;
+use crate::cost::{ApiPrices, PoolPrice};
 use crate::digest::Digest;
 use crate::network::matrix::PairSource;
 use crate::time::Span;
-use crate::timing::KvCapacity;
+use crate::timing::{KvCapacity, Status};
 use crate::world::{PolicyParams, WorldParams};
 use serde::Serialize;
 use serde_json::Value;
@@ -44,6 +45,10 @@ pub struct Facts {
     pub rtt_sources: Vec<Vec<PairSource>>,
     /// Where the user's own round trips come from, in their words.
     pub rtt_source: Option<String>,
+    /// What each pool's GPUs cost; empty where the scenario does not ask.
+    pub prices: Vec<PoolPrice>,
+    /// What an API asks for tokens.
+    pub api_prices: Option<ApiPrices>,
 }
 
 /// A region, as far as the simulation does not care.
@@ -72,6 +77,9 @@ pub struct PoolFacts {
     pub timing: Option<String>,
     /// The profile's status, provenance and known error, in words.
     pub timing_trust: Option<String>,
+    /// How far the profile can be trusted here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timing_status: Option<Status>,
     /// The profile's known error, in words.
     pub timing_error: Option<String>,
     /// How the KV cache's size came about; `None` where it was stated.

@@ -5,11 +5,12 @@
 pub mod admission;
 pub mod demand;
 pub mod operations;
+pub mod prices;
 pub mod views;
 pub mod workload;
 
 use crate::catalog::Dtype;
-use crate::replica::{Admission, Scheduler};
+use crate::replica::{Admission, Batching, Scheduler};
 use crate::routing::PolicySpec;
 use crate::units::{Bandwidth, Duration, Ratio};
 use crate::world::Isolation;
@@ -60,6 +61,8 @@ pub struct RawScenario {
     pub residency: Named<RawResidency>,
     /// Round trips, jitter and bandwidth between regions.
     pub network: RawNetwork,
+    /// What GPUs cost. Default: reports have GPU-hours alone.
+    pub prices: prices::RawPrices,
     /// What happens to regions and replicas, as `[[events]]`. Default: nothing.
     pub events: Vec<RawEvent>,
     /// How gateways find out that a replica is down or up again.
@@ -204,6 +207,8 @@ pub struct RawPool {
     pub timing: RawTiming,
     /// The front end before the engine: a pure delay. Default: the timing profile's.
     pub ingress: Option<RawIngress>,
+    /// What its GPUs cost: `price.gpu_hour = 2.5`, or `price.owned = { purchase = 35000, years = 4 }`. Default: see `[prices]`.
+    pub price: Option<prices::RawPoolPrice>,
 }
 
 /// A serving engine shaped like vLLM V1.
@@ -229,7 +234,7 @@ pub struct RawEngine {
     pub long_prefill_token_threshold: Option<u32>,
     /// Order of admission: "fcfs" or "priority". Default: "fcfs".
     pub scheduler: Option<Scheduler>,
-    /// What must fit before a request is admitted: "full_isl" (the prompt), "first_chunk", or "isl_plus_osl" (prompt and output). Default: "full_isl".
+    /// What must fit before a request is admitted: "full_isl" (the prompt), "first_chunk", "isl_plus_osl" (prompt and output), or "estimated_osl" (both, beside a share of the output to come). Default: the timing profile's engine's, "full_isl".
     pub admission: Option<Admission>,
     /// Share of the KV blocks that admission leaves free while anything runs. Default: 0.
     pub watermark: Option<Ratio>,
@@ -237,6 +242,10 @@ pub struct RawEngine {
     pub prefix_cache: Option<bool>,
     /// Whether a prompt may be spread over several steps. Default: true.
     pub chunked_prefill: Option<bool>,
+    /// How prompts and outputs share the steps: "mixed", or "prefill_first" (decoding pauses while a prompt is computed). Default: the timing profile's engine's, "mixed".
+    pub batching: Option<Batching>,
+    /// Whether a step is composed while the one before it runs, so that who arrives meanwhile waits for one more. Default: the timing profile's engine's, false.
+    pub async_scheduling: Option<bool>,
 }
 
 /// A plain queue in a replica's place.

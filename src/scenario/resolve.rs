@@ -9,6 +9,7 @@ mod operations;
 mod paths;
 mod policies;
 mod pools;
+mod prices;
 mod regions;
 mod residency;
 mod rules;
@@ -249,6 +250,8 @@ pub(super) fn resolve(
     }
     let length = if raw.horizon.is_some() { Some(Span(horizon.0)) } else { length };
     let sample_every = this.sample_every(length);
+    facts.prices = this.prices(&pools, &pool_facts, &region_facts);
+    facts.api_prices = this.api_prices();
     facts.regions = region_facts;
     facts.pools = pool_facts;
     facts.rtt_sources = sources;

@@ -1,6 +1,7 @@
 //! The numbers of a step-time model, every name resolved. Knows model dimensions, GPU rates and profile constants;
 //! must not know where a scenario names them.
 
+use super::profile::Range;
 use crate::catalog::{Dtype, Gpu, ModelDims};
 use crate::time::Span;
 use serde::{Deserialize, Serialize};
@@ -8,6 +9,7 @@ use serde::{Deserialize, Serialize};
 /// A step-time model with all its numbers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
+#[expect(clippy::large_enum_variant, reason = "there is one a pool, and the large one is the usual one")]
 pub enum TimingParams {
     /// From a model's dimensions and a GPU's rates.
     Roofline(RooflineParams),
@@ -61,6 +63,30 @@ pub struct RooflineParams {
     pub kv_dtype: Dtype,
     /// Efficiencies and overheads.
     pub profile: ProfileParams,
+    /// The largest shapes that the profile was fitted on; `None` where nothing is known of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fitted_on: Option<FittedOn>,
+}
+
+/// The largest shapes that a profile was fitted on: steps beyond them are worth a warning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FittedOn {
+    /// Sequences in a step.
+    pub sequences: u32,
+    /// Context of one sequence, tokens: no step reads more for each of its sequences.
+    pub context_tokens: u32,
+}
+
+impl FittedOn {
+    /// What a profile's range says; `None` when it says nothing.
+    pub fn of(range: &Range) -> Option<FittedOn> {
+        let sequences = range.concurrency.map(|[_, most]| most);
+        let context_tokens = range.context_tokens;
+        (sequences.is_some() || context_tokens.is_some()).then(|| FittedOn {
+            sequences: sequences.unwrap_or(u32::MAX),
+            context_tokens: context_tokens.unwrap_or(u32::MAX),
+        })
+    }
 }
 
 /// A GPU's peak rates, and its link at one `tp`.

@@ -7,8 +7,10 @@ use crate::time::Span;
 use serde::{Deserialize, Serialize};
 use std::sync::LazyLock;
 
-/// How far a profile's numbers can be trusted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// How far a profile's numbers can be trusted, the best first.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Status {
     /// Met measurements that had no part in its making.
@@ -29,6 +31,45 @@ impl std::fmt::Display for Status {
             Status::HandSet => "hand-set",
             Status::Extrapolated => "extrapolated",
         })
+    }
+}
+
+/// Whose scheduler a profile was fitted with: a pool's engine is like it unless the pool says otherwise.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EngineKind {
+    /// vLLM V1 that composes a step when the one before it has ended: until about 0.13, and later without
+    /// `async_scheduling`.
+    #[default]
+    Vllm,
+    /// vLLM V1 that composes a step while the one before it runs.
+    VllmAsync,
+    /// SGLang: prompts in steps of their own, ahead of decoding.
+    Sglang,
+    /// TensorRT-LLM: in-flight batching that never evicts.
+    Trtllm,
+}
+
+impl EngineKind {
+    /// All of them.
+    pub const ALL: [EngineKind; 4] =
+        [EngineKind::Vllm, EngineKind::VllmAsync, EngineKind::Sglang, EngineKind::Trtllm];
+    /// Its name in files and on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            EngineKind::Vllm => "vllm",
+            EngineKind::VllmAsync => "vllm-async",
+            EngineKind::Sglang => "sglang",
+            EngineKind::Trtllm => "trtllm",
+        }
+    }
+    /// The one of that name.
+    pub fn find(name: &str) -> Option<EngineKind> {
+        EngineKind::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+    fn is_default(&self) -> bool {
+        *self == EngineKind::default()
     }
 }
 
@@ -64,6 +105,9 @@ pub struct Range {
     pub input_tokens: Option<[u32; 2]>,
     /// Concurrent requests, least and most.
     pub concurrency: Option<[u32; 2]>,
+    /// The longest context of a sequence, prompt and output, tokens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub context_tokens: Option<u32>,
 }
 
 impl Range {
@@ -93,6 +137,9 @@ pub struct Profile {
     pub version: u32,
     /// How far to trust it.
     pub status: Status,
+    /// Whose scheduler it goes with.
+    #[serde(default, skip_serializing_if = "EngineKind::is_default")]
+    pub engine: EngineKind,
     /// How the constants came about.
     pub provenance: String,
     /// What was measured against them.
@@ -159,7 +206,13 @@ static PROFILES: LazyLock<Vec<Profile>> = LazyLock::new(|| {
     [
         include_str!("data/p0.toml"),
         include_str!("data/vllm-h100.toml"),
+        include_str!("data/vllm-async-h100.toml"),
         include_str!("data/vllm-0.12.toml"),
+        include_str!("data/sglang-h100.toml"),
+        include_str!("data/sglang-deepseek-h200.toml"),
+        include_str!("data/trtllm-h100.toml"),
+        include_str!("data/trtllm-h200.toml"),
+        include_str!("data/trtllm-b200.toml"),
         include_str!("data/trtllm.toml"),
     ]
     .iter()

@@ -2,7 +2,7 @@
 //! reach, plus what an engine spends besides. Knows a model's dimensions, a GPU's rates and a profile's constants;
 //! must not know their names. Formulas, constants and errors: docs/model/timing.md.
 
-use super::params::{GpuRates, MAX_SLOPE_PS, ProfileParams, RooflineParams, TimingError};
+use super::params::{FittedOn, GpuRates, MAX_SLOPE_PS, ProfileParams, RooflineParams, TimingError};
 use super::{BatchShape, Line, StepTime};
 use crate::catalog::{Dtype, Gpu, Model};
 
@@ -34,6 +34,7 @@ pub struct Roofline {
     prefill: f64,
     fixed: f64,
     slope_ps: i64,
+    fitted_on: Option<FittedOn>,
 }
 
 impl Roofline {
@@ -96,6 +97,7 @@ impl Roofline {
             prefill: layers * profile.t_prefill_layer_us * PS_PER_US,
             fixed: (profile.t0_us + layers * profile.t_layer_us + exchange_base) * PS_PER_US,
             slope_ps: slope_ps as i64,
+            fitted_on: params.fitted_on,
         })
     }
 
@@ -121,6 +123,12 @@ impl StepTime for Roofline {
             ps += self.prefill + self.pair2_compute * shape.prefill_pairs2 as f64;
         }
         Line { base_ps: ps.round() as i64, slope_ps: self.slope_ps, until_context: u64::MAX }
+    }
+    fn extrapolates(&self, shape: &BatchShape) -> bool {
+        self.fitted_on.is_some_and(|most| {
+            let context = u64::from(most.context_tokens) * u64::from(shape.sequences);
+            shape.sequences > most.sequences || shape.context_tokens > context
+        })
     }
 }
 
@@ -198,6 +206,7 @@ impl RooflineParams {
             weight_dtype,
             kv_dtype,
             profile,
+            fitted_on: None,
         };
         Roofline::new(&params)?;
         Ok(params)

@@ -71,7 +71,7 @@ pub fn record(
             under_way.pop();
             if let Some(request) = requests[slot].take() {
                 let outcome = sent[by_key[&request.key]].outcome;
-                source.ended(&request, ended_at, outcome);
+                source.ended(request.key, ended_at, outcome);
             }
             free.push(slot);
             continue;

@@ -28,10 +28,67 @@ impl Run {
     }
 }
 
+/// Runs, of which one needs no memory of its own: most chains have no more, and thousands of them are under way. Where
+/// there were ever two, their memory is kept.
+#[derive(Clone, Debug)]
+enum Runs {
+    One(Run),
+    Many(Vec<Run>),
+}
+
+impl Runs {
+    #[inline]
+    fn get(&self) -> &[Run] {
+        match self {
+            Runs::One(run) => std::slice::from_ref(run),
+            Runs::Many(runs) => runs,
+        }
+    }
+    fn get_mut(&mut self) -> &mut [Run] {
+        match self {
+            Runs::One(run) => std::slice::from_mut(run),
+            Runs::Many(runs) => runs,
+        }
+    }
+    #[inline]
+    fn push(&mut self, run: Run) {
+        match self {
+            Runs::Many(runs) if runs.capacity() == 0 => *self = Runs::One(run),
+            Runs::Many(runs) => runs.push(run),
+            Runs::One(first) => {
+                let mut runs = Vec::with_capacity(4);
+                runs.extend([*first, run]);
+                *self = Runs::Many(runs);
+            }
+        }
+    }
+    #[inline]
+    fn truncate(&mut self, count: usize) {
+        match self {
+            Runs::Many(runs) => runs.truncate(count),
+            Runs::One(_) if count == 0 => *self = Runs::default(),
+            Runs::One(_) => {}
+        }
+    }
+}
+
+impl Default for Runs {
+    fn default() -> Runs {
+        Runs::Many(Vec::new())
+    }
+}
+
+impl PartialEq for Runs {
+    fn eq(&self, other: &Runs) -> bool {
+        self.get() == other.get()
+    }
+}
+impl Eq for Runs {}
+
 /// The full blocks of a request, from the head of its prompt to the end of its output.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Chain {
-    runs: Vec<Run>,
+    runs: Runs,
     blocks: u32,
 }
 
@@ -42,7 +99,7 @@ impl Chain {
     }
     /// Forgets all runs and keeps the memory.
     pub fn clear(&mut self) {
-        self.runs.clear();
+        self.runs.truncate(0);
         self.blocks = 0;
     }
     /// Adds a run at the end; one that continues the last run is merged into it, an empty one is dropped.
@@ -51,7 +108,7 @@ impl Chain {
             return;
         }
         self.blocks += run.len;
-        if let Some(last) = self.runs.last_mut()
+        if let Some(last) = self.runs.get_mut().last_mut()
             && last.key == run.key
             && last.start + last.len == run.start
         {
@@ -66,12 +123,13 @@ impl Chain {
         self.blocks
     }
     /// The runs in order.
+    #[inline]
     pub fn runs(&self) -> &[Run] {
-        &self.runs
+        self.runs.get()
     }
     /// The ids of the first `blocks` blocks, in order.
     pub fn ids(&self, blocks: u32) -> impl Iterator<Item = u64> + '_ {
-        self.runs.iter().flat_map(|run| (0..run.len).map(|j| run.id(j))).take(blocks as usize)
+        self.runs().iter().flat_map(|run| (0..run.len).map(|j| run.id(j))).take(blocks as usize)
     }
     /// The ids of blocks `from..to`, in order; runs before `from` cost one comparison each.
     pub fn ids_range(&self, from: u32, to: u32) -> impl Iterator<Item = u64> + '_ {
@@ -80,7 +138,7 @@ impl Chain {
     /// The runs of blocks `from..to`, cut to them; runs before `from` cost one comparison each.
     pub fn runs_range(&self, from: u32, to: u32) -> impl Iterator<Item = Run> + '_ {
         let mut first = 0;
-        self.runs.iter().filter_map(move |run| {
+        self.runs().iter().filter_map(move |run| {
             let begin = from.saturating_sub(first).min(run.len);
             let end = to.saturating_sub(first).min(run.len);
             first += run.len;
@@ -90,7 +148,7 @@ impl Chain {
     /// The id of block `index`, O(runs).
     pub fn id(&self, index: u32) -> u64 {
         let mut left = index;
-        for run in &self.runs {
+        for run in self.runs() {
             if left < run.len {
                 return run.id(left);
             }
@@ -101,7 +159,7 @@ impl Chain {
     /// Cuts the chain to its first `blocks` blocks.
     pub fn truncate(&mut self, blocks: u32) {
         let mut kept = 0;
-        for (index, run) in self.runs.iter_mut().enumerate() {
+        for (index, run) in self.runs.get_mut().iter_mut().enumerate() {
             if kept + run.len >= blocks {
                 run.len = blocks - kept;
                 self.blocks = blocks;
@@ -115,12 +173,12 @@ impl Chain {
     /// Makes every block differ from that of the same prompt under another salt, as a salt in the first parent of
     /// chained hashing does.
     pub fn salt(&mut self, salt: u64) {
-        self.runs.iter_mut().for_each(|run| run.key = mix2(run.key, salt));
+        self.runs.get_mut().iter_mut().for_each(|run| run.key = mix2(run.key, salt));
     }
     /// Copies another chain's runs into this one's memory.
     pub fn copy_from(&mut self, other: &Chain) {
-        self.runs.clear();
-        self.runs.extend_from_slice(&other.runs);
+        self.runs.truncate(0);
+        other.runs().iter().for_each(|&run| self.runs.push(run));
         self.blocks = other.blocks;
     }
 }
@@ -150,5 +208,22 @@ mod tests {
         assert_eq!((whole.blocks(), whole.runs().len()), (3, 1));
         whole.truncate(5);
         assert_eq!(whole.blocks(), 3);
+    }
+
+    #[test]
+    fn a_chain_is_what_was_pushed_whatever_memory_it_had_before() {
+        let run = |key: u64| Run { key, start: 0, len: 2 };
+        let mut chain = Chain::new();
+        for count in [0, 1, 3, 1, 0, 2, 5, 1] {
+            let runs: Vec<Run> = (0..count).map(run).collect();
+            let mut fresh = Chain::new();
+            runs.iter().for_each(|&run| fresh.push(run));
+            chain.copy_from(&fresh);
+            assert_eq!((chain.runs(), chain.blocks()), (runs.as_slice(), 2 * runs.len() as u32));
+            assert_eq!(chain, fresh);
+            chain.clear();
+            assert_eq!(chain, Chain::new());
+        }
+        assert!(size_of::<Chain>() <= 32, "half a line of the processor's cache");
     }
 }

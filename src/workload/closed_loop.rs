@@ -88,8 +88,8 @@ impl Source for ClosedLoop {
         self.waiting.insert(request.key, (due.at, next));
     }
 
-    fn ended(&mut self, request: &Request, at: SimTime, outcome: Outcome) -> bool {
-        let Some((sent, mut next)) = self.waiting.remove(&request.key) else { return false };
+    fn ended(&mut self, key: u64, at: SimTime, outcome: Outcome) -> bool {
+        let Some((sent, mut next)) = self.waiting.remove(&key) else { return false };
         if outcome == Outcome::InFlight {
             return false;
         }

@@ -242,7 +242,7 @@ impl Source for Pool {
         self.go_on(index);
     }
 
-    fn ended(&mut self, _: &Request, _: SimTime, _: Outcome) -> bool {
+    fn ended(&mut self, _: u64, _: SimTime, _: Outcome) -> bool {
         false
     }
 }

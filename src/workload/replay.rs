@@ -233,8 +233,8 @@ impl Source for Replay {
         }
     }
 
-    fn ended(&mut self, request: &Request, at: SimTime, outcome: Outcome) -> bool {
-        let Some(row) = self.waited_for.remove(&request.key) else { return false };
+    fn ended(&mut self, key: u64, at: SimTime, outcome: Outcome) -> bool {
+        let Some(row) = self.waited_for.remove(&key) else { return false };
         // What waits for a request that failed is never sent: its session ends.
         if outcome != Outcome::Completed {
             return false;

@@ -43,6 +43,6 @@ pub trait Source: Send {
     fn peek(&mut self) -> Option<SimTime>;
     /// Writes the next request over `request`. Only called after `peek` gave a time, which is then `request.at`.
     fn pull(&mut self, request: &mut Request);
-    /// A request of this source has ended, as its client sees it. Returns whether `peek` may have changed.
-    fn ended(&mut self, request: &Request, at: SimTime, outcome: Outcome) -> bool;
+    /// The request of this source with this key has ended, as its client sees it. Returns whether `peek` may have changed.
+    fn ended(&mut self, key: u64, at: SimTime, outcome: Outcome) -> bool;
 }

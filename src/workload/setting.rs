@@ -35,7 +35,7 @@ impl Source for Set {
             (own, all) => own.or(all),
         };
     }
-    fn ended(&mut self, request: &Request, at: SimTime, outcome: Outcome) -> bool {
-        self.source.ended(request, SimTime(at.0.saturating_sub(self.shift.0)), outcome)
+    fn ended(&mut self, key: u64, at: SimTime, outcome: Outcome) -> bool {
+        self.source.ended(key, SimTime(at.0.saturating_sub(self.shift.0)), outcome)
     }
 }

@@ -75,8 +75,8 @@ impl Source for Synthetic {
         }
     }
 
-    fn ended(&mut self, request: &Request, at: SimTime, outcome: Outcome) -> bool {
-        let Some(mut next) = self.waiting.remove(&request.key) else { return false };
+    fn ended(&mut self, key: u64, at: SimTime, outcome: Outcome) -> bool {
+        let Some(mut next) = self.waiting.remove(&key) else { return false };
         if outcome != Outcome::Completed {
             return false;
         }

@@ -81,7 +81,7 @@ fn drive(source: &mut dyn Source, serve: impl Fn(&Request) -> (Span, Outcome)) -
             (_, Some(end)) => {
                 let (request, outcome) = under_way.remove(&end).expect("just seen");
                 let before = source.peek();
-                let changed = source.ended(&request, end.0, outcome);
+                let changed = source.ended(request.key, end.0, outcome);
                 assert!(changed || source.peek() == before, "a change that was not told");
             }
             (Some(_), None) => panic!("the first arm takes it"),

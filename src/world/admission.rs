@@ -6,12 +6,12 @@ use super::World;
 use super::dispatch::REQUEST;
 use super::event::Event;
 use super::gateway::Gateway;
-use super::slots::Place;
+use super::state::{Mark, Place, State};
 use crate::engine::Schedule;
 use crate::fleet::AdmissionParams;
 use crate::fleet::admission::{Over, Signal, Throttle, ThrottleBy, utilization};
 use crate::id::{GatewayId, Id};
-use crate::observe::{AdmissionRecord, Barrier, Client, Observation, Observer, Outcome, RequestRow, Waiting};
+use crate::observe::{AdmissionRecord, Barrier, Client, Observation, Observer, Outcome, Waiting};
 use crate::rng::hash_name;
 use crate::routing::LoadView;
 use crate::time::{SimTime, Span};
@@ -31,6 +31,11 @@ enum Answer {
 pub(super) type Throttles = BTreeMap<u32, Throttle>;
 
 impl Gateway {
+    /// Whether it holds any.
+    #[inline]
+    pub(super) fn holds(&self) -> bool {
+        self.held.iter().any(|line| !line.is_empty())
+    }
     /// How many it holds.
     fn waiting(&self) -> usize {
         self.held.iter().map(VecDeque::len).sum()
@@ -80,11 +85,10 @@ impl<O: Observer> World<'_, O> {
         self.bring_up_to_date(now, slot);
         let Some(saturation) = self.saturation(now, slot, admission) else { return Answer::Open };
         let state = self.slots.get(slot);
-        let priority = state.request.priority;
+        let priority = state.priority;
         if let Some(shed) = admission.shed.filter(|shed| priority >= shed.from_priority) {
             // Each try has a draw of its own.
-            let key =
-                self.key.branch(REQUEST).at(state.request.key).branch(SHED).at(u64::from(state.row.attempts));
+            let key = self.key.branch(REQUEST).at(state.key).branch(SHED).at(u64::from(state.attempts));
             let probability = shed.probability(saturation);
             if key.unit() < probability {
                 return Answer::Refused(Barrier::Shed { probability });
@@ -104,21 +108,33 @@ impl<O: Observer> World<'_, O> {
         let Some(admission) = &self.policy.admission else { return true };
         // Without a line the gate was asked once, and what is held now is held by the policy.
         let (Some(gate), Some(_)) = (admission.gate, admission.queue) else { return true };
-        if self.slots.get(slot).request.priority < gate.from_priority {
+        if self.slots.get(slot).priority < gate.from_priority {
             return true;
         }
         self.bring_up_to_date(now, slot);
         self.saturation(now, slot, admission).is_none_or(|saturation| saturation < gate.closes_at)
     }
 
-    /// Decides about a request that has just been read. One that the gate or the policy holds joins the line; where some
-    /// of its data class are held already, it is their turn first.
+    /// Decides about a request that has just been read. One that the policy holds joins the line.
+    #[inline]
     pub(super) fn dispatch(&mut self, now: SimTime, slot: u32, schedule: &mut Schedule<Event>) {
+        if self.policy.admission.is_some() || self.gateways[self.slots.get(slot).gateway].holds() {
+            return self.admit(now, slot, schedule);
+        }
+        if !self.try_dispatch(now, slot, schedule) {
+            self.slots.get_mut(slot).marks.set(Mark::Gated, false);
+            self.join_line(now, slot, schedule);
+        }
+    }
+
+    /// The same, where a gate may hold it too, or some are held: those of its data class have their turn first.
+    #[inline(never)]
+    fn admit(&mut self, now: SimTime, slot: u32, schedule: &mut Schedule<Event>) {
         let state = self.slots.get(slot);
-        let (gateway, class) = (state.gateway, state.row.data_class);
+        let (gateway, class) = (state.gateway, state.data_class);
         // Whom the gate does not stop does not wait behind those it has stopped.
         let gate = self.policy.admission.as_ref().and_then(|admission| admission.gate);
-        let passes = gate.is_some_and(|gate| state.request.priority < gate.from_priority);
+        let passes = gate.is_some_and(|gate| state.priority < gate.from_priority);
         let waits = !passes && !self.gateways[gateway].held[class].is_empty();
         let open = match self.answer(now, slot) {
             Answer::Open => true,
@@ -128,7 +144,7 @@ impl<O: Observer> World<'_, O> {
         if open && !waits && self.try_dispatch(now, slot, schedule) {
             return;
         }
-        self.slots.get_mut(slot).gated = !open;
+        self.slots.get_mut(slot).marks.set(Mark::Gated, !open);
         self.join_line(now, slot, schedule);
         if waits {
             self.retry_held(now, gateway, schedule);
@@ -139,7 +155,7 @@ impl<O: Observer> World<'_, O> {
     fn join_line(&mut self, now: SimTime, slot: u32, schedule: &mut Schedule<Event>) {
         let queue = self.policy.admission.as_ref().and_then(|admission| admission.queue).unwrap_or_default();
         let state = self.slots.get_mut(slot);
-        let (id, class, priority) = (state.row.id, state.row.data_class, state.request.priority);
+        let (id, class, priority) = (state.id, state.data_class, state.priority);
         let gateway_id = state.gateway;
         let gateway = &mut self.gateways[gateway_id];
         if let Some(capacity) = queue.capacity.filter(|&capacity| gateway.waiting() >= capacity as usize) {
@@ -149,7 +165,7 @@ impl<O: Observer> World<'_, O> {
         let number = gateway.next_held;
         gateway.next_held += 1;
         state.place = Place::Held;
-        state.held_as = number;
+        self.slots.rare_mut(slot).held_as = number;
         let turn = queue.discipline.place(priority, number);
         let line = &mut gateway.held[class];
         let place = line.partition_point(|other| other.0 < turn);
@@ -165,7 +181,7 @@ impl<O: Observer> World<'_, O> {
     /// Where the gate closes, if it was the gate that stopped this request when it was last asked for.
     fn stopped_at(&self, slot: u32) -> Option<f64> {
         let gate = self.policy.admission.as_ref().and_then(|admission| admission.gate);
-        gate.filter(|_| self.slots.get(slot).gated).map(|gate| gate.closes_at)
+        gate.filter(|_| self.slots.get(slot).has(Mark::Gated)).map(|gate| gate.closes_at)
     }
 
     /// A gateway does not let a request in.
@@ -192,14 +208,15 @@ impl<O: Observer> World<'_, O> {
         let place = match state.place {
             Place::InLine => Waiting::Worker,
             Place::Deciding => Waiting::Deciding,
-            Place::Held if state.gated => Waiting::Gate,
+            Place::Held if state.has(Mark::Gated) => Waiting::Gate,
             Place::Held => Waiting::Held,
             _ => Waiting::OnTheWay,
         };
         let waited = if place == Waiting::OnTheWay { Span::ZERO } else { now - state.at_gateway };
-        let barrier = match state.left_at {
-            Some(left_at) => Barrier::Left { left_at, place, waited },
-            None => Barrier::Lost { place, waited },
+        let barrier = if state.left() {
+            Barrier::Left { left_at: self.slots.rare(slot).left_at, place, waited }
+        } else {
+            Barrier::Lost { place, waited }
         };
         self.tell_barrier(now, slot, barrier);
     }
@@ -217,9 +234,9 @@ impl<O: Observer> World<'_, O> {
         });
         let state = self.slots.get(slot);
         let record = AdmissionRecord {
-            id: state.row.id,
-            key: state.row.key,
-            attempt: state.row.attempts + 1,
+            id: state.id,
+            key: state.key,
+            attempt: state.attempts + 1,
             at: now,
             gateway: (!nowhere).then_some(state.gateway),
             barrier,
@@ -234,12 +251,14 @@ impl<O: Observer> World<'_, O> {
         let mut told = false;
         while let Some(&(at, slot, id, number)) = self.gateways[gateway].held_due.front() {
             let state = self.slots.get(slot);
-            let waits = self.slots.is(slot, id) && state.place == Place::Held && state.held_as == number;
+            let waits = self.slots.is(slot, id)
+                && state.place == Place::Held
+                && self.slots.rare(slot).held_as == number;
             if waits && at > now {
                 schedule.at(at, Event::HeldDue { gateway });
                 break;
             }
-            let class = state.row.data_class;
+            let class = state.data_class;
             self.gateways[gateway].held_due.pop_front();
             if waits {
                 self.gateways[gateway].held[class].retain(|&(_, other)| other != slot);
@@ -264,6 +283,8 @@ impl<O: Observer> World<'_, O> {
         }
     }
 
+    #[cold]
+    #[inline(never)]
     fn ask_again(&mut self, now: SimTime, schedule: &mut Schedule<Event>) {
         let Some(admission) = &self.policy.admission else { return };
         let oracle = self.policy.views.load == LoadView::Oracle;
@@ -275,7 +296,7 @@ impl<O: Observer> World<'_, O> {
             // engines compute, and whom a policy holds may go by the time.
             let opens = self.params.data_classes.ids().any(|class| {
                 let head = self.gateways[id].held[class].front().map(|&(_, slot)| slot);
-                head.is_some_and(|slot| self.slots.get(slot).gated && self.gate_opens(now, slot))
+                head.is_some_and(|slot| self.slots.get(slot).has(Mark::Gated) && self.gate_opens(now, slot))
             });
             if opens {
                 self.retry_held(now, id, schedule);
@@ -284,23 +305,29 @@ impl<O: Observer> World<'_, O> {
     }
 
     /// Whether the client holds its request back. One that is sent is counted when it has ended.
+    #[inline]
     pub(super) fn throttled(&mut self, now: SimTime, slot: u32) -> bool {
+        self.policy.admission.is_some() && self.holds_back(now, slot)
+    }
+
+    #[inline(never)]
+    fn holds_back(&mut self, now: SimTime, slot: u32) -> bool {
         let Some(params) = self.policy.admission.as_ref().and_then(|admission| admission.throttle) else {
             return false;
         };
-        let row = &self.slots.get(slot).row;
-        let throttle = self.throttles.entry(client(params.by, row)).or_default();
-        let key = self.key.branch(REQUEST).at(row.key).branch(THROTTLE);
+        let state = self.slots.get(slot);
+        let throttle = self.throttles.entry(client(params.by, state)).or_default();
+        let key = self.key.branch(REQUEST).at(state.key).branch(THROTTLE);
         let probability = throttle.probability(now, &params);
         let held_back = key.unit() < probability;
         if held_back {
             let (requests, accepts) = throttle.seen();
             throttle.count(now, &params, false);
             if self.tells(slot) {
-                let row = &self.slots.get(slot).row;
+                let state = self.slots.get(slot);
                 let client = match params.by {
-                    ThrottleBy::Origin => Client::Origin(row.origin),
-                    ThrottleBy::Tenant => Client::Tenant(row.tenant),
+                    ThrottleBy::Origin => Client::Origin(state.origin),
+                    ThrottleBy::Tenant => Client::Tenant(state.tenant),
                 };
                 let window = params.window;
                 let barrier = Barrier::Throttle { client, window, requests, accepts, probability };
@@ -310,24 +337,32 @@ impl<O: Observer> World<'_, O> {
         held_back
     }
 
-    /// A client has seen the end of a request that it sent.
+    /// A client has seen the end of a request that it sent, and how it ended.
     #[inline]
-    pub(super) fn tell_throttle(&mut self, now: SimTime, row: &RequestRow) {
+    pub(super) fn tell_throttle(&mut self, now: SimTime, slot: u32, outcome: Outcome) {
+        if self.policy.admission.is_some() {
+            self.count_end(now, slot, outcome);
+        }
+    }
+
+    #[inline(never)]
+    fn count_end(&mut self, now: SimTime, slot: u32, outcome: Outcome) {
         let Some(params) = self.policy.admission.as_ref().and_then(|admission| admission.throttle) else {
             return;
         };
-        if row.outcome == Outcome::Throttled {
+        if outcome == Outcome::Throttled {
             return;
         }
         // A request that can never fit is the client's own fault: somebody took it.
-        let accepted = matches!(row.outcome, Outcome::Completed | Outcome::TooLarge);
-        self.throttles.entry(client(params.by, row)).or_default().count(now, &params, accepted);
+        let accepted = matches!(outcome, Outcome::Completed | Outcome::TooLarge);
+        let client = client(params.by, self.slots.get(slot));
+        self.throttles.entry(client).or_default().count(now, &params, accepted);
     }
 }
 
-fn client(by: ThrottleBy, row: &RequestRow) -> u32 {
+fn client(by: ThrottleBy, state: &State) -> u32 {
     match by {
-        ThrottleBy::Origin => row.origin.0,
-        ThrottleBy::Tenant => row.tenant.0,
+        ThrottleBy::Origin => state.origin.0,
+        ThrottleBy::Tenant => state.tenant.0,
     }
 }

@@ -4,13 +4,13 @@
 
 use super::World;
 use super::event::Event;
-use super::slots::Place;
+use super::state::{Mark, Place};
 use crate::engine::Schedule;
 use crate::id::{GatewayId, Id, RegionId};
 use crate::network::RegionSet;
-use crate::observe::{Leg, Load, Observation, Observer, Outcome};
+use crate::observe::{Load, Observation, Observer, Outcome};
 use crate::rng::hash_name;
-use crate::routing::{Decision, PromptBlocks, RequestView, TargetId};
+use crate::routing::{Decision, TargetId};
 use crate::time::SimTime;
 
 /// The branch of random keys under which each request has its own.
@@ -31,8 +31,8 @@ impl<O: Observer> World<'_, O> {
     /// Regions to which this gateway may send this request: what its data class allows, and it itself.
     pub(super) fn allowed(&self, slot: u32) -> RegionSet {
         let state = self.slots.get(slot);
-        let rule = &self.params.data_classes[state.row.data_class];
-        let own = state.request.allowed.unwrap_or(RegionSet::ALL);
+        let rule = &self.params.data_classes[state.data_class];
+        let own = self.slots.restricted_to(slot).unwrap_or(RegionSet::ALL);
         self.gateways[state.gateway].allowed(rule, own, self.health.regions_up())
     }
 
@@ -84,9 +84,9 @@ impl<O: Observer> World<'_, O> {
             Err(outcome) => return Choice::Refused(outcome),
         };
         let state = self.slots.get(slot);
-        let view = request_view(state, self.params.block_tokens);
+        let view = self.slots.view(slot, self.params.block_tokens);
         let gateway = &mut self.gateways[state.gateway];
-        let class = state.row.data_class;
+        let class = state.data_class;
         let narrowed = limits.map(|limits| gateway.narrow(class, limits));
         let eligible = match narrowed {
             None => &gateway.eligible[class],
@@ -144,8 +144,7 @@ impl<O: Observer> World<'_, O> {
         allowed: RegionSet,
         schedule: &mut Schedule<Event>,
     ) {
-        let state = self.slots.get_mut(slot);
-        let gateway_id: GatewayId = state.gateway;
+        let gateway_id: GatewayId = self.slots.get(slot).gateway;
         let gateway = &mut self.gateways[gateway_id];
         let from: RegionId = gateway.region;
         let stage = &mut gateway.stages[stage_index];
@@ -154,32 +153,22 @@ impl<O: Observer> World<'_, O> {
         let region = site.region;
         assert!(allowed.contains(region), "a request was about to be sent where its data class forbids");
 
-        let view = request_view(state, self.params.block_tokens);
+        let view = self.slots.view(slot, self.params.block_tokens);
         let ticket = stage.sent(&view, target);
         let global_ticket =
             global.and_then(|target| gateway.global.as_mut().map(|stage| stage.sent(&view, target)));
-        let key = self.key.branch(REQUEST).at(state.request.key).branch(HOP);
-        let bytes = self.network.bytes(u64::from(state.request.prompt_tokens));
-        let (hop, hop_back) = self.network.both_ways(from, region, bytes, self.network.bytes(1), key);
-        let ingress = site.ingress.of(state.request.prompt_tokens);
-        state.attempt.global = global_ticket;
-        state.attempt.replica = Some((stage_index, ticket));
-        (state.attempt.hop_out, state.attempt.hop_back) = (hop, hop_back);
-        state.place = Place::ToReplica;
-        state.attempt.delivered_at = now + hop + ingress;
-        state.attempt.first_token_seen = false;
-        (state.attempt.first_token_at, state.attempt.end_at) = (None, None);
-        if !self.params.operations.incidents.is_empty() {
-            self.slots.keep_legs(slot);
-        }
         let state = self.slots.get_mut(slot);
-        let row = &mut state.row;
-        row.legs.add(Leg::Hold, now - state.decided_at);
-        row.legs.add(Leg::Hop, hop);
-        row.legs.add(Leg::Ingress, ingress);
-        (row.replica, row.region) = (Some(replica), Some(region));
-        row.attempts += 1;
-        let id = row.id;
+        let key = self.key.branch(REQUEST).at(state.key).branch(HOP);
+        let bytes = self.network.bytes(u64::from(state.prompt_tokens));
+        let (hop, hop_back) = self.network.both_ways(from, region, bytes, self.network.bytes(1), key);
+        let ingress = site.ingress.of(state.prompt_tokens);
+        state.send(stage_index, &ticket, replica, region);
+        (state.hop_out, state.hop_back, state.ingress) = (hop, hop_back, ingress);
+        state.delivered_at = now + hop + ingress;
+        let id = state.id;
+        if global_ticket.is_some() {
+            self.slots.mark_rare(slot, Mark::Global).global = global_ticket;
+        }
         gateway.under_way += 1;
         gateway.sent_to[region.index()] += 1;
         if let Some(limit) = &self.params.operations.spill
@@ -201,24 +190,8 @@ impl<O: Observer> World<'_, O> {
     ) {
         self.release_retry(slot);
         let state = self.slots.get_mut(slot);
-        state.row.outcome = outcome;
+        state.outcome = outcome;
         state.place = Place::ToClient;
-        let at = now + state.client_back;
-        state.row.ended_at = at;
-        schedule.at(at, Event::ClientEnd { slot, id: state.row.id });
-    }
-}
-
-/// A request as a router may see it.
-pub(super) fn request_view(state: &super::slots::State, block_tokens: u32) -> RequestView<'_> {
-    let request = &state.request;
-    RequestView {
-        id: state.row.id,
-        session: request.session,
-        tenant: request.tenant,
-        origin: request.origin,
-        class: request.class,
-        prompt_tokens: request.prompt_tokens,
-        prompt: PromptBlocks::new(&request.chain, request.prompt_tokens, block_tokens),
+        schedule.at(now + state.client_back, Event::ClientEnd { slot, id: state.id });
     }
 }

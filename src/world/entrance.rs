@@ -3,11 +3,11 @@
 //! with a request. A gateway that is lost is cut off: its clients and its replicas find out each at their own end.
 
 use super::event::Event;
-use super::slots::Place;
+use super::state::{Mark, Place};
 use super::{World, entry_index, views};
 use crate::engine::Schedule;
 use crate::id::{GatewayId, RegionId, RequestId};
-use crate::observe::{Observer, Outcome, RequestRow};
+use crate::observe::{Observer, Outcome};
 use crate::rng::hash_name;
 use crate::time::SimTime;
 
@@ -16,18 +16,18 @@ const CLIENT: u64 = hash_name("dns_client");
 impl<O: Observer> World<'_, O> {
     /// The gateway that a request's client sends it to; `None` where none may read it.
     pub(super) fn door(&self, now: SimTime, slot: u32) -> Option<GatewayId> {
-        let row = &self.slots.get(slot).row;
-        let index = entry_index(self.params, row.origin, row.data_class);
+        let state = self.slots.get(slot);
+        let index = entry_index(self.params, state.origin, state.data_class);
         let doors = &self.doors[index];
         let first = match &self.names {
             None => *doors.first()?,
             Some(names) => {
-                let client = self.key.branch(CLIENT).at(views::client(row));
+                let client = self.key.branch(CLIENT).at(views::client(state));
                 let region = |door: usize| self.gateways[doors[door]].region;
                 doors[names.answer(now, client, doors.len(), region)?]
             }
         };
-        Some(views::one_of(first, self.policy.gateways_per_region, self.key, row))
+        Some(views::one_of(first, self.policy.gateways_per_region, self.key, state))
     }
 
     /// The gateways of a region are gone, or back.
@@ -52,10 +52,10 @@ impl<O: Observer> World<'_, O> {
     fn lose_gateway(&mut self, now: SimTime, gateway: GatewayId, schedule: &mut Schedule<Event>) {
         for slot in self.slots.live() {
             let state = self.slots.get_mut(slot);
-            if state.gateway != gateway || state.left_at.is_some() {
+            if state.gateway != gateway || state.left() {
                 continue;
             }
-            let class = state.row.data_class;
+            let class = state.data_class;
             match state.place {
                 Place::InLine => {
                     self.gateways[gateway].line.retain(|&other| other != slot);
@@ -68,8 +68,8 @@ impl<O: Observer> World<'_, O> {
                     self.refuse(now, slot, Outcome::Failed, schedule);
                 }
                 Place::ToReplica | Place::InReplica | Place::Returning => {
-                    state.cut_at = Some(now);
-                    schedule.at(now + state.client_back, Event::Cut { slot, id: state.row.id });
+                    schedule.at(now + state.client_back, Event::Cut { slot, id: state.id });
+                    self.slots.mark_rare(slot, Mark::Cut).cut_at = now;
                 }
                 // Found out where it comes to next, or past it already.
                 Place::ToGateway | Place::Deciding | Place::ToClient => {}
@@ -83,24 +83,22 @@ impl<O: Observer> World<'_, O> {
             return;
         }
         let state = self.slots.get_mut(slot);
-        let Some(cut_at) = state.cut_at else { return };
-        let row = &mut state.row;
-        if row.first_token_at.is_some_and(|at| at > now) {
-            (row.first_token_at, row.server_ttft) = (None, None);
+        if !state.has(Mark::Cut) {
+            return;
         }
         if state.place == Place::ToClient {
-            (row.outcome, row.ended_at) = (Outcome::Failed, now);
+            state.outcome = Outcome::Failed;
             return self.client_end(now, slot, schedule);
         }
-        (state.left_at, state.left_as) = (Some(now), Outcome::Failed);
+        let (source, key, hop_out) = (state.source, state.key, state.hop_out);
+        let rare = self.slots.mark_rare(slot, Mark::Left);
+        (rare.left_at, rare.left_as) = (now, Outcome::Failed);
         // The replica finds that the connection is gone, as it would if the client had gone.
-        let heard = now.max(cut_at + state.attempt.hop_out);
+        let heard = now.max(rare.cut_at + hop_out);
         schedule.at(heard, Event::LeftAtReplica { slot, id });
-        let row = RequestRow { outcome: Outcome::Failed, ..state.row };
-        self.tell_throttle(now, &row);
-        let state = self.slots.get(slot);
-        if self.inflows[row.source].source.ended(&state.request, now, Outcome::Failed) {
-            self.announce(row.source, now, schedule);
+        self.tell_throttle(now, slot, Outcome::Failed);
+        if self.inflows[source].source.ended(key, now, Outcome::Failed) {
+            self.announce(source, now, schedule);
         }
     }
 }

@@ -145,8 +145,6 @@ pub enum Event {
     Wake {
         /// The replica.
         replica: ReplicaId,
-        /// Which of its wakes this is.
-        wake: u32,
     },
 }
 
@@ -174,7 +172,7 @@ impl engine::Event for Event {
             Event::Write { region, number } => rank(16, region.0, number),
             Event::Read { gateway, number } => rank(17, gateway.0, number),
             Event::Sample { number } => rank(18, 0, number),
-            Event::Wake { replica, wake } => rank(19, replica.0, wake),
+            Event::Wake { replica } => rank(19, replica.0, 0),
         }
     }
     fn word(&self) -> u64 {

@@ -87,8 +87,15 @@ impl Gateway {
         let inside = rule.sent_from(self.region, self.indexes).and(own);
         if rule.preferred && inside.and(up).is_empty() { own } else { inside }
     }
-    /// It is `now` for all stages: their indexes forget by it.
+    /// It is `now` for all stages that keep an index: that forgets by it.
+    #[inline]
     pub(super) fn set_now(&mut self, now: SimTime) {
+        if self.indexes {
+            self.tell_time(now);
+        }
+    }
+    #[inline(never)]
+    fn tell_time(&mut self, now: SimTime) {
         self.global.iter_mut().chain(&mut self.stages).for_each(|stage| stage.set_now(now));
     }
     /// Makes the sets of targets that each data class may reach, anew. To be called whenever that changes.

@@ -1,18 +1,19 @@
 //! What each event does.
 
 use super::World;
-use super::dispatch::{REQUEST, request_view};
+use super::dispatch::REQUEST;
 use super::event::Event;
 use super::outage::end_seen;
 use super::params::Isolation;
-use super::slots::{Attempt, Place};
+use super::state::{Mark, Place};
 use crate::engine::{Model, Schedule};
 use crate::id::{GatewayId, ReplicaId, SourceId};
 use crate::network::{last_mile, set_up, split};
-use crate::observe::{Barrier, Leg, Observation, Observer, Outcome};
+use crate::observe::{Barrier, Observation, Observer, Outcome};
 use crate::replica::{JobId, Output, Replica};
 use crate::rng::{hash_name, mix2};
 use crate::time::{SimTime, Span};
+use crate::workload::Request;
 
 const LAST_MILE: u64 = hash_name("last_mile");
 const TO_GATEWAY: u64 = hash_name("to_gateway");
@@ -26,10 +27,6 @@ impl<O: Observer> Model for World<'_, O> {
         match event {
             // They tell observers nothing.
             Event::Incident { .. } | Event::Known { .. } => {}
-            Event::Wake { .. } if void => {
-                self.stale -= 1;
-                return;
-            }
             // Promised by a replica that was lost before it came to it.
             Event::FirstTokenSeen { .. } | Event::EndSeen { .. } if void => return,
             _ => self.clock = now,
@@ -54,7 +51,7 @@ impl<O: Observer> Model for World<'_, O> {
             Event::Write { region, number } => self.write(now, region, number, schedule),
             Event::Read { gateway, number } => self.read(now, gateway, number, schedule),
             Event::Sample { number } => self.take_samples(now, number, schedule),
-            Event::Wake { replica, .. } => self.wake(now, replica, schedule),
+            Event::Wake { replica } => self.wake(now, replica, schedule),
         }
     }
 }
@@ -77,7 +74,6 @@ impl<O: Observer> World<'_, O> {
             Event::FirstTokenSeen { slot, id, epoch } | Event::EndSeen { slot, id, epoch } => {
                 !self.slots.holds(slot, id, epoch)
             }
-            Event::Wake { replica, wake } => self.sites[replica].wake != wake,
             Event::Arrive { source, turn } => self.inflows[source].turn != turn,
             Event::LeftSeen { slot, id } | Event::LeftAtReplica { slot, id } | Event::Cut { slot, id } => {
                 !self.slots.is(slot, id)
@@ -99,10 +95,8 @@ impl<O: Observer> World<'_, O> {
         if self.inflows[source].turn != turn {
             return;
         }
-        let slot = self.slots.take();
-        let state = self.slots.get_mut(slot);
-        self.inflows[source].source.pull(&mut state.request);
-        let request = &mut state.request;
+        let request = &mut self.pulled;
+        self.inflows[source].source.pull(request);
         debug_assert_eq!(
             request.chain.blocks(),
             (request.prompt_tokens + request.output_tokens) / self.params.block_tokens
@@ -114,26 +108,17 @@ impl<O: Observer> World<'_, O> {
             }
             request.chain.salt(salt);
         }
-        let origin = &self.params.origins[request.origin];
-        let row = &mut state.row;
-        row.key = request.key;
-        row.source = source;
-        row.origin = request.origin;
-        row.class = request.class;
-        row.data_class = request.data_class;
-        row.tenant = request.tenant;
-        row.session = request.session;
-        row.turn = request.turn;
-        row.sent_at = now;
-        row.prompt_tokens = request.prompt_tokens;
-        let (id, class, tenant, prompt_tokens) = (row.id, row.class, row.tenant, row.prompt_tokens);
-        self.observer
-            .observe(now, &Observation::Arrived { id, origin: request.origin, class, tenant, prompt_tokens });
-        if let Some(allowed) = request.allowed {
+        let slot = self.slots.take(now, source, request);
+        let Request { key, origin, class, tenant, prompt_tokens, allowed, .. } = *request;
+        let state = self.slots.get_mut(slot);
+        let id = state.id;
+        self.observer.observe(now, &Observation::Arrived { id, origin, class, tenant, prompt_tokens });
+        if let Some(allowed) = allowed {
             self.observer.observe(now, &Observation::Restricted { id, allowed });
         }
 
-        let key = self.key.branch(REQUEST).at(request.key);
+        let origin = &self.params.origins[origin];
+        let key = self.key.branch(REQUEST).at(key);
         let access = last_mile(&origin.last_mile, key.branch(LAST_MILE));
         let (access_out, access_back) = split(access);
         (state.client_out, state.client_back) = (access_out, access_back);
@@ -155,7 +140,6 @@ impl<O: Observer> World<'_, O> {
             return;
         };
         let state = self.slots.get_mut(slot);
-        let row = &mut state.row;
         let region = self.gateways[gateway].region;
         let (mut out, mut back, mut rtt) = (access_out, access_back, access);
         if region != origin.near {
@@ -167,26 +151,21 @@ impl<O: Observer> World<'_, O> {
             rtt += self.network.rtt(origin.near, region);
         }
         let connect = set_up(origin.connection, rtt);
-        row.gateway = Some(gateway);
-        row.legs.add(Leg::LastMile, out);
-        row.legs.add(Leg::Connect, connect);
         state.gateway = gateway;
         (state.client_out, state.client_back) = (out, back);
-        schedule.at(now + connect + out, Event::AtGateway { slot, id });
+        state.at_gateway = now + connect + out;
+        schedule.at(state.at_gateway, Event::AtGateway { slot, id });
         self.start_clocks(now, slot, schedule);
         self.announce(source, now, schedule);
     }
 
     fn at_gateway(&mut self, now: SimTime, slot: u32, schedule: &mut Schedule<Event>) {
         let state = self.slots.get_mut(slot);
-        if state.dropped {
+        if state.has(Mark::Dropped) {
             self.tell_undecided(now, slot);
             return self.end_of_left(now, slot);
         }
         state.at_gateway = now;
-        if state.row.attempts == 0 {
-            state.entered_at = now;
-        }
         if self.gateways[state.gateway].down > 0 {
             self.tell_undecided(now, slot);
             return self.refuse(now, slot, Outcome::Failed, schedule);
@@ -200,12 +179,11 @@ impl<O: Observer> World<'_, O> {
             return;
         }
         gateway.busy += 1;
-        schedule.at(now + self.policy.decision_time, Event::Decide { slot, id: state.row.id });
+        schedule.at(now + self.policy.decision_time, Event::Decide { slot, id: state.id });
     }
 
     fn decide(&mut self, now: SimTime, slot: u32, schedule: &mut Schedule<Event>) {
         let state = self.slots.get_mut(slot);
-        state.row.legs.add(Leg::Route, now - state.at_gateway);
         state.decided_at = now;
         let gateway = &mut self.gateways[state.gateway];
         gateway.busy -= 1;
@@ -213,10 +191,10 @@ impl<O: Observer> World<'_, O> {
             gateway.busy += 1;
             let next_state = self.slots.get_mut(next);
             next_state.place = Place::Deciding;
-            let id = next_state.row.id;
+            let id = next_state.id;
             schedule.at(now + self.policy.decision_time, Event::Decide { slot: next, id });
         }
-        if self.slots.get(slot).dropped {
+        if self.slots.get(slot).has(Mark::Dropped) {
             self.tell_undecided(now, slot);
             return self.end_of_left(now, slot);
         }
@@ -229,24 +207,24 @@ impl<O: Observer> World<'_, O> {
 
     fn deliver(&mut self, now: SimTime, slot: u32, schedule: &mut Schedule<Event>) {
         let state = self.slots.get_mut(slot);
-        if state.dropped {
+        if state.has(Mark::Dropped) {
             // Turned away at the door: it was never queued.
             state.place = Place::Returning;
-            schedule.at(now + state.attempt.hop_back, end_seen(state, slot));
+            schedule.at(now + state.hop_back, end_seen(state, slot));
             return;
         }
-        let replica = state.row.replica.expect("a request that is delivered was sent somewhere");
+        let replica = state.replica().expect("a request that is delivered was sent somewhere");
         if self.health.is_down(replica) {
             return self.lose(now, slot, schedule);
         }
         state.place = Place::InReplica;
-        let request = &state.request;
         let job = &mut self.job;
         job.id = JobId(slot);
-        job.prompt_tokens = request.prompt_tokens;
-        job.output_tokens = request.output_tokens;
-        job.priority = request.priority;
-        job.chain.copy_from(&request.chain);
+        job.prompt_tokens = state.prompt_tokens;
+        job.priority = state.priority;
+        let asked = self.slots.asked(slot);
+        job.output_tokens = asked.output_tokens;
+        job.chain.copy_from(&asked.chain);
         let site = &mut self.sites[replica].replica;
         site.advance_to(now);
         site.deliver(now, &self.job, &mut self.outputs);
@@ -283,14 +261,12 @@ impl<O: Observer> World<'_, O> {
         let site = &mut self.sites[replica];
         let wake_at = site.replica.wake_at();
         if wake_at != site.wake_at {
-            self.stale += usize::from(site.wake_at.is_some());
-            site.wake = site.wake.wrapping_add(1);
             site.wake_at = wake_at;
-            if let Some(at) = wake_at {
-                schedule.at(at.max(now), Event::Wake { replica, wake: site.wake });
-            }
+            schedule.set_timer(replica.0, wake_at.map(|at| (at.max(now), Event::Wake { replica })));
         }
-        self.follow_cache(now, replica);
+        if self.follows_caches {
+            self.follow_cache(now, replica);
+        }
         let mut outputs = std::mem::take(&mut self.outputs);
         for output in outputs.drain(..) {
             self.output(output, schedule);
@@ -303,66 +279,59 @@ impl<O: Observer> World<'_, O> {
         match output {
             Output::FirstToken { job, scheduled_at, at } => {
                 let state = self.slots.get_mut(job.0);
-                let back = state.attempt.hop_back + state.client_back;
-                let row = &mut state.row;
-                row.legs.add(Leg::Queue, scheduled_at - state.attempt.delivered_at);
-                row.legs.add(Leg::Prefill, at - scheduled_at);
-                row.legs.add(Leg::Return, back);
-                row.first_token_at = Some(at + back);
-                row.server_ttft = Some(at - state.entered_at);
-                state.attempt.first_token_at = Some(at);
-                let seen = Event::FirstTokenSeen { slot: job.0, id: row.id, epoch: state.epoch };
-                schedule.at(at + state.attempt.hop_back, seen);
+                (state.scheduled_at, state.first_token_at) = (scheduled_at, at);
+                let epoch = u32::from(state.epoch);
+                schedule.at(at + state.hop_back, Event::FirstTokenSeen { slot: job.0, id: state.id, epoch });
             }
             Output::Ended { job, at, outcome, tokens } => {
                 let state = self.slots.get_mut(job.0);
                 state.take_tokens(tokens);
                 state.place = Place::Returning;
-                state.row.outcome = outcome;
-                state.attempt.end_at = Some(at);
-                schedule.at(at + state.attempt.hop_back, end_seen(state, job.0));
+                state.outcome = outcome;
+                schedule.at(at + state.hop_back, end_seen(state, job.0));
+                if self.losses {
+                    self.slots.mark_rare(job.0, Mark::Ends).end_at = at;
+                }
             }
         }
     }
 
     fn first_token_seen(&mut self, now: SimTime, slot: u32, schedule: &mut Schedule<Event>) {
         let state = self.slots.get_mut(slot);
-        state.attempt.first_token_seen = true;
-        let (stage, ticket) = state.attempt.replica.expect("a token came from where it was sent");
-        let global = state.attempt.global;
-        let state = self.slots.get(slot);
-        let gateway = &mut self.gateways[state.gateway];
+        state.marks.set(Mark::TokenSeen, true);
+        let (stage, ticket) = state.ticket().expect("a token came from where it was sent");
+        let gateway_id = state.gateway;
+        let gateway = &mut self.gateways[gateway_id];
         gateway.set_now(now);
-        let view = request_view(state, self.params.block_tokens);
-        gateway.stages[stage].first_token(&ticket, Some(&view));
-        if let (Some(stage), Some(ticket)) = (&mut gateway.global, global) {
-            stage.first_token(&ticket, Some(&view));
+        let view = gateway.indexes.then(|| self.slots.view(slot, self.params.block_tokens));
+        gateway.stages[stage].first_token(&ticket, view.as_ref());
+        if let (Some(stage), Some(ticket)) = (&mut gateway.global, self.slots.global_ticket(slot)) {
+            stage.first_token(&ticket, view.as_ref());
         }
-        self.retry_held(now, state.gateway, schedule);
+        self.retry_held(now, gateway_id, schedule);
     }
 
     fn end_seen(&mut self, now: SimTime, slot: u32, schedule: &mut Schedule<Event>) {
         let state = self.slots.get_mut(slot);
-        let Attempt { global, replica, first_token_seen, .. } = state.attempt;
+        let first_token_seen = state.has(Mark::TokenSeen);
         let gateway_id = state.gateway;
-        let left = state.left_at.is_some();
+        let left = state.left();
         state.place = Place::ToClient;
-        let failed = state.row.outcome == Outcome::Failed;
+        let failed = state.outcome == Outcome::Failed;
         // Its gateway was lost meanwhile: nobody passes it on, and its client finds out by itself.
-        let cut = state.cut_at.is_some() && !left;
+        let cut = state.has(Mark::Cut) && !left;
         if !left && !failed && !cut {
-            let at = now + state.client_back;
-            state.row.ended_at = at;
-            schedule.at(at, Event::ClientEnd { slot, id: state.row.id });
+            schedule.at(now + state.client_back, Event::ClientEnd { slot, id: state.id });
         }
+        let sent = state.ticket();
         let gateway = &mut self.gateways[gateway_id];
         gateway.set_now(now);
-        let view = request_view(self.slots.get(slot), self.params.block_tokens);
-        if let Some((stage, ticket)) = replica {
-            gateway.stages[stage].finished(&ticket, first_token_seen, Some(&view));
+        let view = gateway.indexes.then(|| self.slots.view(slot, self.params.block_tokens));
+        if let Some((stage, ticket)) = sent {
+            gateway.stages[stage].finished(&ticket, first_token_seen, view.as_ref());
         }
-        if let (Some(stage), Some(ticket)) = (&mut gateway.global, global) {
-            stage.finished(&ticket, first_token_seen, Some(&view));
+        if let (Some(stage), Some(ticket)) = (&mut gateway.global, self.slots.global_ticket(slot)) {
+            stage.finished(&ticket, first_token_seen, view.as_ref());
         }
         self.attempt_over(slot);
         if left {
@@ -376,7 +345,15 @@ impl<O: Observer> World<'_, O> {
     /// Asks again for the requests that a gateway holds. In each data class the first one that is held again holds up
     /// those behind it (what a policy holds waits for targets, and one class has the same ones); across classes the one
     /// that came first is asked for first.
+    #[inline]
     pub(super) fn retry_held(&mut self, now: SimTime, gateway: GatewayId, schedule: &mut Schedule<Event>) {
+        if self.gateways[gateway].holds() {
+            self.ask_held(now, gateway, schedule);
+        }
+    }
+
+    #[inline(never)]
+    fn ask_held(&mut self, now: SimTime, gateway: GatewayId, schedule: &mut Schedule<Event>) {
         let mut asked = None;
         loop {
             let heads = self.gateways[gateway].held.enumerate();
@@ -390,7 +367,7 @@ impl<O: Observer> World<'_, O> {
             };
             asked = Some(number);
             let open = self.gate_opens(now, slot);
-            self.slots.get_mut(slot).gated = !open;
+            self.slots.get_mut(slot).marks.set(Mark::Gated, !open);
             if open && self.try_dispatch(now, slot, schedule) {
                 self.gateways[gateway].held[class].pop_front();
             }
@@ -399,19 +376,18 @@ impl<O: Observer> World<'_, O> {
 
     pub(super) fn client_end(&mut self, now: SimTime, slot: u32, schedule: &mut Schedule<Event>) {
         let state = self.slots.get(slot);
-        if state.left_at.is_some() {
+        if state.left() {
             return self.end_of_left(now, slot);
         }
-        let mut row = state.row;
-        debug_assert_eq!(row.ended_at, now);
-        self.tell_throttle(now, &row);
-        if let Some(misses) = self.misses.as_ref().filter(|_| row.outcome == Outcome::Completed) {
+        let outcome = state.outcome;
+        self.tell_throttle(now, slot, outcome);
+        let mut row = self.slots.row(slot, outcome, now);
+        if let Some(misses) = self.misses.as_ref().filter(|_| outcome == Outcome::Completed) {
             row.misses = Some(misses.of(slot, &row, self.params.block_tokens));
         }
-        let state = self.slots.get(slot);
         self.digest.row(&row);
         self.observer.observe(now, &Observation::Ended(&row));
-        let changed = self.inflows[row.source].source.ended(&state.request, now, row.outcome);
+        let changed = self.inflows[row.source].source.ended(row.key, now, outcome);
         self.slots.free(slot);
         if changed {
             self.announce(row.source, now, schedule);

@@ -4,10 +4,11 @@
 
 use super::World;
 use super::event::Event;
-use super::slots::{Awaited, Place};
+use super::slots::Awaited;
+use super::state::{Mark, Place};
 use crate::engine::Schedule;
 use crate::id::{RequestId, SourceId};
-use crate::observe::{Observation, Observer, Outcome, RequestRow};
+use crate::observe::{Observation, Observer, Outcome};
 use crate::replica::JobId;
 use crate::time::{SimTime, Span};
 use std::collections::VecDeque;
@@ -28,8 +29,17 @@ impl Deadlines {
 
 impl<O: Observer> World<'_, O> {
     /// A request was sent now: its clocks run.
+    #[inline]
     pub(super) fn start_clocks(&mut self, now: SimTime, slot: u32, schedule: &mut Schedule<Event>) {
-        let (id, source) = (self.slots.get(slot).row.id, self.slots.get(slot).row.source);
+        let source = self.slots.get(slot).source;
+        if self.inflows[source].deadlines.iter().any(|deadlines| deadlines.limit.is_some()) {
+            self.run_clocks(now, slot, schedule);
+        }
+    }
+
+    #[inline(never)]
+    fn run_clocks(&mut self, now: SimTime, slot: u32, schedule: &mut Schedule<Event>) {
+        let (id, source) = (self.slots.get(slot).id, self.slots.get(slot).source);
         for awaited in Awaited::ALL {
             let deadlines = &mut self.inflows[source].deadlines[awaited as usize];
             let Some(limit) = deadlines.limit else { continue };
@@ -57,7 +67,7 @@ impl<O: Observer> World<'_, O> {
                 return;
             }
             due.pop_front();
-            let has_it = || self.slots.get(slot).row.first_token_at.is_some_and(|at| at <= now);
+            let has_it = || self.slots.get(slot).first_token_at_client().is_some_and(|at| at <= now);
             if waits && !(awaited == Awaited::FirstToken && has_it()) {
                 self.leave(now, slot, schedule);
             }
@@ -66,15 +76,13 @@ impl<O: Observer> World<'_, O> {
 
     /// The client gives the request up.
     fn leave(&mut self, now: SimTime, slot: u32, schedule: &mut Schedule<Event>) {
-        let state = self.slots.get_mut(slot);
-        state.left_at = Some(now);
-        state.left_as = Outcome::TimedOut;
-        let row = RequestRow { outcome: Outcome::TimedOut, ..state.row };
-        self.tell_throttle(now, &row);
+        let rare = self.slots.mark_rare(slot, Mark::Left);
+        (rare.left_at, rare.left_as) = (now, Outcome::TimedOut);
+        self.tell_throttle(now, slot, Outcome::TimedOut);
         let state = self.slots.get(slot);
-        let (id, source, client_out) = (state.row.id, state.row.source, state.client_out);
-        schedule.at(now + client_out, Event::LeftSeen { slot, id });
-        if self.inflows[source].source.ended(&state.request, now, Outcome::TimedOut) {
+        let (id, source, key) = (state.id, state.source, state.key);
+        schedule.at(now + state.client_out, Event::LeftSeen { slot, id });
+        if self.inflows[source].source.ended(key, now, Outcome::TimedOut) {
             self.announce(source, now, schedule);
         }
     }
@@ -91,9 +99,9 @@ impl<O: Observer> World<'_, O> {
             return;
         }
         let state = self.slots.get_mut(slot);
-        let (gateway, class) = (state.gateway, state.row.data_class);
+        let (gateway, class) = (state.gateway, state.data_class);
         match state.place {
-            Place::ToGateway | Place::Deciding => state.dropped = true,
+            Place::ToGateway | Place::Deciding => state.marks.set(Mark::Dropped, true),
             Place::InLine => {
                 self.gateways[gateway].line.retain(|&other| other != slot);
                 self.tell_undecided(now, slot);
@@ -106,7 +114,7 @@ impl<O: Observer> World<'_, O> {
                 self.retry_held(now, gateway, schedule);
             }
             Place::ToReplica | Place::InReplica => {
-                schedule.at(now + state.attempt.hop_out, Event::LeftAtReplica { slot, id });
+                schedule.at(now + state.hop_out, Event::LeftAtReplica { slot, id });
             }
             Place::Returning | Place::ToClient => {}
         }
@@ -125,9 +133,9 @@ impl<O: Observer> World<'_, O> {
         }
         let state = self.slots.get_mut(slot);
         match state.place {
-            Place::ToReplica => state.dropped = true,
+            Place::ToReplica => state.marks.set(Mark::Dropped, true),
             Place::InReplica => {
-                let replica = state.row.replica.expect("it is in one");
+                let replica = state.replica().expect("it is in one");
                 let site = &mut self.sites[replica].replica;
                 site.advance_to(now);
                 site.cancel(now, JobId(slot), &mut self.outputs);
@@ -140,8 +148,8 @@ impl<O: Observer> World<'_, O> {
     /// Nothing is under way any more of a request whose client left.
     pub(super) fn end_of_left(&mut self, now: SimTime, slot: u32) {
         self.release_retry(slot);
-        self.slots.get_mut(slot).mark_left();
-        let row = self.slots.get(slot).row;
+        let rare = self.slots.rare(slot);
+        let row = self.slots.row(slot, rare.left_as, rare.left_at);
         self.digest.row(&row);
         self.observer.observe(now, &Observation::Ended(&row));
         self.slots.free(slot);

@@ -64,11 +64,11 @@ impl<O: Observer> World<'_, O> {
     /// Whether its decisions are told.
     #[inline]
     pub(super) fn tells(&self, slot: u32) -> bool {
-        let row = &self.slots.get(slot).row;
+        let state = self.slots.get(slot);
         match self.decisions {
             Decisions::None => false,
-            Decisions::Share(share) => drawn(self.key, row.key) < share,
-            Decisions::Of(id) => row.id == id,
+            Decisions::Share(share) => drawn(self.key, state.key) < share,
+            Decisions::Of(id) => state.id == id,
         }
     }
 
@@ -106,7 +106,7 @@ impl<O: Observer> World<'_, O> {
         let limits = self.limits(now, slot).ok()?;
         let state = self.slots.get(slot);
         let gateway = &mut self.gateways[state.gateway];
-        let class = state.row.data_class;
+        let class = state.data_class;
         Some(match limits {
             None => gateway.eligible[class].clone(),
             Some(limits) => {

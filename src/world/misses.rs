@@ -174,13 +174,13 @@ impl<O: Observer> World<'_, O> {
         allowed: RegionSet,
     ) {
         let Some(book) = &mut self.misses else { return };
-        let request = &self.slots.get(slot).request;
-        let findable =
-            (request.prompt_tokens.saturating_sub(1) / self.params.block_tokens).min(request.chain.blocks());
+        let chain = &self.slots.asked(slot).chain;
+        let prompt_tokens = self.slots.get(slot).prompt_tokens;
+        let findable = (prompt_tokens.saturating_sub(1) / self.params.block_tokens).min(chain.blocks());
         let mut held = Held::default();
         let mut places = IdVec::<ReplicaId, Miss>::new();
         for (id, site) in self.sites.enumerate() {
-            let count = site.replica.holds(&request.chain, findable);
+            let count = site.replica.holds(chain, findable);
             let (most, reason) = if id == chosen {
                 (&mut held.here, Miss::Capacity)
             } else if candidates.contains(&id) {
@@ -195,15 +195,16 @@ impl<O: Observer> World<'_, O> {
                 places.push(reason);
             }
         }
-        book.judge(slot, &request.chain, findable, held, allowed);
+        book.judge(slot, chain, findable, held, allowed);
         if let Some(twin) = &book.twin {
-            twin.compare(&request.chain, findable, &places, allowed, &book.verdicts[slot as usize]);
+            twin.compare(chain, findable, &places, allowed, &book.verdicts[slot as usize]);
         }
     }
 
     /// The caches of all replicas as of their start: what the book needs of them from now on.
     pub(super) fn follow_misses(&mut self) {
         let Some(book) = &self.misses else { return };
+        self.follows_caches = true;
         for site in &mut self.sites {
             if let Some(log) = site.replica.cache_log() {
                 book.follow(log);

@@ -4,7 +4,7 @@
 
 use super::World;
 use super::event::Event;
-use super::slots::{Place, State};
+use super::state::{Place, State};
 use crate::digest::Digest;
 use crate::engine::Schedule;
 use crate::fleet::{self, Effect};
@@ -198,19 +198,20 @@ impl<O: Observer> World<'_, O> {
         self.sites[replica].replica.advance_to(now);
         self.follow_cache(now, replica);
         for slot in self.slots.live() {
-            let state = self.slots.get_mut(slot);
-            if state.row.replica != Some(replica) {
+            let state = self.slots.get(slot);
+            if state.replica() != Some(replica) {
                 continue;
             }
             match state.place {
                 Place::InReplica => {
                     let tokens = self.sites[replica].replica.tokens(JobId(slot));
-                    state.take_tokens(tokens);
+                    self.slots.get_mut(slot).take_tokens(tokens);
                     self.lose(now, slot, schedule);
                 }
                 // A plain queue tells the end of a service when it begins.
-                Place::Returning if state.attempt.end_at.is_some_and(|at| at > now) => {
-                    state.epoch += 1;
+                Place::Returning if self.slots.ends_after(slot, now) => {
+                    let state = self.slots.get_mut(slot);
+                    state.epoch = state.epoch.wrapping_add(1);
                     state.take_tokens(Tokens::default());
                     self.lose(now, slot, schedule);
                 }
@@ -229,8 +230,8 @@ impl<O: Observer> World<'_, O> {
         digest.word(site.past_cache);
         digest.word(old.cache_log().map_or(0, |log| log.digest()));
         site.past_cache = digest.value();
-        self.stale += usize::from(site.wake_at.take().is_some());
-        site.wake = site.wake.wrapping_add(1);
+        site.wake_at = None;
+        schedule.set_timer(replica.0, None);
         if let Some(present) = &mut site.present {
             site.replica.cache_log().expect("it had one").subscribe();
             for (key, start) in std::mem::take(present) {
@@ -263,18 +264,12 @@ impl<O: Observer> World<'_, O> {
     pub(super) fn lose(&mut self, now: SimTime, slot: u32, schedule: &mut Schedule<Event>) {
         let state = self.slots.get_mut(slot);
         state.place = Place::Returning;
-        state.row.outcome = Outcome::Failed;
-        if state.attempt.first_token_at.is_none_or(|at| at > now) {
-            (state.row.first_token_at, state.row.server_ttft) = (None, None);
-            state.attempt.first_token_at = None;
-            self.slots.undo_legs(slot);
+        state.outcome = Outcome::Failed;
+        if state.first_token_at > now {
+            state.unsend();
         }
-        let state = self.slots.get_mut(slot);
-        state.failed_by = state.row.replica;
-        if let Some(region) = state.row.region {
-            state.failed_in.insert(region);
-        }
-        schedule.at(now + state.attempt.hop_back, end_seen(state, slot));
+        schedule.at(now + state.hop_back, end_seen(state, slot));
+        self.slots.failed(slot);
     }
 
     /// Probes have told how a replica is, unless it has changed since.
@@ -336,7 +331,7 @@ impl<O: Observer> World<'_, O> {
 
 /// The news that an attempt has ended.
 pub(super) fn end_seen(state: &State, slot: u32) -> Event {
-    Event::EndSeen { slot, id: state.row.id, epoch: state.epoch }
+    Event::EndSeen { slot, id: state.id, epoch: u32::from(state.epoch) }
 }
 
 /// What a replica did before it started over, and since.

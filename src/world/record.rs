@@ -3,7 +3,7 @@
 //! on. Reads everything, changes nothing.
 
 use super::World;
-use super::dispatch::{HOP, REQUEST, request_view};
+use super::dispatch::{HOP, REQUEST};
 use super::gateway::{Limits, Reach};
 use super::loads::behind;
 use crate::id::ReplicaId;
@@ -61,12 +61,12 @@ impl<O: Observer> World<'_, O> {
         let reach = self.reach(now, slot);
         let state = self.slots.get(slot);
         let gateway = &self.gateways[state.gateway];
-        let rule = &self.params.data_classes[state.row.data_class];
+        let rule = &self.params.data_classes[state.data_class];
         let up = self.health.regions_up();
         let cut = Cut {
             residency: gateway.allowed(rule, RegionSet::ALL, up),
-            request: state.request.allowed.unwrap_or(RegionSet::ALL),
-            failed_in: state.failed_in,
+            request: self.slots.restricted_to(slot).unwrap_or(RegionSet::ALL),
+            failed_in: self.slots.failure(slot).map_or(RegionSet::NONE, |(_, regions)| regions),
             limits: self.limits(now, slot),
         };
         let set = |reach: Option<&Reach>, stage: Option<usize>| {
@@ -91,13 +91,13 @@ impl<O: Observer> World<'_, O> {
         }
         let truths = candidates.iter().map(|&replica| self.truth(now, slot, replica));
         DecisionRecord {
-            id: state.row.id,
-            key: state.row.key,
-            attempt: state.row.attempts + 1,
+            id: state.id,
+            key: state.key,
+            attempt: state.attempts + 1,
             at: now,
             gateway: state.gateway,
             gateway_region: gateway.region,
-            prompt_tokens: state.request.prompt_tokens,
+            prompt_tokens: state.prompt_tokens,
             held: now - state.decided_at,
             stages,
             truths: truths.collect(),
@@ -118,7 +118,7 @@ impl<O: Observer> World<'_, O> {
     ) -> StageRecord {
         let state = self.slots.get(slot);
         let gateway = &self.gateways[state.gateway];
-        let view = request_view(state, self.params.block_tokens);
+        let view = self.slots.view(slot, self.params.block_tokens);
         let needs = stage.needs();
         let among = eligible.map_or(&[][..], |set| stage.among(set));
         let sights = stage.targets().iter().enumerate().map(|(number, target)| {
@@ -181,19 +181,15 @@ impl<O: Observer> World<'_, O> {
     fn truth(&self, now: SimTime, slot: u32, replica: ReplicaId) -> Truth {
         let state = self.slots.get(slot);
         let site = &self.sites[replica];
-        let request = &state.request;
-        let findable =
-            (request.prompt_tokens.saturating_sub(1) / self.params.block_tokens).min(request.chain.blocks());
-        let cached_tokens = site.replica.holds(&request.chain, findable) * self.params.block_tokens;
+        let asked = self.slots.asked(slot);
+        let prompt_tokens = state.prompt_tokens;
+        let findable = (prompt_tokens.saturating_sub(1) / self.params.block_tokens).min(asked.chain.blocks());
+        let cached_tokens = site.replica.holds(&asked.chain, findable) * self.params.block_tokens;
         let from = self.gateways[state.gateway].region;
-        let key = self.key.branch(REQUEST).at(request.key).branch(HOP);
-        let bytes = self.network.bytes(u64::from(request.prompt_tokens));
+        let key = self.key.branch(REQUEST).at(state.key).branch(HOP);
+        let bytes = self.network.bytes(u64::from(prompt_tokens));
         let (out, back) = self.network.both_ways(from, site.region, bytes, self.network.bytes(1), key);
-        let job = Job {
-            prompt_tokens: request.prompt_tokens,
-            output_tokens: request.output_tokens,
-            ..Job::default()
-        };
+        let job = Job { prompt_tokens, output_tokens: asked.output_tokens, ..Job::default() };
         let (queue, prefill) = site.replica.estimate(now, &job, cached_tokens);
         Truth {
             replica,
@@ -202,7 +198,7 @@ impl<O: Observer> World<'_, O> {
             load: site.replica.load(),
             cached_tokens,
             network: out + back,
-            ingress: site.ingress.of(request.prompt_tokens),
+            ingress: site.ingress.of(prompt_tokens),
             queue,
             prefill,
         }

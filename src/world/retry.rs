@@ -5,24 +5,35 @@
 use super::World;
 use super::event::Event;
 use super::gateway::Limits;
-use super::slots::Place;
+use super::state::{Mark, Place};
 use crate::engine::Schedule;
 use crate::id::{Id, RegionId};
 use crate::network::RegionSet;
-use crate::observe::{Leg, Observer, Outcome};
+use crate::observe::{Observer, Outcome};
 use crate::replica::Tokens;
 use crate::time::SimTime;
 
 impl<O: Observer> World<'_, O> {
     /// What narrows the targets of a request beyond its data class now; an outcome where it leaves none of those that
     /// are up.
+    #[inline]
     pub(super) fn limits(&self, now: SimTime, slot: u32) -> Result<Option<Limits>, Outcome> {
+        let state = self.slots.get(slot);
+        let narrowed = state.has(Mark::Failed) || state.has(Mark::Restricted);
+        if narrowed || self.params.operations.spill.is_some() {
+            return self.narrow_limits(now, slot);
+        }
+        Ok(None)
+    }
+
+    #[inline(never)]
+    fn narrow_limits(&self, now: SimTime, slot: u32) -> Result<Option<Limits>, Outcome> {
         let state = self.slots.get(slot);
         let operations = &self.params.operations;
         let spill = operations.spill.as_ref();
-        if spill.is_none() && state.failed_by.is_none() {
+        if spill.is_none() && !state.has(Mark::Failed) {
             let own = |own| Limits { regions: self.allowed(slot).and(own), without: None };
-            return Ok(state.request.allowed.map(own));
+            return Ok(self.slots.restricted_to(slot).map(own));
         }
         let gateway = &self.gateways[state.gateway];
         let mut regions = self.allowed(slot);
@@ -40,8 +51,10 @@ impl<O: Observer> World<'_, O> {
             }
             regions = open;
         }
-        let Some(failed_by) = state.failed_by else { return Ok(Some(Limits { regions, without: None })) };
-        let elsewhere = regions.without(state.failed_in);
+        let Some((failed_by, failed_in)) = self.slots.failure(slot) else {
+            return Ok(Some(Limits { regions, without: None }));
+        };
+        let elsewhere = regions.without(failed_in);
         if !elsewhere.and(up).is_empty() {
             return Ok(Some(Limits { regions: elsewhere, without: None }));
         }
@@ -54,7 +67,7 @@ impl<O: Observer> World<'_, O> {
         let state = self.slots.get(slot);
         let gateway = &mut self.gateways[state.gateway];
         gateway.under_way -= 1;
-        if let Some(region) = state.row.region {
+        if let Some(region) = state.region() {
             gateway.sent_to[region.index()] -= 1;
         }
         self.release_retry(slot);
@@ -63,7 +76,8 @@ impl<O: Observer> World<'_, O> {
     /// A request no longer counts as a retry.
     pub(super) fn release_retry(&mut self, slot: u32) {
         let state = self.slots.get_mut(slot);
-        if std::mem::take(&mut state.retrying) {
+        if state.has(Mark::Retrying) {
+            state.marks.set(Mark::Retrying, false);
             self.gateways[state.gateway].retries -= 1;
         }
     }
@@ -74,24 +88,22 @@ impl<O: Observer> World<'_, O> {
         let state = self.slots.get_mut(slot);
         let gateway = &mut self.gateways[state.gateway];
         let retry = self.params.operations.retry.as_ref().filter(|retry| {
-            !state.attempt.first_token_seen
-                && state.row.attempts < retry.attempts
+            !state.has(Mark::TokenSeen)
+                && state.attempts < retry.attempts
                 && gateway.retries < retry.most(gateway.under_way)
         });
-        let id = state.row.id;
+        let id = state.id;
         let Some(retry) = retry else {
-            let at = now + state.client_back;
-            state.row.ended_at = at;
-            schedule.at(at, Event::ClientEnd { slot, id });
+            schedule.at(now + state.client_back, Event::ClientEnd { slot, id });
             return;
         };
         gateway.retries += 1;
-        state.retrying = true;
         state.place = Place::ToGateway;
         state.take_tokens(Tokens::default());
-        state.row.outcome = Outcome::InFlight;
+        state.outcome = Outcome::InFlight;
+        state.marks.set(Mark::Retrying, true);
         let again = now + retry.backoff;
-        state.row.legs.add(Leg::Hold, again - state.decided_at);
+        self.slots.again(slot, again);
         schedule.at(again, Event::AtGateway { slot, id });
     }
 }

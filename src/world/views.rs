@@ -6,11 +6,12 @@ use super::event::Event;
 use super::gateway::Gateway;
 use super::loads::behind;
 use super::rtt::PROBE;
+use super::state::State;
 use super::{Site, World};
 use crate::engine::Schedule;
 use crate::id::{GatewayId, IdVec, ReplicaId};
 use crate::network::Network;
-use crate::observe::{Observer, RequestRow};
+use crate::observe::Observer;
 use crate::rng::{Key, hash_name, mix2};
 use crate::routing::{CacheView, Feed, LoadView, Stage, TargetId};
 use crate::time::{SimTime, Span};
@@ -28,13 +29,21 @@ const QUIET_POLLS: u32 = 1_000;
 
 impl Gateway {
     /// Tells its stages the loads that have arrived by now.
+    #[inline]
     pub(super) fn tell_loads(&mut self, now: SimTime) {
         if let Some(loads) = &mut self.loads {
             loads.tell(now, &mut self.stages, &mut self.global);
         }
     }
     /// Takes in the answers to its probes that have come by now.
+    #[inline]
     pub(super) fn measure_rtts(&mut self, now: SimTime, network: &Network) {
+        if self.rtts.is_some() {
+            self.take_answers(now, network);
+        }
+    }
+    #[inline(never)]
+    fn take_answers(&mut self, now: SimTime, network: &Network) {
         let Some(rtts) = &mut self.rtts else { return };
         let from = self.region;
         if rtts.catch_up(now, self.key.branch(PROBE), |to, key| network.round_trip(from, to, key)) {
@@ -89,17 +98,17 @@ pub(super) fn follow(
 }
 
 /// The client of a request: the same for all of a session, one of its own for a request without.
-pub(super) fn client(row: &RequestRow) -> u64 {
-    if row.session == 0 { row.key } else { mix2(u64::from(row.source.0), row.session) }
+pub(super) fn client(state: &State) -> u64 {
+    if state.session == 0 { state.key } else { mix2(u64::from(state.source.0), state.session) }
 }
 
 /// The gateway of a client: one of the `count` from `first` on. A session's requests come through one, as over one
 /// connection; a request without a session has a client of its own.
-pub(super) fn one_of(first: GatewayId, count: u32, key: Key, row: &RequestRow) -> GatewayId {
+pub(super) fn one_of(first: GatewayId, count: u32, key: Key, state: &State) -> GatewayId {
     if count == 1 {
         return first;
     }
-    let number = (key.branch(SPREAD).at(client(row)).unit() * f64::from(count)) as u32;
+    let number = (key.branch(SPREAD).at(client(state)).unit() * f64::from(count)) as u32;
     GatewayId(first.0 + number)
 }
 
@@ -181,7 +190,15 @@ impl<O: Observer> World<'_, O> {
     }
 
     /// Something happened in a replica that it reports to the gateways that listen. Who is down reports nothing.
+    #[inline]
     pub(super) fn report_load(&mut self, now: SimTime, replica: ReplicaId, schedule: &mut Schedule<Event>) {
+        if matches!(self.policy.views.load, LoadView::Event(_)) {
+            self.send_report(now, replica, schedule);
+        }
+    }
+
+    #[inline(never)]
+    fn send_report(&mut self, now: SimTime, replica: ReplicaId, schedule: &mut Schedule<Event>) {
         let LoadView::Event(feed) = self.policy.views.load else { return };
         if self.health.is_down(replica) {
             return;

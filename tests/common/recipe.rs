@@ -185,7 +185,7 @@ pub(super) enum Server {
 }
 
 pub(super) fn server() -> impl Strategy<Value = Server> {
-    let engine = (20u32..500, 16u32..600, 1u32..20, 0u32..200, 200u32..5_000, 0u32..24, 0u32..10);
+    let engine = (20u32..500, 16u32..600, 1u32..20, 0u32..200, 200u32..5_000, 0u32..72, 0u32..10);
     prop_oneof![
         6 => engine.prop_map(|(kv_blocks, budget, seqs, threshold, model_len, how, watermark)| {
             Server::Engine { kv_blocks, budget, seqs, threshold, model_len, how, watermark }
@@ -304,6 +304,8 @@ pub(super) fn build_server(server: &Server) -> ServerParams {
                     [how as usize / 2 % 3],
                 prefix_cache: how / 6 % 2 == 0,
                 chunked_prefill: how / 12 % 2 == 0,
+                batching: if how / 24 % 3 == 1 { Batching::PrefillFirst } else { Batching::Mixed },
+                async_scheduling: how / 24 % 3 == 2,
                 ..engine(kv_blocks)
             })
         }

@@ -7,7 +7,7 @@ use regionsim::dist::Dist;
 use regionsim::id::{DataClassId, Id, IdVec, RegionId, ReplicaId};
 use regionsim::network::{Connection, JitterParams, LastMileParams, RegionSet};
 use regionsim::observe::RequestRow;
-use regionsim::replica::{Admission, EngineParams, Scheduler, ServerParams};
+use regionsim::replica::{Admission, Batching, EngineParams, Scheduler, ServerParams};
 use regionsim::routing::{PolicySpec, REGISTRY};
 use regionsim::time::Span;
 use regionsim::timing::params::LinearParams;
@@ -31,6 +31,8 @@ pub fn engine(kv_blocks: u32) -> EngineParams {
         watermark_blocks: 0,
         prefix_cache: true,
         chunked_prefill: true,
+        batching: Batching::Mixed,
+        async_scheduling: false,
     }
 }
 

@@ -1,12 +1,12 @@
-//! `vllm-h100` against every fifth of the published rows it was fitted on. The file is not bundled; without it this is skipped.
+//! Profiles against some of the published rows they were fitted on. The file is not bundled; without it this is skipped.
 
 use super::*;
 use crate::calibrate::errors;
 use crate::timing::profile;
 use std::path::PathBuf;
 
-#[test]
-fn published_points_are_met() {
+/// The published rows, or nothing where the file is absent.
+fn published() -> Option<Vec<Sample>> {
     let shared = std::env::var_os("REGIONSIM_SHARED")
         .map_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared")), PathBuf::from);
     let Ok(text) = std::fs::read_to_string(shared.join("ground-truth/serving-measurements/silicon_open.csv"))
@@ -15,22 +15,49 @@ fn published_points_are_met() {
         {
             eprintln!("skipped: no serving points; set REGIONSIM_SHARED");
         }
-        return;
+        return None;
     };
-    let read = read_published(&Table::parse(&text).unwrap()).unwrap();
-    let vllm = |sample: &Sample| {
+    Some(read_published(&Table::parse(&text).unwrap()).unwrap().samples)
+}
+
+/// Checks one in `of_so_many` of an engine's rows of dense models on a GPU, but for those that mostly wait: they are long to play in
+/// an unoptimised build, and the errors table's matter. Bounds are medians and 90th percentiles of TTFT and of TPOT, percent.
+fn check(engine: &str, gpu: &str, name: &str, rows: usize, of_so_many: usize, bounds: [(f64, f64); 2]) {
+    let Some(samples) = published() else { return };
+    let range = profile(name).unwrap().range.clone().expect("it was fitted");
+    let of = |sample: &Sample| {
         let hardware = &sample.hardware;
-        sample.source == "vllm" && hardware.gpu.name == "h100-sxm" && !hardware.model.experimental
+        let known = range.beyond(hardware.model.name, hardware.gpu.name, hardware.tp).is_empty();
+        sample.source == engine && hardware.gpu.name == gpu && known
     };
-    let all: Vec<Sample> = read.samples.into_iter().filter(vllm).collect();
-    assert_eq!(all.len(), 135, "90 rows of Qwen3-32B and 45 of Llama-70B");
-    // Saturated rows are long to play in an unoptimised build: they are the errors table's matter.
+    let all: Vec<Sample> = samples.into_iter().filter(of).collect();
+    assert_eq!(all.len(), rows, "{name}");
     let short = |sample: &&Sample| sample.measured.iter().all(|measured| measured.ms < WAITING_MS);
-    let some: Vec<Sample> = all.iter().filter(short).step_by(5).cloned().collect();
-    let pairs = errors::pairs(&some, &profile("vllm-h100").unwrap().constants).unwrap();
+    let some: Vec<Sample> = all.iter().filter(short).step_by(of_so_many).cloned().collect();
+    let pairs = errors::pairs(&some, &profile(name).unwrap().constants).unwrap();
     let lines = errors::lines(&pairs, |_| "all".to_owned());
-    for (line, median, p90) in [(&lines[0], 20.0, 40.0), (&lines[1], 4.0, 10.0)] {
-        assert!(line.n >= 25 && line.median <= median && line.p90 <= p90, "{line:?}");
-    }
     assert_eq!((lines[0].quantity.as_str(), lines[1].quantity.as_str()), ("ttft", "tpot"));
+    for (line, (median, p90)) in lines.iter().zip(bounds) {
+        assert!(line.n >= 9 && line.median <= median && line.p90 <= p90, "{name}: {line:?}");
+    }
+}
+
+#[test]
+fn published_points_of_vllm_are_met() {
+    // 90 rows of Qwen3-32B and 45 of Llama-70B.
+    check("vllm", "h100-sxm", "vllm-h100", 135, 5, [(20.0, 40.0), (4.0, 10.0)]);
+}
+
+#[test]
+fn published_points_of_sglang_are_met() {
+    check("sglang", "h100-sxm", "sglang-h100", 78, 5, [(20.0, 40.0), (4.0, 10.0)]);
+}
+
+#[test]
+fn published_points_of_tensorrt_llm_are_met() {
+    for (gpu, name, rows) in
+        [("h100-sxm", "trtllm-h100", 357), ("h200-sxm", "trtllm-h200", 72), ("b200", "trtllm-b200", 72)]
+    {
+        check("trtllm", gpu, name, rows, 1 + rows / 20, [(35.0, 90.0), (10.0, 25.0)]);
+    }
 }

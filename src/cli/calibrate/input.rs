@@ -5,10 +5,11 @@ use crate::calibrate::closed_loop::kv_blocks;
 use crate::calibrate::log::Log;
 use crate::calibrate::sample::What;
 use crate::calibrate::table::{Findings, Table, shorten};
-use crate::calibrate::{Hardware, Sample, points, steps};
+use crate::calibrate::{Hardware, Sample, points, runs, steps};
 use crate::catalog::{self, Dtype};
 use crate::cli::exit::Failure;
 use crate::cli::{no_such, terminal};
+use crate::timing::EngineKind;
 use anyhow::anyhow;
 use std::path::Path;
 use std::sync::Arc;
@@ -26,6 +27,13 @@ pub(super) fn read(args: &Args) -> Result<Vec<Sample>, Failure> {
     }
     if samples.is_empty() {
         return Err(Failure::usage(anyhow!("no row is left to fit; widen `--where`")));
+    }
+    if let Some(name) = &args.engine {
+        let known = || EngineKind::ALL.into_iter().map(EngineKind::name);
+        let kind = EngineKind::find(name).ok_or_else(|| no_such("there is no engine", name, known()))?;
+        for sample in &mut samples {
+            sample.set_engine(kind);
+        }
     }
     Ok(samples)
 }
@@ -114,6 +122,8 @@ fn table(path: &Path, args: &Args) -> Result<Vec<Sample>, Failure> {
         |line: u64, cells: &[String], findings: &mut Findings| hardware(&table, args, line, cells, findings);
     let read = if steps::is(&table) {
         return steps::read(&table, own, &source).map_err(|findings| wrong(path, findings));
+    } else if runs::is(&table) {
+        return runs::read(&table, own, &source).map_err(|findings| wrong(path, findings));
     } else if points::is_published(&table) {
         points::read_published(&table)
     } else if points::is_plain(&table) {

@@ -105,11 +105,12 @@ pub struct Segments {
 }
 
 impl Segments {
-    pub fn new() -> Self {
+    /// With room for so many segments, of half as many runs.
+    pub fn with_room(segments: usize) -> Self {
         Segments {
-            nodes: Vec::new(),
+            nodes: Vec::with_capacity(segments),
             vacant: Vec::new(),
-            entries: Vec::new(),
+            entries: Vec::with_capacity(segments / 2),
             vacant_entries: Vec::new(),
             index: HashTable::new(),
             order: List::EMPTY,

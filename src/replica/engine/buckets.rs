@@ -1,11 +1,9 @@
-//! Who in lockstep wants a block in which step: one short list in order of (bucket, running order), so that the
-//! buckets of steps that follow each other lie side by side in memory. A seat also holds what its sequence publishes
+//! Who in lockstep wants a block in which step: a list for each bucket, in running order, linked through one seat for each
+//! sequence, which lie side by side in memory. A step looks at two lists. A seat also holds what its sequence publishes
 //! next, so that a step neither reads the sequence nor the cache's memory of it.
 
-use std::ops::Range;
-
 /// A sequence in its bucket. Two fill a line of the processor's cache.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Seat {
     /// If its table is open in the cache: the run that it publishes, the number of its next block there, and how many
     /// blocks are left.
@@ -18,9 +16,12 @@ pub(super) struct Seat {
     pub bucket: u32,
     /// Its number in running order.
     pub order: u32,
-    /// Its slot.
-    pub slot: u32,
+    /// The slot of the next one in its bucket.
+    after: u32,
 }
+
+/// In the place of a slot: nobody.
+const NONE: u32 = u32::MAX;
 
 impl Seat {
     /// Whether its table is open in the cache.
@@ -28,96 +29,158 @@ impl Seat {
     pub(super) fn open(&self) -> bool {
         self.held > 0
     }
-    fn place(&self) -> (u32, u32) {
-        (self.bucket, self.order)
-    }
 }
 
-/// Places of seats: who wants and who publishes a block in one step.
-#[derive(Clone, Debug)]
+/// The buckets of those who want and of those who publish a block in one step.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Due {
-    pub wanting: Range<usize>,
-    pub publishing: Range<usize>,
+    pub wanting: u32,
+    pub publishing: u32,
 }
 
 /// The seats of all in lockstep.
 #[derive(Debug)]
 pub(super) struct Buckets {
     block_tokens: u32,
+    /// By the slot of the sequence; those of others mean nothing.
     seats: Vec<Seat>,
+    /// By bucket: the slot of the first.
+    first: Vec<u32>,
+    /// A bit for each bucket in which anybody is, from the lowest on.
+    taken: Vec<u64>,
 }
 
 impl Buckets {
-    pub(super) fn new(block_tokens: u32) -> Buckets {
-        Buckets { block_tokens, seats: Vec::new() }
+    /// With room for so many sequences.
+    pub(super) fn new(block_tokens: u32, room: usize) -> Buckets {
+        Buckets {
+            block_tokens,
+            seats: Vec::with_capacity(room),
+            first: vec![NONE; block_tokens as usize],
+            taken: vec![0; block_tokens.div_ceil(64) as usize],
+        }
     }
     /// The bucket of a sequence that lags so far.
     #[inline]
     pub(super) fn of(&self, lag: i64) -> u32 {
+        if self.block_tokens.is_power_of_two() {
+            // Blocks mostly are, and a division takes long.
+            return lag as u32 & (self.block_tokens - 1);
+        }
         lag.rem_euclid(i64::from(self.block_tokens)) as u32
-    }
-    /// The bucket of those that want a block in the step after `step`.
-    #[inline]
-    fn wanting_bucket(&self, step: u64) -> u32 {
-        self.of(-(step as i64))
     }
     /// Those who want and those who publish a block in the step after `step`.
     #[inline]
     pub(super) fn due(&self, step: u64) -> Due {
-        let bucket = self.wanting_bucket(step);
-        let end = self.seats.partition_point(|seat| seat.bucket <= bucket);
-        let wanting = self.ending_at(end, bucket);
+        let wanting = self.of(-(step as i64));
         // They want one in the step after this: theirs is the bucket below, and below the lowest is the highest.
-        let publishing = match bucket.checked_sub(1) {
-            Some(below) => self.ending_at(wanting.start, below),
-            None => self.ending_at(self.seats.len(), self.block_tokens - 1),
-        };
-        Due { wanting, publishing }
+        Due { wanting, publishing: wanting.checked_sub(1).unwrap_or(self.block_tokens - 1) }
     }
-    /// The seats of a bucket, which end before place `end`.
+    /// Whether nobody is in a bucket.
     #[inline]
-    fn ending_at(&self, end: usize, bucket: u32) -> Range<usize> {
-        let count = self.seats[..end].iter().rev().take_while(|seat| seat.bucket == bucket).count();
-        end - count..end
+    pub(super) fn is_empty(&self, bucket: u32) -> bool {
+        self.first[bucket as usize] == NONE
+    }
+    /// The slot of the first in a bucket.
+    #[inline]
+    pub(super) fn first(&self, bucket: u32) -> Option<u32> {
+        Some(self.first[bucket as usize]).filter(|&slot| slot != NONE)
+    }
+    /// The slot of the one behind this one in its bucket.
+    #[inline]
+    pub(super) fn after(&self, slot: u32) -> Option<u32> {
+        Some(self.seats[slot as usize].after).filter(|&slot| slot != NONE)
+    }
+    /// The slots of those in a bucket, in running order.
+    #[inline]
+    pub(super) fn slots(&self, bucket: u32) -> impl Iterator<Item = u32> {
+        std::iter::successors(self.first(bucket), |&slot| self.after(slot))
     }
     /// How many steps go by before the first in which somebody publishes or wants a block, from the step after
     /// `step` on. Somebody must be here.
     #[inline]
     pub(super) fn quiet_steps(&self, step: u64) -> u32 {
-        let wanting = self.wanting_bucket(step);
+        let wanting = self.of(-(step as i64));
         // Buckets have their turn from high to low, and publish one step before they want.
-        let below = self.seats.partition_point(|seat| seat.bucket <= wanting);
-        let next = match below.checked_sub(1) {
-            Some(last) => wanting - self.seats[last].bucket,
-            None => wanting + self.block_tokens - self.seats[self.seats.len() - 1].bucket,
+        let next = if let Some(below) = self.highest_until(wanting) {
+            wanting - below
+        } else {
+            let highest = self.highest_until(self.block_tokens - 1);
+            wanting + self.block_tokens - highest.expect("somebody is here")
         };
         next.saturating_sub(1)
     }
+    /// The highest bucket in which anybody is, up to this one.
     #[inline]
-    pub(super) fn get(&self, place: usize) -> Seat {
-        self.seats[place]
+    fn highest_until(&self, bucket: u32) -> Option<u32> {
+        let mut word = bucket as usize / 64;
+        let mut bits = self.taken[word] & (u64::MAX >> (63 - bucket % 64));
+        while bits == 0 {
+            word = word.checked_sub(1)?;
+            bits = self.taken[word];
+        }
+        Some(word as u32 * 64 + bits.ilog2())
     }
     #[inline]
-    pub(super) fn get_mut(&mut self, place: usize) -> &mut Seat {
-        &mut self.seats[place]
+    pub(super) fn get(&self, slot: u32) -> &Seat {
+        &self.seats[slot as usize]
     }
-    pub(super) fn seats(&self) -> &[Seat] {
-        &self.seats
+    #[inline]
+    pub(super) fn get_mut(&mut self, slot: u32) -> &mut Seat {
+        &mut self.seats[slot as usize]
     }
-    /// The place of the open seat that publishes under this key.
-    pub(super) fn open_under(&self, key: u64) -> Option<usize> {
-        self.seats.iter().position(|seat| seat.open() && seat.key == key)
+    /// All who are here.
+    pub(super) fn all(&self) -> impl Iterator<Item = u32> {
+        (0..self.block_tokens).flat_map(|bucket| self.slots(bucket))
     }
-    pub(super) fn insert(&mut self, seat: Seat) {
-        let place = self.seats.partition_point(|other| other.place() < seat.place());
-        self.seats.insert(place, seat);
+    /// The slot of the open seat that publishes under this key.
+    pub(super) fn open_under(&self, key: u64) -> Option<u32> {
+        self.all().find(|&slot| self.get(slot).open() && self.get(slot).key == key)
     }
-    pub(super) fn remove(&mut self, bucket: u32, order: u32) -> Seat {
-        let place = self.seats.binary_search_by_key(&(bucket, order), Seat::place);
-        self.seats.remove(place.expect("it is in its bucket"))
+    /// The sequence in this slot takes its seat, with its table closed.
+    #[inline]
+    pub(super) fn insert(&mut self, slot: u32, bucket: u32, order: u32) -> &mut Seat {
+        if self.seats.len() <= slot as usize {
+            self.seats.resize(slot as usize + 1, Seat::default());
+        }
+        let mut before = None;
+        let mut after = self.first[bucket as usize];
+        while after != NONE && self.seats[after as usize].order < order {
+            before = Some(after);
+            after = self.seats[after as usize].after;
+        }
+        if let Some(before) = before {
+            self.seats[before as usize].after = slot;
+        } else {
+            self.first[bucket as usize] = slot;
+            self.taken[bucket as usize / 64] |= 1 << (bucket % 64);
+        }
+        let seat = &mut self.seats[slot as usize];
+        *seat = Seat { bucket, order, after, ..Seat::default() };
+        seat
+    }
+    /// It leaves its seat.
+    #[inline]
+    pub(super) fn remove(&mut self, slot: u32) -> Seat {
+        let seat = self.seats[slot as usize];
+        let first = &mut self.first[seat.bucket as usize];
+        if *first == slot {
+            *first = seat.after;
+            if seat.after == NONE {
+                self.taken[seat.bucket as usize / 64] &= !(1 << (seat.bucket % 64));
+            }
+            return seat;
+        }
+        let mut before = *first;
+        while self.seats[before as usize].after != slot {
+            before = self.seats[before as usize].after;
+        }
+        self.seats[before as usize].after = seat.after;
+        seat
     }
     pub(super) fn clear(&mut self) {
-        self.seats.clear();
+        self.first.fill(NONE);
+        self.taken.fill(0);
     }
 }
 
@@ -127,16 +190,17 @@ mod tests {
 
     #[test]
     fn turns_come_round_as_counting_says() {
-        for block_tokens in [1, 2, 3, 16] {
-            let mut buckets = Buckets::new(block_tokens);
+        for block_tokens in [1, 2, 3, 16, 64, 65, 200] {
+            let mut buckets = Buckets::new(block_tokens, 0);
             let lags = [5i64, -7, 40, 5, 12];
-            for (order, &lag) in lags.iter().enumerate() {
-                let bucket = buckets.of(lag);
-                let (order, slot) = (order as u32, 100 + order as u32);
-                buckets.insert(Seat { key: 0, next: 0, left: 0, held: 0, bucket, order, slot });
+            for order in 0..lags.len() {
+                let bucket = buckets.of(lags[(order + 2) % 5]);
+                // Whoever is asked first, each list is in running order.
+                let order = (order as u32 + 2) % 5;
+                buckets.insert(100 + order, bucket, order);
             }
-            let orders = |buckets: &Buckets, range: Range<usize>| {
-                range.map(|place| buckets.get(place).order).collect::<Vec<_>>()
+            let orders = |buckets: &Buckets, bucket: u32| {
+                buckets.slots(bucket).map(|slot| buckets.get(slot).order).collect::<Vec<_>>()
             };
             // In the step after `step`, a sequence computes token `lag + step + 1`: it wants a block where the tokens
             // before fill blocks, and publishes one where that token fills its block.
@@ -144,7 +208,7 @@ mod tests {
                 let full = |lag: i64| (lag + step as i64 + more).rem_euclid(i64::from(block_tokens)) == 0;
                 (0..lags.len() as u32).filter(|&order| full(lags[order as usize])).collect()
             };
-            for step in 0..50 {
+            for step in 0..450 {
                 assert_eq!(
                     orders(&buckets, buckets.due(step).wanting),
                     due(step, 0),
@@ -158,9 +222,13 @@ mod tests {
                 let quiet = (step..).take_while(|&step| due(step, 0).is_empty() && due(step, 1).is_empty());
                 assert_eq!(buckets.quiet_steps(step) as usize, quiet.count(), "{block_tokens} {step}");
             }
-            let bucket = buckets.of(-7);
-            assert_eq!(buckets.remove(bucket, 1).slot, 101);
-            assert_eq!(buckets.seats.len(), 4);
+            for (left, order) in [1, 0, 3, 4, 2].into_iter().enumerate() {
+                assert_eq!(buckets.all().count(), 5 - left);
+                assert_eq!(buckets.remove(100 + order).order, order);
+                assert!(buckets.all().all(|slot| buckets.get(slot).order != order));
+            }
+            assert!((0..block_tokens).all(|bucket| buckets.is_empty(bucket)));
+            assert_eq!(buckets.highest_until(block_tokens - 1), None);
         }
     }
 }

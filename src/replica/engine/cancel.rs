@@ -61,7 +61,7 @@ impl<C: KvCache> Engine<C> {
 
     fn gone(&mut self, slot: u32, now: SimTime, out: &mut Vec<Output>) {
         let sequence = &self.sequences[slot as usize];
-        let (job, tokens) = (sequence.job, sequence.tokens);
+        let (job, tokens) = (sequence.job, sequence.tokens());
         out.push(Output::Ended { job, at: now, outcome: Outcome::TimedOut, tokens });
         self.vacant.push(slot);
     }

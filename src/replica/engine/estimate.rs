@@ -1,10 +1,12 @@
 //! How long a prompt would wait for its first token: the rest of the step under way, then the prefill that is owed to
-//! those before it, then its own, in steps filled to the token budget beside everybody who decodes. Knows the engine at
-//! this instant; nobody ends and nobody comes. It does not wait for a place in the batch or for blocks, so at an engine
+//! those before it, then its own, in steps filled to the token budget beside everybody who decodes (beside nobody, where
+//! prompts go first). Knows the engine at this instant; nobody ends and nobody comes, and a step composed ahead is not
+//! waited for. It does not wait for a place in the batch or for blocks, so at an engine
 //! that is full it is too short.
 
 use super::{Engine, visible};
 use crate::kvcache::KvCache;
+use crate::replica::params::Batching;
 use crate::time::{PS_PER_NS, SimTime, Span};
 use crate::timing::BatchShape;
 
@@ -27,15 +29,15 @@ impl<C: KvCache> Engine<C> {
             let held = self.holds(&sequence.chain, limit) * block_tokens;
             owed += u64::from(sequence.known() - held);
         }
+        let mut context_tokens = self.context_tokens;
+        if self.params.batching == Batching::PrefillFirst {
+            (decoding, context_tokens) = (0, 0);
+        }
         let room = u64::from(self.params.max_num_batched_tokens.saturating_sub(decoding).max(1));
         // A step with these chunks, each of so many tokens on so much context, beside those who decode.
         let step = |chunks: &[(u64, u64)]| {
-            let mut shape = BatchShape {
-                tokens: decoding,
-                sequences: decoding,
-                context_tokens: self.context_tokens,
-                ..BatchShape::default()
-            };
+            let mut shape =
+                BatchShape { tokens: decoding, sequences: decoding, context_tokens, ..BatchShape::default() };
             for &(tokens, context) in chunks.iter().filter(|(tokens, _)| *tokens > 0) {
                 shape.tokens += tokens as u32;
                 shape.sequences += 1;
@@ -66,7 +68,7 @@ impl<C: KvCache> Engine<C> {
 mod tests {
     use super::*;
     use crate::kvcache::ExtentCache;
-    use crate::replica::{Admission, EngineParams, Job, JobId, Scheduler, Stepping};
+    use crate::replica::{Admission, Batching, EngineParams, Job, JobId, Scheduler, Stepping};
     use crate::timing::{IngressParams, LinearParams, TimingParams};
     use crate::workload::{Chain, Run};
     use std::sync::Arc;
@@ -93,6 +95,8 @@ mod tests {
             watermark_blocks: 0,
             prefix_cache: true,
             chunked_prefill: true,
+            batching: Batching::Mixed,
+            async_scheduling: false,
         };
         Engine::new(params, Arc::from(timing.build().unwrap()), Stepping::Fast)
     }

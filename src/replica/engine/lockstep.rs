@@ -13,26 +13,28 @@
 //! The plain, stepwise engine is this one with nobody ever in lockstep.
 
 use super::Engine;
-use super::buckets::{Buckets, Due, Seat};
+use super::buckets::{Buckets, Due};
 use crate::kvcache::{KvCache, Open, Tail};
 use crate::replica::Output;
 use crate::replica::sequence::Sequence;
 use crate::time::SimTime;
 use crate::timing::BatchShape;
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::VecDeque;
 
 /// Who is in lockstep, and when each has something to do.
 #[derive(Debug)]
 pub(super) struct Lockstep {
     /// Whether anybody may enter.
     enabled: bool,
-    /// Steps built since the engine was made.
+    /// Steps built since the engine was made in which they took part.
     pub(super) step: u64,
+    /// Whether they take part in the step under way or being built.
+    pub(super) stepping: bool,
     /// By `lag mod block_tokens`, each in running order.
     pub(super) buckets: Buckets,
-    /// By (the step that produces the last token, running order).
-    ends: BinaryHeap<Reverse<(u64, u32, u32)>>,
+    /// The step that produces each one's last token, its running order and slot, in that order. Mostly who came last
+    /// ends last: then nothing is moved.
+    ends: VecDeque<(u64, u32, u32)>,
     count: usize,
     /// Computed tokens of all in lockstep.
     pub(super) context: u64,
@@ -42,12 +44,14 @@ pub(super) struct Lockstep {
 }
 
 impl Lockstep {
-    pub(super) fn new(enabled: bool, block_tokens: u32) -> Lockstep {
+    /// With room for so many sequences.
+    pub(super) fn new(enabled: bool, block_tokens: u32, room: usize) -> Lockstep {
         Lockstep {
             enabled,
             step: 0,
-            buckets: Buckets::new(block_tokens),
-            ends: BinaryHeap::new(),
+            stepping: true,
+            buckets: Buckets::new(block_tokens, room),
+            ends: VecDeque::with_capacity(room),
             count: 0,
             context: 0,
             #[cfg(test)]
@@ -59,9 +63,17 @@ impl Lockstep {
     pub(super) fn count(&self) -> usize {
         self.count
     }
+    #[inline]
+    fn ends_at(&mut self, end: (u64, u32, u32)) {
+        if self.ends.back().is_none_or(|last| *last < end) {
+            return self.ends.push_back(end);
+        }
+        let place = self.ends.partition_point(|other| *other < end);
+        self.ends.insert(place, end);
+    }
     /// The step that ends the first of them.
     pub(super) fn next_end(&self) -> Option<u64> {
-        self.ends.peek().map(|Reverse((step, ..))| *step)
+        self.ends.front().map(|&(step, ..)| step)
     }
 }
 
@@ -76,8 +88,10 @@ impl<C: KvCache> Engine<C> {
             return false;
         }
         let mut left = budget - count as u32;
-        let mut wanted = self.lockstep.buckets.due(self.lockstep.step).wanting.len() as u32;
+        let buckets = &self.lockstep.buckets;
+        let mut wanted = buckets.slots(buckets.due(self.lockstep.step).wanting).count() as u32;
         for &slot in &self.running[count..] {
+            // A step of outputs alone is built only where no prompt is under way.
             let chunk = self.chunk(slot, left);
             left -= chunk;
             let sequence = &self.sequences[slot as usize];
@@ -101,46 +115,53 @@ impl<C: KvCache> Engine<C> {
             self.context_tokens += u64::from(count);
         }
         self.lockstep.step += 1;
+        self.lockstep.stepping = true;
     }
 
     /// Takes and publishes the blocks of the next step of those in lockstep, in running order.
     pub(super) fn turn_blocks(&mut self, now: SimTime, due: Due) {
-        let Due { mut wanting, mut publishing } = due;
+        let Due { wanting, publishing } = due;
+        let buckets = &self.lockstep.buckets;
+        let (mut want, mut publish) = (buckets.first(wanting), buckets.first(publishing));
+        // One who wants a block has filled all it holds, and one who publishes fills its last: how far it has come
+        // need not be read.
         loop {
-            let order = |place: usize| self.lockstep.buckets.get(place).order;
-            let wants_first = match (wanting.clone().next(), publishing.clone().next()) {
+            let buckets = &self.lockstep.buckets;
+            match (want, publish) {
                 (None, None) => break,
+                (Some(slot), None) => {
+                    want = buckets.after(slot);
+                    self.take_block(now, slot);
+                }
                 // With blocks of one token a sequence is in both buckets: it takes its block, then publishes it.
-                (Some(want), Some(publish)) => order(want) <= order(publish),
-                (want, None) => want.is_some(),
-                (None, Some(_)) => false,
-            };
-            // One who wants a block has filled all it holds, and one who publishes fills its last: how far it has come
-            // need not be read.
-            if wants_first {
-                self.take_block(now, wanting.next().expect("it comes first"));
-            } else {
-                self.publish_block(now, publishing.next().expect("it comes first"));
+                (Some(slot), Some(other)) if buckets.get(slot).order <= buckets.get(other).order => {
+                    want = buckets.after(slot);
+                    self.take_block(now, slot);
+                }
+                (_, Some(slot)) => {
+                    publish = buckets.after(slot);
+                    self.publish_block(now, slot);
+                }
             }
         }
     }
 
     #[inline]
-    fn take_block(&mut self, now: SimTime, place: usize) {
-        let seat = self.lockstep.buckets.get_mut(place);
+    fn take_block(&mut self, now: SimTime, slot: u32) {
+        let seat = self.lockstep.buckets.get_mut(slot);
         if seat.open() {
             seat.held += 1;
             self.cache.take(now);
             return;
         }
-        let table = &mut self.sequences[seat.slot as usize].table;
+        let table = &mut self.sequences[slot as usize].table;
         let taken = self.cache.grow(now, table, C::held(table) + 1);
         assert!(taken, "what was counted as free can be had");
     }
 
     #[inline]
-    fn publish_block(&mut self, now: SimTime, place: usize) {
-        let seat = self.lockstep.buckets.get_mut(place);
+    fn publish_block(&mut self, now: SimTime, slot: u32) {
+        let seat = self.lockstep.buckets.get_mut(slot);
         if seat.open() && seat.left > 0 {
             self.cache.publish_open(now, seat.key, seat.next);
             seat.next += 1;
@@ -149,27 +170,26 @@ impl<C: KvCache> Engine<C> {
         }
         // It begins a run, or cannot be open.
         if seat.open() {
-            self.close(place);
+            self.close(slot);
         }
-        let slot = self.lockstep.buckets.get(place).slot;
         let held = C::held(&self.sequences[slot as usize].table);
         self.publish(now, slot, held);
-        self.open(place);
+        self.open(slot);
     }
 
     /// Opens a sequence in lockstep in the cache, if it can be.
-    fn open(&mut self, place: usize) {
-        let seat = self.lockstep.buckets.get_mut(place);
-        let table = &self.sequences[seat.slot as usize].table;
+    fn open(&mut self, slot: u32) {
+        let seat = self.lockstep.buckets.get_mut(slot);
+        let table = &self.sequences[slot as usize].table;
         if let Some(Tail { key, next, left }) = self.cache.open(table) {
             (seat.key, seat.next, seat.left, seat.held) = (key, next, left, C::held(table));
         }
     }
 
     /// Closes a sequence in lockstep that is open in the cache.
-    fn close(&mut self, place: usize) {
-        let seat = self.lockstep.buckets.get_mut(place);
-        let table = &mut self.sequences[seat.slot as usize].table;
+    fn close(&mut self, slot: u32) {
+        let seat = self.lockstep.buckets.get_mut(slot);
+        let table = &mut self.sequences[slot as usize].table;
         self.cache.settle(table, seat.held, seat.next);
         self.cache.close(table);
         seat.held = 0;
@@ -177,8 +197,11 @@ impl<C: KvCache> Engine<C> {
 
     /// Tells all tables that are open what they hold.
     pub(super) fn settle_tables(&mut self) {
-        for seat in self.lockstep.buckets.seats().iter().filter(|seat| seat.open()) {
-            self.cache.settle(&mut self.sequences[seat.slot as usize].table, seat.held, seat.next);
+        for slot in self.lockstep.buckets.all() {
+            let seat = self.lockstep.buckets.get(slot);
+            if seat.open() {
+                self.cache.settle(&mut self.sequences[slot as usize].table, seat.held, seat.next);
+            }
         }
     }
 
@@ -187,7 +210,8 @@ impl<C: KvCache> Engine<C> {
         {
             self.lockstep.closed_for_others += 1;
         }
-        self.close(self.lockstep.buckets.open_under(key).expect("who keeps a run open is in lockstep"));
+        let seat = self.lockstep.buckets.open_under(key);
+        self.close(seat.expect("who keeps a run open is in lockstep"));
     }
 
     /// How many of a sequence's first `limit` blocks are in the cache, and how many of those nobody holds.
@@ -235,13 +259,12 @@ impl<C: KvCache> Engine<C> {
             }
             sequence.lag = i64::from(sequence.computed) - lockstep.step as i64;
             let left = u64::from(sequence.output - sequence.generated);
-            lockstep.ends.push(Reverse((lockstep.step + left, sequence.order, slot)));
+            lockstep.ends_at((lockstep.step + left, sequence.order, slot));
             let bucket = lockstep.buckets.of(sequence.lag);
-            let (key, next, left, held) = match self.cache.open(&sequence.table) {
-                Some(Tail { key, next, left }) => (key, next, left, C::held(&sequence.table)),
-                None => (0, 0, 0, 0),
-            };
-            lockstep.buckets.insert(Seat { key, next, left, held, bucket, order: sequence.order, slot });
+            let seat = lockstep.buckets.insert(slot, bucket, sequence.order);
+            if let Some(Tail { key, next, left }) = self.cache.open(&sequence.table) {
+                (seat.key, seat.next, seat.left, seat.held) = (key, next, left, C::held(&sequence.table));
+            }
             lockstep.context += u64::from(sequence.computed);
             lockstep.count += 1;
         }
@@ -249,19 +272,22 @@ impl<C: KvCache> Engine<C> {
 
     /// Commits the step's tokens of those in lockstep and ends those that have all.
     pub(super) fn finish_locked(&mut self, now: SimTime, out: &mut Vec<Output>) {
+        if !self.lockstep.stepping {
+            return;
+        }
         self.work.output_tokens += self.lockstep.count as u64;
-        while let Some(&Reverse((step, order, slot))) = self.lockstep.ends.peek() {
+        self.lockstep.stepping = false;
+        while let Some(&(step, _, slot)) = self.lockstep.ends.front() {
             if step > self.lockstep.step {
                 break;
             }
-            self.lockstep.ends.pop();
+            self.lockstep.ends.pop_front();
             self.settle(slot);
             let sequence = &self.sequences[slot as usize];
             debug_assert_eq!(sequence.generated, sequence.output);
             self.lockstep.context -= u64::from(sequence.computed);
             self.lockstep.count -= 1;
-            let bucket = self.lockstep.buckets.of(sequence.lag);
-            let seat = self.lockstep.buckets.remove(bucket, order);
+            let seat = self.lockstep.buckets.remove(slot);
             if seat.open() {
                 let table = &mut self.sequences[slot as usize].table;
                 self.cache.settle(table, seat.held, seat.next);
@@ -276,19 +302,17 @@ impl<C: KvCache> Engine<C> {
         let sequence = &mut self.sequences[slot as usize];
         sequence.computed = (sequence.lag + self.lockstep.step as i64) as u32;
         sequence.generated = sequence.computed + 1 - sequence.prompt;
-        sequence.tokens.output = sequence.generated;
         sequence.account_decoded();
     }
 
     /// Takes everybody out of lockstep. No step is under way.
     pub(super) fn unlock_all(&mut self) {
-        for place in 0..self.lockstep.buckets.seats().len() {
-            if self.lockstep.buckets.get(place).open() {
-                self.close(place);
-            }
-        }
         for place in 0..self.lockstep.count {
-            self.settle(self.running[place]);
+            let slot = self.running[place];
+            if self.lockstep.buckets.get(slot).open() {
+                self.close(slot);
+            }
+            self.settle(slot);
         }
         self.lockstep.buckets.clear();
         self.lockstep.ends.clear();
@@ -296,9 +320,11 @@ impl<C: KvCache> Engine<C> {
         self.lockstep.context = 0;
     }
 
-    /// Output tokens that a running sequence in lockstep has while a step is under way.
+    /// Output tokens that a running sequence in lockstep has.
     pub(super) fn locked_output(&self, slot: u32) -> u32 {
         let sequence = &self.sequences[slot as usize];
+        // The one that the step under way makes is not there yet.
         (sequence.lag + self.lockstep.step as i64) as u32 - sequence.prompt
+            + u32::from(!self.lockstep.stepping)
     }
 }

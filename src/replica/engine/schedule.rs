@@ -1,18 +1,76 @@
 //! Which sequences a step takes, and what shortage does.
 
 use super::Engine;
+use super::reserve::with_estimate;
 use crate::kvcache::KvCache;
-use crate::replica::params::{Admission, Scheduler};
+use crate::replica::params::{Admission, Batching, Scheduler};
 use crate::time::SimTime;
+use crate::timing::BatchShape;
 
 impl<C: KvCache> Engine<C> {
+    /// A step of running sequences, whatever they compute, then of waiting ones. Returns whether any was preempted.
+    pub(super) fn compose_mixed(&mut self, now: SimTime, shape: &mut BatchShape) -> bool {
+        let mut budget = self.params.max_num_batched_tokens;
+        if !self.locked_fit(budget) {
+            self.unlock_all();
+        }
+        self.schedule_locked(now, &mut budget, shape);
+        let preempted = self.schedule_running(now, &mut budget);
+        if !preempted {
+            self.schedule_waiting(now, &mut budget);
+        }
+        preempted
+    }
+
+    /// A step of prompts alone, if there is one to compute; else of outputs alone. Returns whether any was preempted.
+    pub(super) fn compose_prefill_first(&mut self, now: SimTime, shape: &mut BatchShape) -> bool {
+        self.lockstep.stepping = false;
+        let mut budget = self.params.max_num_batched_tokens;
+        if !self.prefills_fit() {
+            self.unlock_all();
+        }
+        let mut preempted = self.schedule_running(now, &mut budget);
+        if !preempted {
+            self.schedule_waiting(now, &mut budget);
+        }
+        if self.batch.is_empty() {
+            let mut budget = u32::MAX;
+            if !self.locked_fit(budget) {
+                self.unlock_all();
+            }
+            self.schedule_locked(now, &mut budget, shape);
+            preempted |= self.schedule_running(now, &mut budget);
+        }
+        preempted
+    }
+
+    /// Whether a running sequence has no place in the step being built: its phase is the other.
+    fn pauses(&self, slot: u32) -> bool {
+        let sequence = &self.sequences[slot as usize];
+        let decodes = sequence.generated > 0 && sequence.outstanding() == 1;
+        self.params.batching == Batching::PrefillFirst && decodes != self.lockstep.stepping
+    }
+
+    /// Whether the prompts under way find the blocks for their next chunks.
+    fn prefills_fit(&self) -> bool {
+        let (mut left, mut wanted) = (self.params.max_num_batched_tokens, 0);
+        for &slot in self.running[self.lockstep.count()..].iter().filter(|&&slot| !self.pauses(slot)) {
+            let chunk = self.chunk(slot, left);
+            left -= chunk;
+            let sequence = &self.sequences[slot as usize];
+            let blocks = (sequence.computed + chunk).div_ceil(self.params.block_tokens);
+            wanted += blocks.saturating_sub(C::held(&sequence.table));
+        }
+        wanted <= self.cache.free_blocks()
+    }
+
     /// Schedules running sequences in order; returns whether any was preempted.
     pub(super) fn schedule_running(&mut self, now: SimTime, budget: &mut u32) -> bool {
         let mut preempted = false;
         let mut position = self.lockstep.count();
         while position < self.running.len() && *budget > 0 {
             let slot = self.running[position];
-            let chunk = self.chunk(slot, *budget);
+            let chunk = if self.pauses(slot) { 0 } else { self.chunk(slot, *budget) };
             if chunk == 0 {
                 position += 1;
                 continue;
@@ -88,9 +146,10 @@ impl<C: KvCache> Engine<C> {
         self.context_tokens -= u64::from(sequence.computed);
         sequence.computed = 0;
         sequence.chunk = 0;
-        sequence.tokens.preemptions += 1;
+        sequence.preemptions += 1;
         self.work.preemptions += 1;
         self.waiting_tokens += u64::from(sequence.prompt);
+        self.reserve_more();
         match self.params.scheduler {
             Scheduler::Fcfs => self.waiting.push_front(slot),
             Scheduler::Priority => self.enqueue(slot),
@@ -98,10 +157,16 @@ impl<C: KvCache> Engine<C> {
         (slot, was_scheduled)
     }
 
+    /// The place of the first in line that the step being built knows of.
+    fn first_seen(&self) -> Option<usize> {
+        self.waiting.iter().position(|&slot| self.sequences[slot as usize].arrival < self.seen)
+    }
+
     /// Admits waiting sequences in order until one does not fit.
     pub(super) fn schedule_waiting(&mut self, now: SimTime, budget: &mut u32) {
         while *budget > 0 && self.running.len() < self.params.max_num_seqs as usize {
-            let Some(&slot) = self.waiting.front() else { break };
+            let Some(place) = self.first_seen() else { break };
+            let slot = self.waiting[place];
             let sequence = &self.sequences[slot as usize];
             let block_tokens = self.params.block_tokens;
             // The last token is always computed: its logits are wanted.
@@ -119,11 +184,11 @@ impl<C: KvCache> Engine<C> {
             if !self.fits(slot, matched, idle, chunk) {
                 break;
             }
-            self.waiting.pop_front();
+            self.waiting.remove(place);
             let sequence = &mut self.sequences[slot as usize];
             self.waiting_tokens -= u64::from(sequence.prompt);
             self.cache.attach(&mut sequence.table, &sequence.chain, matched);
-            if sequence.tokens.preemptions == 0 {
+            if sequence.preemptions == 0 {
                 self.work.prompt_tokens += u64::from(sequence.prompt);
             }
             self.work.cached_tokens += u64::from(sequence.account_found(found));
@@ -148,10 +213,14 @@ impl<C: KvCache> Engine<C> {
             Admission::FullIsl => sequence.known(),
             Admission::FirstChunk => matched * block_tokens + chunk,
             Admission::IslPlusOsl => sequence.prompt + sequence.output - 1,
+            Admission::EstimatedOsl => with_estimate(sequence),
         };
         let spare = if self.running.is_empty() { 0 } else { self.params.watermark_blocks };
-        let promised =
-            if self.params.admission == Admission::IslPlusOsl { self.promised_blocks() } else { 0 };
+        let promised = match self.params.admission {
+            Admission::IslPlusOsl => self.promised_blocks(),
+            Admission::EstimatedOsl => self.reserved_blocks(),
+            Admission::FullIsl | Admission::FirstChunk => 0,
+        };
         let needed = must_fit.div_ceil(block_tokens) - matched + idle + spare + promised;
         needed <= self.cache.free_blocks()
     }

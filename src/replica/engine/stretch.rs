@@ -6,7 +6,7 @@
 
 use super::{Engine, visible};
 use crate::kvcache::KvCache;
-use crate::replica::params::Admission;
+use crate::replica::params::{Admission, Batching};
 use crate::time::SimTime;
 use crate::timing::BatchShape;
 
@@ -71,9 +71,17 @@ impl<C: KvCache> Engine<C> {
         if self.running.len() >= self.params.max_num_seqs as usize {
             return true;
         }
+        // Who came while this step was composed may get in with the next.
+        if self.params.async_scheduling {
+            return false;
+        }
         // The budget left may be what keeps the head out; then it gets in with the next step.
         let sequence = &self.sequences[head as usize];
-        let budget = self.params.max_num_batched_tokens - self.lockstep.count() as u32;
+        let beside = match self.params.batching {
+            Batching::Mixed => self.lockstep.count() as u32,
+            Batching::PrefillFirst => 0,
+        };
+        let budget = self.params.max_num_batched_tokens - beside;
         if budget == 0 || !self.params.chunked_prefill {
             return false;
         }
@@ -82,7 +90,8 @@ impl<C: KvCache> Engine<C> {
         let sequence = &self.sequences[head as usize];
         // None of what it found may count as idle: an idle block may be evicted whose twin somebody holds, and then
         // the head finds the twin and needs a free block less.
-        if self.params.admission == Admission::FirstChunk || self.fits(head, matched, 0, budget) {
+        let shrinks = matches!(self.params.admission, Admission::FirstChunk | Admission::EstimatedOsl);
+        if shrinks || self.fits(head, matched, 0, budget) {
             return false;
         }
         // Blocks only get fewer until somebody ends, and what the head finds can only grow by what those who run
@@ -139,9 +148,10 @@ impl<C: KvCache> Engine<C> {
         let first = self.lockstep.step;
         let mut step = 0;
         while step < steps {
-            let due = self.lockstep.buckets.due(first + step);
-            if due.wanting.is_empty() && due.publishing.is_empty() {
-                step += u64::from(self.lockstep.buckets.quiet_steps(first + step));
+            let buckets = &self.lockstep.buckets;
+            let due = buckets.due(first + step);
+            if buckets.is_empty(due.wanting) && buckets.is_empty(due.publishing) {
+                step += u64::from(buckets.quiet_steps(first + step));
                 continue;
             }
             let before_ps = self.stretch_ps(stretch.base_ps, stretch.slope_ps, step);
@@ -164,6 +174,10 @@ impl<C: KvCache> Engine<C> {
         self.work.busy_ps += all_ps;
         let used_blocks = self.cache.total_blocks() - self.cache.free_blocks();
         self.work.kv_peak_blocks = self.work.kv_peak_blocks.max(used_blocks);
+        if steps > 0 {
+            // Whoever came before this instant came before the last of these steps was built.
+            self.seen = self.arrivals;
+        }
         let left = stretch.left - steps;
         self.stretch = (left > 0).then_some(Stretch { left, ..stretch });
     }

@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::kvcache::{BlockCache, Lru};
-use crate::replica::Admission;
+use crate::replica::{Admission, Batching};
 
 type Engine = super::Engine<BlockCache<Lru>>;
 use crate::timing::Line;
@@ -37,6 +37,8 @@ fn params() -> EngineParams {
         watermark_blocks: 0,
         prefix_cache: true,
         chunked_prefill: true,
+        batching: Batching::Mixed,
+        async_scheduling: false,
     }
 }
 fn engine(params: EngineParams) -> Engine {
@@ -268,6 +270,87 @@ fn without_chunks_a_prompt_waits_for_a_step_with_room() {
     let (out, steps) = drain(&mut engine, u64::MAX);
     assert_eq!(steps.iter().map(|step| step.tokens).collect::<Vec<_>>(), [60, 61, 2, 1]);
     assert_eq!([ended(&out, 0).0 / MS, ended(&out, 1).0 / MS], [3, 4]);
+}
+
+#[test]
+fn with_prompts_first_decoding_pauses() {
+    // Steps take 1 ms and 10 us a token. A: 60 tokens in, 4 out. B comes at 1 ms, 100 in, 2 out; 64 tokens a prefill step.
+    // 0 to 1.60 A's prompt; 1.60 to 3.24 and 3.24 to 4.60 B's 64 and 36, while A waits; then both decode, 1.02 ms: B ends
+    // at 5.62 ms; A's third and fourth take 1.01 each: its outputs are at 1.60, 5.62, 6.63, 7.64.
+    let first = EngineParams { max_num_batched_tokens: 64, batching: Batching::PrefillFirst, ..params() };
+    let timing = Arc::new(Constant { per_token_ps: 10_000_000 });
+    let mut engine = Engine::new(first, timing, Stepping::Stepwise);
+    let mut out = Vec::new();
+    engine.deliver(SimTime(0), &job(0, 60, 4, 1, 0), &mut out);
+    engine.wake(SimTime(0), &mut out);
+    engine.deliver(SimTime(MS), &job(1, 100, 2, 2, 0), &mut out);
+    let (out, steps) = drain(&mut engine, u64::MAX);
+    assert_eq!(steps.iter().map(|step| step.tokens).collect::<Vec<_>>(), [64, 36, 2, 1, 1]);
+    assert_eq!([ended(&out, 1).0 / 10_000, ended(&out, 0).0 / 10_000], [562, 764]);
+}
+
+#[test]
+fn a_decode_step_is_not_held_to_the_budget_of_prompts() {
+    // Budget 2: each prompt of 2 is a step of its own; then all three decode in one step of 3 tokens.
+    let first = EngineParams { max_num_batched_tokens: 2, batching: Batching::PrefillFirst, ..params() };
+    let mut engine = engine(first);
+    let mut out = Vec::new();
+    for id in 0..3 {
+        engine.deliver(SimTime(0), &job(id, 2, 3, u64::from(id), 0), &mut out);
+    }
+    let (_, steps) = drain(&mut engine, u64::MAX);
+    assert_eq!(steps.iter().map(|step| step.tokens).collect::<Vec<_>>(), [2, 2, 2, 3, 3]);
+}
+
+#[test]
+fn a_step_composed_ahead_misses_who_comes_while_its_predecessor_runs() {
+    // Steps of 1 ms. A runs from 0; B comes at 0.5: the step from 1 was composed at 0, so B's only step is that from 2.
+    // C comes at 3 exactly, when the step from 3 starts and that from 4 is composed: it is in that from 4.
+    let ahead = EngineParams { async_scheduling: true, ..params() };
+    let mut engine = engine(ahead);
+    let mut out = Vec::new();
+    engine.deliver(SimTime(0), &job(0, 40, 20, 1, 0), &mut out);
+    for (at, id) in [(MS / 2, 1), (3 * MS, 2)] {
+        while let Some(wake) = engine.wake_at().filter(|wake| wake.0 < at) {
+            engine.wake(wake, &mut out);
+        }
+        engine.deliver(SimTime(at), &job(id, 40, 1, 2 + u64::from(id), 0), &mut out);
+    }
+    let (rest, _) = drain(&mut engine, u64::MAX);
+    out.extend(rest);
+    assert_eq!([ended(&out, 1).0 / MS, ended(&out, 2).0 / MS, ended(&out, 0).0 / MS], [3, 5, 20]);
+    // An idle engine waits for nobody.
+    let mut out = Vec::new();
+    engine.deliver(SimTime(50 * MS), &job(3, 40, 1, 9, 0), &mut out);
+    let (out, _) = drain(&mut engine, u64::MAX);
+    assert_eq!(ended(&out, 3).0 / MS, 51);
+}
+
+#[test]
+fn an_estimate_of_output_is_kept_free_and_shrinks() {
+    // 24 blocks. Each job: 16 in, 160 out, 16 + 160 - 1 = 175 tokens, 11 blocks. A has 1 block after its first step, 2 after
+    // its second; of its 159 tokens to come 0.7 are kept, 7 blocks: B, with 11, fits the 22 that are free. C does not beside
+    // the two: 11 + 0.7 x 318 tokens, 14 blocks, are more than the 20 that are free, and both grow as fast as the share
+    // shrinks, so that it waits until A has ended.
+    let admission = Admission::EstimatedOsl;
+    let mut engine =
+        engine(EngineParams { kv_blocks: 25, max_num_batched_tokens: 16, admission, ..params() });
+    let mut out = Vec::new();
+    engine.deliver(SimTime(0), &job(0, 16, 160, 1, 0), &mut out);
+    engine.wake(SimTime(0), &mut out);
+    let share = |engine: &Engine| engine.reserved_blocks();
+    assert_eq!(share(&engine), 10, "all of 160 tokens, while its prompt is computed");
+    engine.wake(SimTime(MS), &mut out);
+    // 159 x (0.7 - 2 x 0.602 / 600) = 110.98 tokens.
+    assert_eq!(share(&engine), 7);
+    engine.deliver(SimTime(MS), &job(1, 16, 160, 2, 0), &mut out);
+    engine.deliver(SimTime(MS), &job(2, 16, 160, 3, 0), &mut out);
+    let (out, _) = drain(&mut engine, u64::MAX);
+    assert_eq!(engine.work().preemptions, 0);
+    let ends = [0, 1, 2].map(|id| ended(&out, id).0 / MS);
+    // B's prompt takes 15 of 16 beside A's decode, and its last token the next step: from 2 to 4, so it ends at 163.
+    assert_eq!(ends[..2], [160, 163]);
+    assert!(ends[2] > 160 + 159, "the third waited for the first to end: {ends:?}");
 }
 
 #[test]

@@ -4,7 +4,7 @@
 
 use super::*;
 use crate::kvcache::{BlockCache, ExtentCache, Lru};
-use crate::replica::Admission;
+use crate::replica::{Admission, Batching};
 use crate::timing::Line;
 use crate::workload::{Chain, Run};
 use proptest::prelude::*;
@@ -56,6 +56,8 @@ struct Met {
     looks_inside: u64,
     cancelled_running: u64,
     closed_for_others: u64,
+    decoding_paused: u64,
+    composed_before: u64,
 }
 
 struct Pair {
@@ -82,7 +84,14 @@ impl Pair {
             let stretch = self.fast.stretch.is_some();
             self.fast.finish_stretch();
             self.met.stretches_with_evictions += u64::from(stretch && self.fast.cache.evicted() > evicted);
+            let unseen = self.fast.params.async_scheduling
+                && self.fast.step_end_ps.is_some()
+                && self.fast.seen < self.fast.arrivals;
+            self.met.composed_before += u64::from(unseen);
             self.fast.wake(at, fast_out);
+            let lockstep = &self.fast.lockstep;
+            self.met.decoding_paused +=
+                u64::from(!self.fast.batch.is_empty() && lockstep.count() > 0 && !lockstep.stepping);
             self.fast.check();
         }
         self.fast.advance_to(now);
@@ -162,13 +171,23 @@ fn acts() -> impl Strategy<Value = Vec<(u64, Act)>> {
 }
 
 fn params() -> impl Strategy<Value = EngineParams> {
-    let admission =
-        prop::sample::select(vec![Admission::FullIsl, Admission::FirstChunk, Admission::IslPlusOsl]);
-    let switches = (any::<bool>(), prop::bool::weighted(0.9), prop::bool::weighted(0.8));
+    let admission = prop::sample::select(vec![
+        Admission::FullIsl,
+        Admission::FirstChunk,
+        Admission::IslPlusOsl,
+        Admission::EstimatedOsl,
+    ]);
+    let switches = (
+        any::<bool>(),
+        prop::bool::weighted(0.9),
+        prop::bool::weighted(0.8),
+        prop::bool::weighted(0.4),
+        prop::bool::weighted(0.3),
+    );
     let sizes = (20u32..90, 1u32..10, prop::sample::select(vec![4u32, 16, 40, 300]), 0u32..3);
     (sizes, admission, switches, prop::sample::select(vec![0u32, 24])).prop_map(
         |((kv_blocks, max_num_seqs, budget, watermark_blocks), admission, switches, threshold)| {
-            let (priority, prefix_cache, chunked_prefill) = switches;
+            let (priority, prefix_cache, chunked_prefill, prefill_first, async_scheduling) = switches;
             EngineParams {
                 kv_blocks,
                 block_tokens: 16,
@@ -181,6 +200,8 @@ fn params() -> impl Strategy<Value = EngineParams> {
                 watermark_blocks,
                 prefix_cache,
                 chunked_prefill,
+                batching: if prefill_first { Batching::PrefillFirst } else { Batching::Mixed },
+                async_scheduling,
             }
         },
     )
@@ -236,6 +257,8 @@ fn the_property_meets_what_it_is_about() {
         met.looks_inside += case.looks_inside;
         met.cancelled_running += case.cancelled_running;
         met.closed_for_others += case.closed_for_others;
+        met.decoding_paused += case.decoding_paused;
+        met.composed_before += case.composed_before;
     }
     let least = [
         met.stretches_with_evictions,
@@ -245,6 +268,8 @@ fn the_property_meets_what_it_is_about() {
         met.looks_inside,
         met.cancelled_running,
         met.closed_for_others,
+        met.decoding_paused,
+        met.composed_before,
     ];
     assert!(least.iter().all(|&count| count >= 200), "{met:?}");
 }

@@ -3,7 +3,7 @@
 use super::{Resolver, id_or_first};
 use crate::catalog::{self, Dtype, Gpu, ModelDims};
 use crate::id::{Id, IdVec, PoolId, RegionId};
-use crate::replica::{EngineParams, QueueParams, ServerParams};
+use crate::replica::{Batching, EngineParams, Habits, QueueParams, ServerParams};
 use crate::scenario::diagnostic::Diagnostic;
 use crate::scenario::nearest::suggest;
 use crate::scenario::plan::PoolFacts;
@@ -11,7 +11,8 @@ use crate::scenario::raw::{RawEngine, RawPool, RawQueue, RawServer};
 use crate::time::Span;
 use crate::timing::params::TimingError;
 use crate::timing::{
-    self, IngressParams, KvCapacity, LinearParams, RooflineParams, TableParams, TimingParams,
+    self, EngineKind, FittedOn, IngressParams, KvCapacity, LinearParams, RooflineParams, Status, TableParams,
+    TimingParams,
 };
 use crate::world::PoolParams;
 
@@ -224,11 +225,18 @@ impl Resolver<'_> {
             known
         });
         let (timing, timing_name, trust) = self.timing(raw, model.as_ref(), gpu, pool.gpus_per_replica, path);
+        let habits = Habits::of(trust.as_ref().map(|trust| trust.engine).unwrap_or_default());
         let ingress = timing.as_ref().map(TimingParams::ingress);
         pool.ingress = stated.or(ingress).unwrap_or(IngressParams::NONE);
         pool.timing = timing;
         let engine = raw.engine.over(&self.raw.engine);
         let broken = model_broken || (raw.gpu.is_some() && gpu.is_none());
+        let engine = RawEngine {
+            batching: engine.batching.or(Some(habits.batching)),
+            admission: engine.admission.or(Some(habits.admission)),
+            async_scheduling: engine.async_scheduling.or(Some(habits.async_scheduling)),
+            ..engine
+        };
         let (engine, kv) = self.engine(&engine, model.as_ref(), gpu, pool.gpus_per_replica, path, broken);
         pool.server = ServerParams::Engine(engine);
         let facts = PoolFacts {
@@ -237,8 +245,9 @@ impl Resolver<'_> {
             weights: model.as_ref().map(|model| model.weights),
             kv_dtype: model.as_ref().map(|model| model.kv),
             timing: timing_name,
-            timing_trust: trust.as_ref().map(|(whole, _)| whole.clone()),
-            timing_error: trust.map(|(_, error)| error),
+            timing_trust: trust.as_ref().map(|trust| trust.whole.clone()),
+            timing_status: trust.as_ref().map(|trust| trust.status),
+            timing_error: trust.map(|trust| trust.error),
             kv,
         };
         (pool, facts)
@@ -276,7 +285,7 @@ impl Resolver<'_> {
         gpu: Option<&'static Gpu>,
         tp: u32,
         path: &[String],
-    ) -> (Option<TimingParams>, Option<String>, Option<(String, String)>) {
+    ) -> (Option<TimingParams>, Option<String>, Option<Trust>) {
         let given: Vec<&str> = ["profile", "linear", "table"]
             .into_iter()
             .filter(|key| self.document.has(&at(path, &["timing", key])))
@@ -377,11 +386,13 @@ impl Resolver<'_> {
             weight_dtype: model.weights,
             kv_dtype: model.kv,
             profile: profile.params(),
+            fitted_on: profile.range.as_ref().and_then(FittedOn::of),
         });
         self.check_timing(&params, path, &["tensor_parallel"]);
         let name = format!("{} v{}", profile.name, profile.version);
         let beyond =
             profile.range.as_ref().map(|range| range.beyond(&model.name, gpu.name, tp)).unwrap_or_default();
+        let mut status = profile.status;
         let trust = if beyond.is_empty() {
             profile.trust()
         } else {
@@ -391,10 +402,12 @@ impl Resolver<'_> {
                 Diagnostic::notice(place, format!("profile `{}` is extrapolated here", profile.name))
                     .label(format!("it was not fitted on {beyond}")),
             );
+            status = Status::Extrapolated;
             format!("extrapolated to {beyond}; {}", profile.trust())
         };
         let error = profile.known_error.clone();
-        (Some(params), Some(name), Some((format!("{trust}; {error}"), error)))
+        let whole = format!("{trust}; {error}");
+        (Some(params), Some(name), Some(Trust { whole, status, engine: profile.engine, error }))
     }
 
     fn check_timing(&mut self, params: &TimingParams, path: &[String], inner: &[&str]) {
@@ -523,7 +536,9 @@ impl Resolver<'_> {
             self.push(item);
         }
         let max_num_seqs = raw.max_num_seqs.unwrap_or(seqs_default.min(max_num_batched_tokens));
-        if max_num_seqs > max_num_batched_tokens {
+        // The budget of a prefill step does not bound how many decode.
+        let batching = raw.batching.unwrap_or_default();
+        if max_num_seqs > max_num_batched_tokens && batching == Batching::Mixed {
             let item = self
                 .error(
                     &self.engine_key(path, "max_num_seqs"),
@@ -564,6 +579,8 @@ impl Resolver<'_> {
             watermark_blocks: (watermark * f64::from(kv_blocks)) as u32,
             prefix_cache: raw.prefix_cache.unwrap_or(true),
             chunked_prefill,
+            batching,
+            async_scheduling: raw.async_scheduling.unwrap_or(false),
         };
         (engine, derived)
     }
@@ -577,6 +594,15 @@ impl Resolver<'_> {
             vec!["engine", key]
         }
     }
+}
+
+/// What is known of a pool's timing profile.
+struct Trust {
+    /// Status, provenance and known error, in words.
+    whole: String,
+    status: Status,
+    engine: EngineKind,
+    error: String,
 }
 
 fn at<'p>(path: &'p [String], inner: &[&'p str]) -> Vec<&'p str> {
@@ -607,6 +633,8 @@ fn stand_in_engine() -> EngineParams {
         watermark_blocks: 0,
         prefix_cache: true,
         chunked_prefill: true,
+        batching: Batching::Mixed,
+        async_scheduling: false,
     }
 }
 
@@ -629,6 +657,7 @@ impl RawEngine {
             ($($field:ident)*) => { RawEngine { $($field: self.$field.or(base.$field),)* } };
         }
         first!(block_tokens kv_blocks gpu_memory_utilization max_num_batched_tokens max_num_seqs
-            long_prefill_token_threshold scheduler admission watermark prefix_cache chunked_prefill)
+            long_prefill_token_threshold scheduler admission watermark prefix_cache chunked_prefill batching
+            async_scheduling)
     }
 }

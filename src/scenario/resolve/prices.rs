@@ -1,0 +1,128 @@
+//! Prices: whose they are and where they come from. All pools have one, or the sum would be of a part.
+
+use super::Resolver;
+use crate::catalog::{self, Term};
+use crate::cost::{ApiPrices, MicroUsd, Owned, PoolPrice, Reserved};
+use crate::id::{IdVec, PoolId};
+use crate::scenario::nearest::suggest;
+use crate::scenario::plan::{PoolFacts, RegionFacts};
+use crate::scenario::raw::prices::RawPoolPrice;
+use crate::world::PoolParams;
+
+/// Of the building, where none is stated: what large operators report.
+const PUE: f64 = 1.2;
+/// Dollars for a kilowatt-hour, where none is stated: our choice, an industrial tariff.
+const USD_PER_KWH: f64 = 0.08;
+
+impl Resolver<'_> {
+    /// What each pool's GPUs cost, where the scenario asks for that at all.
+    pub(super) fn prices(
+        &mut self,
+        pools: &IdVec<PoolId, PoolParams>,
+        facts: &[PoolFacts],
+        regions: &[RegionFacts],
+    ) -> Vec<PoolPrice> {
+        let stated_of = |this: &Self, pool: &PoolParams| {
+            let (region, name) = pool.name.split_once('/')?;
+            this.raw.regions.get(region)?.pools.get(name)?.price
+        };
+        let any = pools.iter().any(|pool| stated_of(self, pool).is_some());
+        if !any && !self.document.has(&["prices"]) {
+            return Vec::new();
+        }
+        let raw = self.raw.prices.clone();
+        for gpu in raw.gpu_hour.keys().filter(|gpu| catalog::gpu(gpu).is_none()) {
+            let known = catalog::gpus().iter().map(|gpu| gpu.name);
+            let item = self
+                .error_at_key(&["prices", "gpu_hour", gpu], "`gpu_hour` is by GPUs of the catalogue")
+                .label(format!("the catalogue has no `{gpu}`"))
+                .help(suggest(gpu, "the GPUs are", known));
+            self.push(item);
+        }
+        for (gpu, &usd) in raw.gpu_hour.iter().filter(|(_, usd)| !(0.0..=100_000.0).contains(*usd)) {
+            let item = self
+                .error(&["prices", "gpu_hour", gpu], "a price is between 0 and 100000 dollars")
+                .label(format!("{usd} is not"));
+            self.push(item);
+        }
+        let term = raw.term.unwrap_or(Term::OnDemand);
+        let mut prices = Vec::new();
+        for (id, pool) in pools.enumerate() {
+            // Plain queues have no GPUs.
+            let Some(gpu) = facts.get(crate::id::Id::index(id)).and_then(|facts| facts.gpu.as_deref()) else {
+                continue;
+            };
+            let location =
+                regions.get(crate::id::Id::index(pool.region)).and_then(|region| region.catalogue.as_deref());
+            let found = match stated_of(self, pool) {
+                Some(RawPoolPrice::GpuHour(usd)) => Some((MicroUsd::from_usd(usd), "stated".to_string())),
+                Some(RawPoolPrice::Owned(owned)) => {
+                    let board = || catalog::gpu(gpu).map_or(0.0, |gpu| f64::from(gpu.power_w));
+                    let hour = Owned {
+                        purchase_usd: owned.purchase,
+                        years: owned.years,
+                        power_w: owned.power_w.unwrap_or_else(board),
+                        pue: owned.pue.unwrap_or(PUE),
+                        usd_per_kwh: owned.kwh.unwrap_or(USD_PER_KWH),
+                    };
+                    Some((hour.gpu_hour(), format!("owned, written off over {} years", owned.years)))
+                }
+                None => match raw.gpu_hour.get(gpu) {
+                    Some(&usd) => Some((MicroUsd::from_usd(usd), "stated".to_string())),
+                    None => location.and_then(|location| catalog::price(location, gpu, term)).map(|price| {
+                        let words =
+                            format!("{} {}, {}, {}", price.instance, term.name(), price.source, price.date);
+                        (MicroUsd(price.micro_usd_per_gpu_hour()), words)
+                    }),
+                },
+            };
+            let Some((price, source)) = found else {
+                let (region, name) = pool.name.split_once('/').unwrap_or((&pool.name, ""));
+                let place = location.map_or("a place outside of it".to_string(), str::to_owned);
+                let item = self
+                    .error_at_key(&["regions", region, "pools", name], "with prices, every pool has one")
+                    .label(format!("the catalogue has none for {gpu}, {}, at {place}", term.name()))
+                    .help(format!("state it: `price.gpu_hour = 2.5` in the pool, or `gpu_hour = {{ \"{gpu}\" = 2.5 }}` in `[prices]`"))
+                    .help("`regionsim catalog prices` lists what there is");
+                self.push(item);
+                continue;
+            };
+            let (price, source) = match raw.reserved {
+                Some(reserved) => {
+                    let reserved = Reserved { share: reserved.share.0, discount: reserved.discount.0 };
+                    let words = format!(
+                        "{source}; {} % of it {} % off",
+                        reserved.share * 100.0,
+                        reserved.discount * 100.0
+                    );
+                    (reserved.price(price), words)
+                }
+                None => (price, source),
+            };
+            prices.push(PoolPrice { pool: pool.name.clone(), micro_usd_per_gpu_hour: price.0, source });
+        }
+        for key in ["share", "discount"] {
+            let value = raw
+                .reserved
+                .map(|reserved| if key == "share" { reserved.share.0 } else { reserved.discount.0 });
+            if let Some(value) = value.filter(|value| !(0.0..=1.0).contains(value)) {
+                let item = self
+                    .error(&["prices", "reserved", key], format!("`{key}` is between 0 and 1"))
+                    .label(format!("{value} is not"));
+                self.push(item);
+            }
+        }
+        prices
+    }
+
+    /// What an API asks.
+    pub(super) fn api_prices(&self) -> Option<ApiPrices> {
+        let api = self.raw.prices.api?;
+        let micro = |usd: f64| MicroUsd::from_usd(usd).0;
+        Some(ApiPrices {
+            micro_usd_input: micro(api.input),
+            micro_usd_cached_input: micro(api.cached_input),
+            micro_usd_output: micro(api.output),
+        })
+    }
+}
