@@ -30,9 +30,16 @@ pub struct MetricError(pub String);
 
 /// All measures that have a name here.
 fn known() -> impl Iterator<Item = &'static Measure> {
-    [measures::LATENCY, measures::SERVICE, measures::ROUTING, measures::REGRET, measures::MISSES]
-        .into_iter()
-        .flatten()
+    [
+        measures::LATENCY,
+        measures::SERVICE,
+        measures::MONEY,
+        measures::ROUTING,
+        measures::REGRET,
+        measures::MISSES,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// Whether a measure is of requests, and so of any group of them.

@@ -209,8 +209,13 @@ mod tests {
         assert_eq!(slots.row(slot, Outcome::InFlight, SimTime(11)).legs.total(), Span::ZERO);
         // Out to the gateway in 10 after 5 of set-up: there at 25. Decided at 27 and sent at 30, over a hop of 4, ingress 2.
         let send = |state: &mut State, sent: u64| {
-            let ticket =
-                Ticket { target: TargetId(0), prompt_tokens: 0, matched_blocks: 0, uncached_tokens: 0 };
+            let ticket = Ticket {
+                target: TargetId(0),
+                prompt_tokens: 0,
+                matched_blocks: 0,
+                uncached_tokens: 0,
+                learned: 0,
+            };
             state.send(0, &ticket, ReplicaId(7), RegionId(3));
             (state.hop_out, state.ingress, state.hop_back) = (Span(4), Span(2), Span(6));
             state.delivered_at = SimTime(sent + 6);
