@@ -213,7 +213,7 @@ impl<O: Observer> World<'_, O> {
             _ => Waiting::OnTheWay,
         };
         let waited = if place == Waiting::OnTheWay { Span::ZERO } else { now - state.at_gateway };
-        let barrier = if state.has(Mark::Left) {
+        let barrier = if state.left() {
             Barrier::Left { left_at: self.slots.rare(slot).left_at, place, waited }
         } else {
             Barrier::Lost { place, waited }

@@ -35,6 +35,9 @@ pub(super) enum Place {
     ToClient,
 }
 
+/// The bits of a ticket's number with a learner: requests of one stage without a first token are fewer.
+const LEARNED: u32 = (1 << 24) - 1;
+
 /// What is so of a request: bits of [`Marks`].
 #[derive(Clone, Copy, Debug)]
 #[repr(u16)]
@@ -126,12 +129,11 @@ pub(super) struct State {
     /// The ways back: from the gateway to the client, from the replica to the gateway.
     pub(super) client_back: Span,
     pub(super) hop_back: Span,
-    /// The stage that chose the replica, and what its ticket says beside the prompt's length.
+    /// The stage that chose the replica, and what its ticket says beside the prompt's length: the stage, one of at most `RegionSet::MAX_REGIONS`, above the 24 bits of its ticket's number with a learner.
     stage: u32,
     target: TargetId,
     matched_blocks: u32,
     uncached_tokens: u32,
-    learned: u32,
     replica: ReplicaId,
     /// How often it was sent to a replica.
     pub(super) attempts: u32,
@@ -199,7 +201,6 @@ impl State {
             target: TargetId(0),
             matched_blocks: 0,
             uncached_tokens: 0,
-            learned: 0,
             replica: ReplicaId(0),
             attempts: 0,
             tokens: Tokens::default(),
@@ -259,9 +260,9 @@ impl State {
             prompt_tokens: self.prompt_tokens,
             matched_blocks: self.matched_blocks,
             uncached_tokens: self.uncached_tokens,
-            learned: self.learned,
+            learned: self.stage & LEARNED,
         };
-        (self.attempts > 0).then_some((self.stage as usize, ticket))
+        (self.attempts > 0).then_some(((self.stage >> 24) as usize, ticket))
     }
     /// It is sent by this stage to this replica.
     pub(super) fn send(&mut self, stage: usize, ticket: &Ticket, replica: ReplicaId, region: RegionId) {
@@ -271,9 +272,9 @@ impl State {
         for mark in [Mark::Unsent, Mark::TokenSeen, Mark::Ends, Mark::Global] {
             self.marks.set(mark, false);
         }
-        (self.stage, self.target) = (stage as u32, ticket.target);
+        (self.stage, self.target) = ((stage as u32) << 24, ticket.target);
         (self.matched_blocks, self.uncached_tokens) = (ticket.matched_blocks, ticket.uncached_tokens);
-        self.learned = ticket.learned;
+        self.stage |= ticket.learned & LEARNED;
         // Regions are at most `RegionSet::MAX_REGIONS`.
         (self.replica, self.region) = (replica, region.index() as u8);
     }
