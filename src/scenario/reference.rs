@@ -7,7 +7,7 @@ use serde_json::Value;
 use std::fmt::Write as _;
 
 /// Heading and definition of each table, in reading order.
-const TABLES: [(&str, &str); 53] = [
+const TABLES: [(&str, &str); 57] = [
     ("The file", ""),
     ("`[slo.CLASS]`", "Slo"),
     ("`[models.NAME]`", "Model"),
@@ -30,6 +30,10 @@ const TABLES: [(&str, &str); 53] = [
     ("`[health]`", "Health"),
     ("`[retry]`", "Retry"),
     ("`[spill]`", "Spill"),
+    ("`[prices]`", "Prices"),
+    ("`[prices.reserved]`", "Reserved"),
+    ("`[prices.api]`", "ApiPrices"),
+    ("`price.owned = { … }` in a pool", "Owned"),
     ("`[dns]`", "Dns"),
     ("`[admission]`, and `admission = { … }` in a policy", "Admission"),
     ("`saturation` of admission", "Saturation"),
