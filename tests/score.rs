@@ -201,7 +201,7 @@ fn a_policy_that_one_side_has_nothing_of_is_named() {
     };
     // b was measured without a time, and a has no output token that TPOT could be of.
     let csv = "policy,e2e_ms,tpot_ms\na,200,5\nb,,\n";
-    let out = stdout(&score(csv, &["--set", "workloads.main.synthetic.output_tokens=1"]).success());
+    let out = stdout(&score(csv, &["--set", "workloads.main.synthetic.output.constant.value=1"]).success());
     assert!(out.contains("200 / 100 (-50%)"), "{out}");
     assert!(out.contains("a is not compared by TPOT: no simulated request has one\n"), "{out}");
     assert!(out.contains("b is not compared by TTFT, E2E, TPOT: no measured request has one\n"), "{out}");

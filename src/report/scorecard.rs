@@ -350,7 +350,7 @@ fn missing(policy: &MeasuredPolicy) -> String {
             .collect();
         if !none.is_empty() {
             let (name, none) = (&policy.policy, none.join(", "));
-            out += &format!("{name} is not compared by {none}: no {side} request has one\n");
+            let _ = writeln!(out, "{name} is not compared by {none}: no {side} request has one");
         }
     }
     out
