@@ -132,7 +132,7 @@ fn no_change_is_the_same_and_says_that_outcomes_are_equal() {
     assert!(table.contains("every request has the same outcome on both sides, in all 2 pairs"), "{table}");
     assert!(table.ends_with("verdict: same\n"), "{table}");
     let (code, table, _) =
-        desk.run("compare small.toml --set seed=9 --seed 3 --policy rr --seeds 1 -q --strict");
+        desk.run("compare small.toml --set warmup=1s --seed 3 --policy rr --seeds 1 -q --strict");
     assert_eq!(code, 4, "one pair says nothing:\n{table}");
 }
 
@@ -187,7 +187,14 @@ fn the_folders_of_two_runs_are_compared() {
     let (code, _, stderr) = desk.run("compare a c");
     assert_eq!(code, 4, "{stderr}");
     assert!(stderr.contains("no seed in common"), "{stderr}");
-    let (code, _, stderr) = desk.run("compare a b --set seed=1");
+    let (code, out, stderr) = desk.run("compare a b --policy rr");
+    assert_eq!(code, 0);
+    assert!(out.starts_with("before  small (a) rr\nafter   small (b) rr\n"), "{out}");
+    assert!(stderr.contains("the runs are of different scenarios"), "{stderr}");
+    let (code, _, stderr) = desk.run("compare a b --seeds 2");
+    assert_eq!(code, 2, "{stderr}");
+    assert!(stderr.contains("has the seeds it has"), "{stderr}");
+    let (code, _, stderr) = desk.run("compare a b --set warmup=1s");
     assert_eq!(code, 2, "{stderr}");
     assert!(stderr.contains("in which nothing can be set"), "{stderr}");
 }
@@ -206,13 +213,14 @@ fn mistakes_of_compare_are_told() {
             2,
             "the second side has no policy `chwbll`; did you mean `chwbl`?",
         ),
-        ("compare small.toml --set seed=1 --tolerance ttft.p98=3%", 2, "there is no measure `ttft.p98`"),
-        ("compare small.toml --set seed=1 --tolerance ttft.p99=3", 2, "`3` is no margin"),
+        ("compare small.toml --set warmup=1s --tolerance ttft.p98=3%", 2, "there is no measure `ttft.p98`"),
+        ("compare small.toml --set warmup=1s --tolerance ttft.p99=3", 2, "`3` is no margin"),
+        ("compare small.toml --set seed=1", 2, "both sides of a pair have its seed"),
         ("compare small.toml other.toml", 4, "the sides have no policy in common: chwbl, rr and a, b"),
         ("compare small.toml nowhere.toml", 2, "a scenario is a file that can be read"),
         ("compare small.toml .", 2, "the folder of a run holds summary.json"),
         (
-            "compare small.toml --set seed=1 --seeds 2 -q --tolerance ttft.p99{origin=\"asia\"}=3%",
+            "compare small.toml --set warmup=1s --seeds 2 -q --tolerance ttft.p99{origin=\"asia\"}=3%",
             2,
             "there is no `asia`; there are america",
         ),
@@ -251,11 +259,11 @@ fn an_unchanged_suite_passes_and_a_worse_policy_fails() {
     let junit = desk.read("junit.xml");
     let document = roxmltree::Document::parse(&junit).unwrap();
     let cases: Vec<_> = document.descendants().filter(|node| node.has_tag_name("testcase")).collect();
-    // Two policies of a bound and two measures.
-    assert_eq!(cases.len(), 6, "{junit}");
+    // Two policies of a verdict, a bound and two measures.
+    assert_eq!(cases.len(), 8, "{junit}");
     let failures: Vec<_> = document.descendants().filter(|node| node.has_tag_name("failure")).collect();
     let suites = document.root_element();
-    assert_eq!(suites.attribute("tests"), Some("6"));
+    assert_eq!(suites.attribute("tests"), Some("8"));
     assert_eq!(suites.attribute("failures"), Some(failures.len().to_string().as_str()));
     let failed = |name: &str| {
         cases.iter().any(|case| {
@@ -264,7 +272,7 @@ fn an_unchanged_suite_passes_and_a_worse_policy_fails() {
                 && case.children().any(|child| child.has_tag_name("failure"))
         })
     };
-    assert!(failed("cache.hit_rate"), "{junit}");
+    assert!(failed("cache.hit_rate") && failed("verdict"), "{junit}");
     let page = desk.read("summary.md");
     assert!(page.starts_with("# Before\n\n### Policy quality: suite\n\n1 fail"), "{page}");
     assert!(page.contains("| small | chwbl | fail |"), "{page}");
@@ -291,6 +299,30 @@ fn what_is_not_the_same_question_is_not_compared() {
             SUITE.to_string(),
             &old,
             "the baseline is of regionsim 0.0.0-",
+        ),
+        (
+            "a policy that is gone",
+            SCENARIO.split("[policies.rr]").next().unwrap().to_string(),
+            SUITE.to_string(),
+            &baseline,
+            "the scenario no longer has this policy",
+        ),
+        (
+            "more seeds",
+            SCENARIO.to_string(),
+            SUITE.replace("seeds = 10", "seeds = 11"),
+            &baseline,
+            "the baseline has 10 of the 11 seeds",
+        ),
+        (
+            "another measure",
+            SCENARIO.to_string(),
+            SUITE.replace(
+                "[scenarios.small]\n",
+                "'ttft.p99{origin=\"america\"}' = \"5%\"\n[scenarios.small]\n",
+            ),
+            &baseline,
+            "the baseline has no value of ttft.p99",
         ),
         (
             "other seeds",
@@ -324,6 +356,39 @@ fn what_is_not_the_same_question_is_not_compared() {
 }
 
 #[test]
+fn a_policy_that_stops_serving_fails_and_an_unknown_shape_is_no_baseline() {
+    let desk = Desk::new();
+    assert_eq!(desk.run(&format!("{CHECK} --update")).0, 0);
+    // Everybody is turned away: nobody is served, and no measure of latency has a value.
+    let nobody = "replica.compose = { pick = \"reject\" }\n";
+    desk.write("small.toml", &SCENARIO.replace("replica.round_robin = {}\n", nobody));
+    let (code, out, stderr) = desk.run(&format!("{CHECK} --junit junit.xml"));
+    assert_eq!(code, 1, "{out}{stderr}");
+    assert!(out.contains("ttft.p50 has no value any more in 10 of 10 runs"), "{out}");
+    assert!(desk.read("junit.xml").contains("has no value any more"));
+    desk.write("small.toml", SCENARIO);
+    desk.write(
+        "baseline.json",
+        &desk.read("baseline.json").replace("\"schema_version\": 1", "\"schema_version\": 99"),
+    );
+    let (code, _, stderr) = desk.run(CHECK);
+    assert_eq!(code, 4, "{stderr}");
+    assert!(stderr.contains("its schema_version is 99"), "{stderr}");
+    let (code, _, stderr) = desk.run(&format!("{CHECK} --junit -"));
+    assert_eq!(
+        (code, stderr.contains("stdout carries the list")),
+        (4, false),
+        "the baseline comes first: {stderr}"
+    );
+    let (code, _, stderr) = desk.run("check suite.toml --junit -");
+    assert_eq!(code, 2, "{stderr}");
+    // What is no UTF-8 was there before, and stays.
+    fs::write(desk.path().join("summary.md"), b"caf\xe9\n").unwrap();
+    assert_eq!(desk.run("check suite.toml -q --markdown summary.md").0, 0);
+    assert!(fs::read(desk.path().join("summary.md")).unwrap().starts_with(b"caf\xe9\n###"));
+}
+
+#[test]
 fn a_bound_is_held_without_a_baseline_and_exact_means_exact() {
     let desk = Desk::new();
     desk.write("suite.toml", &SUITE.replace("< 60s", "< 1ms"));
@@ -340,7 +405,7 @@ fn a_bound_is_held_without_a_baseline_and_exact_means_exact() {
     let (code, out, _) = desk.run(&format!("{CHECK} --junit junit.xml"));
     assert_eq!(code, 1, "{out}");
     assert!(out.contains("and this scenario is exact"), "{out}");
-    assert!(desk.read("junit.xml").contains("name=\"outcomes\""));
+    assert!(desk.read("junit.xml").contains("and this scenario is exact"));
 }
 
 #[test]

@@ -121,7 +121,10 @@ fn spot_reserved_and_owned_have_their_prices() {
     assert_eq!(one("", ""), 6.88);
     assert_eq!(one("term = \"spot\"", ""), 1.8);
     assert_eq!(one("gpu_hour = { \"h100-sxm\" = 2.5 }", ""), 2.5);
-    assert_eq!(one("gpu_hour = { \"h100-sxm\" = 2.5 }\nreserved = { share = 0.5, discount = 0.4 }", ""), 2.0);
+    // Half of it 40 % off the list price; a price of one's own is what it is.
+    assert_eq!(one("reserved = { share = 0.5, discount = 0.4 }", ""), 5.504);
+    let both = "gpu_hour = { \"h100-sxm\" = 2.5 }\nreserved = { share = 0.5, discount = 0.4 }";
+    assert_eq!(one(both, ""), 2.5);
     // 35,064 / (4 · 8,766) = 1, and 700 W at 1.2 and 8 cents: 0.0672.
     assert_eq!(one("", ", price.owned = { purchase = 35064, years = 4 }"), 1.0672);
 }

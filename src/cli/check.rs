@@ -4,12 +4,13 @@ use super::cells::{self, Cell};
 use super::exit::{Exit, Failure, Invalid};
 use super::load::plan;
 use super::{Outcome, no_such, print, terminal};
-use crate::gate::judge::{Judged, Standing, judge};
+use crate::gate::baseline::SCHEMA_VERSION;
+use crate::gate::judge::{Judged, Standing, gone, judge};
 use crate::gate::{Baseline, Entry, Recorded, Suite, junit, markdown, suite, table};
 use crate::report::CellSummary;
 use crate::report::atomic::AtomicFile;
 use crate::run::Prepared;
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use serde::Serialize;
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -83,18 +84,41 @@ struct Files {
     baseline: Option<AtomicFile>,
     junit: Option<AtomicFile>,
     markdown: Option<AtomicFile>,
+    /// What other steps of a job have written where the Markdown goes: it stays.
+    before: Vec<u8>,
+}
+
+/// Refuses outputs that would meet each other or the list on stdout; reads what `--markdown` is appended to.
+fn outputs(args: &Args) -> Result<Vec<u8>, Failure> {
+    let given = [("--junit", &args.junit), ("--markdown", &args.markdown)];
+    if let Some((flag, _)) = given.iter().find(|(_, path)| path.as_deref() == Some(Path::new("-"))) {
+        return Err(Failure::usage(anyhow!("{flag} needs a file: stdout carries the list")));
+    }
+    if args.junit.is_some() && args.junit == args.markdown {
+        return Err(Failure::usage(anyhow!("--junit and --markdown are two files")));
+    }
+    let Some(path) = args.markdown.as_ref().filter(|path| !path.starts_with("/dev")) else {
+        return Ok(Vec::new());
+    };
+    match std::fs::read(path) {
+        Ok(before) => Ok(before),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(Failure::usage(anyhow!("{}: {error}", path.display()))),
+    }
 }
 
 /// Runs `check`.
 pub fn run(args: &Args) -> Outcome {
     let suite = read(args)?;
     let old = args.baseline.as_deref().filter(|_| !args.update).map(baseline).transpose()?;
+    let before = outputs(args)?;
     let ready = suite.entries.iter().map(prepare).collect::<Result<Vec<_>, _>>()?;
     let open = |path: Option<&PathBuf>| path.map(|path| AtomicFile::create(path)).transpose();
     let files = Files {
         baseline: open(args.baseline.as_ref().filter(|_| args.update))?,
         junit: open(args.junit.as_ref())?,
         markdown: open(args.markdown.as_ref())?,
+        before,
     };
     let all: Vec<Cell> = ready.iter().flat_map(|(entry, prepared)| cells_of(entry, prepared)).collect();
     let summaries = cells::run(&all, args.threads, args.quiet)?;
@@ -110,6 +134,9 @@ pub fn run(args: &Args) -> Outcome {
             judged.push(judge(entry, policy, samples, &recorded, old.as_ref()));
         }
         now.scenarios.insert(entry.name.clone(), recorded);
+    }
+    if let Some(old) = old.as_ref().filter(|_| args.scenario.is_empty()) {
+        judged.extend(gone(&suite.entries, &now, old));
     }
     write(files, args, &suite.name, &judged, &now)?;
     show(args, &suite.name, &judged)?;
@@ -145,11 +172,18 @@ fn baseline(path: &Path) -> Result<Baseline, Failure> {
     let text = std::fs::read_to_string(path)
         .with_context(|| format!("{shown}: the baseline cannot be read; `--update` writes it"))
         .map_err(|error| Failure { exit: Exit::NotComparable, error })?;
-    serde_json::from_str(&text)
-        .with_context(|| {
-            format!("{shown} is no baseline that this version can read; `--update` writes it anew")
-        })
-        .map_err(|error| Failure { exit: Exit::NotComparable, error })
+    let read = serde_json::from_str::<Baseline>(&text).map_err(anyhow::Error::new).and_then(|baseline| {
+        let version = baseline.schema_version;
+        anyhow::ensure!(
+            version == SCHEMA_VERSION,
+            "its schema_version is {version}, and this version reads {SCHEMA_VERSION}"
+        );
+        Ok(baseline)
+    });
+    read.with_context(|| {
+        format!("{shown} is no baseline that this version can read; `--update` writes it anew")
+    })
+    .map_err(|error| Failure { exit: Exit::NotComparable, error })
 }
 
 fn prepare(entry: &Entry) -> Result<(&Entry, Prepared), Failure> {
@@ -187,6 +221,7 @@ fn record(entry: &Entry, prepared: &Prepared, summaries: &[CellSummary]) -> Resu
     Ok(Recorded {
         world_hash: format!("{:016x}", prepared.plan.world_hash()),
         workload_hashes: prepared.provenance.workload_hashes.clone(),
+        prices_hash: prepared.plan.prices_hash().map_or_else(String::new, |hash| format!("{hash:016x}")),
         policies: policies.collect(),
     })
 }
@@ -203,10 +238,9 @@ fn write(files: Files, args: &Args, suite: &str, judged: &[Judged], now: &Baseli
         file.write_all(junit::render(suite, judged, args.strict).as_bytes())?;
         file.commit()?;
     }
-    if let (Some(mut file), Some(path)) = (files.markdown, &args.markdown) {
-        // What other steps of a job have written there stays.
-        let before = std::fs::read_to_string(path).unwrap_or_default();
-        file.write_all((before + &markdown::render(suite, judged)).as_bytes())?;
+    if let Some(mut file) = files.markdown {
+        file.write_all(&files.before)?;
+        file.write_all(markdown::render(suite, judged).as_bytes())?;
         file.commit()?;
     }
     Ok(())

@@ -26,6 +26,9 @@ pub struct Recorded {
     pub world_hash: String,
     /// Hashes of its workloads, by name.
     pub workload_hashes: Vec<(String, String)>,
+    /// A hash of its prices; empty without any.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub prices_hash: String,
     /// Its runs, by policy.
     pub policies: BTreeMap<String, Vec<Sample>>,
 }
@@ -48,8 +51,11 @@ impl Default for Baseline {
 }
 
 impl Recorded {
-    /// Why `now` cannot be compared with this, if it cannot.
-    pub fn differs(&self, now: &Recorded) -> Option<String> {
+    /// Why `now` cannot be compared with this, if it cannot; by dollars only where prices are the same.
+    pub fn differs(&self, now: &Recorded, priced: bool) -> Option<String> {
+        if priced && self.prices_hash != now.prices_hash {
+            return Some("dollars decide, and its prices are not those of the baseline".to_string());
+        }
         if self.workload_hashes != now.workload_hashes {
             return Some("its workload is another one than the baseline's".to_string());
         }

@@ -48,9 +48,23 @@ pub struct Comparison {
     pub confidence: f64,
     /// The measures: first those that decide.
     pub changes: Vec<Change>,
+    /// What decides and has a value on one side alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<Missing>,
     /// Of all that decide: `worse` if any is, else `inconclusive` if any is, else `better` if any is, else `same`.
     /// Null with one seed.
     pub verdict: Option<Verdict>,
+}
+
+/// A measure that decides, in pairs of which one side has no value: nothing was completed, or nothing asked for it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Missing {
+    /// Its name.
+    pub metric: String,
+    /// Pairs with a value before and none after: a loss, whatever the other pairs say.
+    pub only_before: u64,
+    /// Pairs with a value after and none before.
+    pub only_after: u64,
 }
 
 /// One measure on both sides. Values in the measure's unit.
@@ -137,6 +151,18 @@ pub fn compare(
     let asked = rules.gated.iter().map(|gate| (gate.metric.clone(), Some(gate.margin)));
     let mut evidence: Vec<(usize, Evidence)> = Vec::new();
     let mut changes: Vec<Change> = Vec::new();
+    let mut missing: Vec<Missing> = Vec::new();
+    for gate in &rules.gated {
+        let metric = gate.metric.to_string();
+        let count = |one: fn(bool, bool) -> bool| {
+            let has = |sample: &Sample| sample.value(&metric).is_some();
+            pairs.iter().filter(|(a, b)| one(has(a), has(b))).count() as u64
+        };
+        let (only_before, only_after) = (count(|a, b| a && !b), count(|a, b| b && !a));
+        if only_before + only_after > 0 {
+            missing.push(Missing { metric, only_before, only_after });
+        }
+    }
     for (metric, margin) in asked.chain(others.map(|metric| (metric, None))) {
         let name = metric.to_string();
         let (a, b, reliable) = values(&pairs, &name);
@@ -161,7 +187,8 @@ pub fn compare(
             p_worse: None,
             verdict: None,
             reliable,
-            seeds_wanted: wanted.filter(|&wanted| wanted > paired.pairs()),
+            // Nobody runs more than that.
+            seeds_wanted: wanted.filter(|wanted| (paired.pairs() + 1..1_000_000).contains(wanted)),
         });
     }
     // Alarms of either kind: that any of many measures looks worse, or better, is likely by chance alone.
@@ -175,8 +202,12 @@ pub fn compare(
     }
     let verdicts: Vec<Verdict> = changes.iter().filter_map(|change| change.verdict).collect();
     let any = |wanted: Verdict| verdicts.contains(&wanted).then_some(wanted);
+    let lost = missing.iter().any(|missing| missing.only_before > 0).then_some(Verdict::Worse);
+    let unknown = (!missing.is_empty()).then_some(Verdict::Inconclusive);
     let verdict = any(Verdict::Worse)
+        .or(lost)
         .or_else(|| any(Verdict::Inconclusive))
+        .or(unknown)
         .or_else(|| any(Verdict::Better))
         .or_else(|| any(Verdict::Same));
     let equal = pairs.iter().filter(|(a, b)| a.outcome_digest == b.outcome_digest).count();
@@ -187,6 +218,7 @@ pub fn compare(
         equal_outcomes: equal as u64,
         confidence: rules.confidence,
         changes,
+        missing,
         verdict,
     })
 }
@@ -296,6 +328,21 @@ mod tests {
         let found = compare(("a", &[cell(1, 1.0, 1.0)]), ("b", &[cell(1, 2.0, 1.0)]), &rules).unwrap();
         assert_eq!((found.verdict, change(&found, "ttft.p50").interval), (None, None));
         assert_eq!(compare(("a", &[cell(1, 1.0, 1.0)]), ("b", &[cell(2, 2.0, 1.0)]), &rules), None);
+    }
+
+    #[test]
+    fn a_measure_that_is_gone_is_a_loss_and_one_that_is_new_is_no_pass() {
+        let rules = Rules::headline(0.95, Margin::Relative(0.01));
+        let mut gone = side(BASE);
+        gone[2].values.remove("ttft.p99");
+        let found = compare(("a", &side(BASE)), ("b", &gone), &rules).unwrap();
+        assert_eq!((found.missing[0].only_before, found.missing[0].only_after), (1, 0));
+        assert_eq!(found.verdict, Some(Verdict::Worse));
+        let found = compare(("b", &gone), ("a", &side(BASE)), &rules).unwrap();
+        assert_eq!((found.missing[0].only_after, found.verdict), (1, Some(Verdict::Inconclusive)));
+        // Nobody is served any more: not one measure has a value.
+        gone.iter_mut().for_each(|sample| sample.values.clear());
+        assert_eq!(compare(("a", &side(BASE)), ("b", &gone), &rules).unwrap().verdict, Some(Verdict::Worse));
     }
 
     #[test]

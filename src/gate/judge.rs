@@ -95,7 +95,8 @@ pub fn judge(
             "the baseline is of regionsim {old} and this is {version}; run the old side again, or --update"
         ))
     } else if let Some(before) = before {
-        before.differs(now).map(|why| format!("{why}; --update after a look at what changed"))
+        let priced = entry.tolerance.iter().any(|gate| gate.metric.measure.name.starts_with("cost.usd"));
+        before.differs(now, priced).map(|why| format!("{why}; --update after a look at what changed"))
     } else {
         Some("the baseline does not have this scenario; --update adds it".to_string())
     };
@@ -140,6 +141,24 @@ pub fn judge(
             _ => {}
         }
     }
+    for missing in &found.missing {
+        let (metric, all) = (&missing.metric, found.seeds.len());
+        if missing.only_before > 0 {
+            let runs = missing.only_before;
+            judged.fall(Standing::Fail, format!("{metric} has no value any more in {runs} of {all} runs"));
+        }
+        if missing.only_after > 0 {
+            let runs = missing.only_after;
+            let why =
+                format!("the baseline has no value of {metric} in {runs} of {all} runs; --update adds it");
+            judged.fall(Standing::NotComparable, why);
+        }
+    }
+    if found.seeds.len() < samples.len() {
+        let (has, all) = (found.seeds.len(), samples.len());
+        let why = format!("the baseline has {has} of the {all} seeds; --update adds the rest");
+        judged.fall(Standing::NotComparable, why);
+    }
     if found.verdict.is_none() && !equal {
         judged.fall(
             Standing::Inconclusive,
@@ -148,6 +167,32 @@ pub fn judge(
     }
     judged.comparison = Some(found);
     judged
+}
+
+/// What the baseline has and this run has not: a policy that is gone is no pass. `entries` and `now` are of a whole suite.
+pub fn gone(entries: &[Entry], now: &Baseline, baseline: &Baseline) -> Vec<Judged> {
+    let mut gone = Vec::new();
+    for (scenario, recorded) in &baseline.scenarios {
+        let listed = entries.iter().any(|entry| entry.name == *scenario);
+        let kept = now.scenarios.get(scenario);
+        let lost = |policy: &&String| kept.is_none_or(|kept| !kept.policies.contains_key(*policy));
+        for policy in recorded.policies.keys().filter(lost) {
+            let what = if listed {
+                "the scenario no longer has this policy, or the suite leaves it out"
+            } else {
+                "the suite no longer has this scenario"
+            };
+            gone.push(Judged {
+                scenario: scenario.clone(),
+                policy: policy.clone(),
+                standing: Standing::NotComparable,
+                reasons: vec![format!("{what}; --update takes it out of the baseline")],
+                thresholds: Vec::new(),
+                comparison: None,
+            });
+        }
+    }
+    gone
 }
 
 impl Judged {

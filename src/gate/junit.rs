@@ -32,21 +32,21 @@ enum Case {
 /// The cases of one policy: its bounds, what decides, and whether it could be compared at all.
 fn cases(judged: &Judged, strict: bool) -> Vec<(String, Case)> {
     let mut cases = Vec::new();
+    // One case says what the exit code says, whatever the measures do.
+    let reasons = judged.reasons.join("; ");
+    let standing = match judged.standing {
+        Standing::Pass => Case::Pass,
+        Standing::Inconclusive if !strict => Case::Skip(reasons),
+        Standing::Inconclusive | Standing::NotComparable | Standing::Fail => Case::Fail(reasons),
+    };
+    cases.push(("verdict".to_string(), standing));
     for held in &judged.thresholds {
         let value = held.value.map_or("no value".to_string(), |value| shown(value, &held.unit));
         let case =
             if held.holds { Case::Pass } else { Case::Fail(format!("{value}; wanted {}", held.bound)) };
         cases.push((held.bound.clone(), case));
     }
-    let Some(comparison) = &judged.comparison else {
-        if judged.standing == Standing::NotComparable {
-            cases.push(("baseline".to_string(), Case::Fail(judged.reasons.join("; "))));
-        }
-        return cases;
-    };
-    if let Some(reason) = judged.reasons.iter().find(|reason| reason.contains("is exact")) {
-        cases.push(("outcomes".to_string(), Case::Fail(reason.clone())));
-    }
+    let Some(comparison) = &judged.comparison else { return cases };
     for change in comparison.changes.iter().filter(|change| change.margin.is_some()) {
         let interval = change.interval.map_or(String::new(), |(low, high)| {
             format!(

@@ -15,7 +15,8 @@ fn value(change: &Change, value: f64) -> String {
         x if x >= 1000.0 => 0,
         x if x >= 100.0 => 1,
         x if x >= 1.0 => 2,
-        _ => 3,
+        x if x >= 0.1 || x == 0.0 => 3,
+        _ => 5,
     };
     format!("{value:.decimals$}")
 }
@@ -107,6 +108,16 @@ fn notes(comparison: &Comparison, out: &mut String) {
             "worse: more than the margin is lost; corrected for the number of measures that decide (Holm)\n",
         );
     }
+    for missing in &comparison.missing {
+        let (metric, only_before, only_after) = (&missing.metric, missing.only_before, missing.only_after);
+        if only_before > 0 {
+            let why = "nothing was completed, or nothing asked for it";
+            let _ = writeln!(out, "{metric} has no value any more in {only_before} of {seeds} pairs: {why}");
+        }
+        if only_after > 0 {
+            let _ = writeln!(out, "{metric} has no value before in {only_after} of {seeds} pairs");
+        }
+    }
     let wanted = comparison.changes.iter().filter(|change| change.verdict == Some(Verdict::Inconclusive));
     if let Some(most) = wanted.filter_map(|change| change.seeds_wanted).max() {
         let _ =
@@ -156,6 +167,7 @@ mod tests {
                 change("slo.attainment", "share", 0.5, 0.01, Some(Verdict::Same)),
                 change("cost.gpu_hours", "GPU-h", 0.0, 2.0, None),
             ],
+            missing: Vec::new(),
             verdict: Some(Verdict::Inconclusive),
         };
         insta::assert_snapshot!(render(&comparison, false), @r"

@@ -60,7 +60,9 @@ impl Threshold {
         let number = || quantity.parse::<f64>().ok().filter(|value| value.is_finite());
         let bound = match metric.measure.unit {
             "ms" => parse_duration(quantity).ok().map(Span::as_ms_f64),
-            "share" => parse_percent(quantity).ok().or_else(number),
+            "share" => {
+                parse_percent(quantity).ok().or_else(number).filter(|share| (0.0..=1.0).contains(share))
+            }
             _ => number(),
         };
         let bound = bound.ok_or_else(wrong)?;
@@ -109,9 +111,13 @@ mod tests {
         ] {
             assert_eq!(parse(metric, text).unwrap().bound, bound, "{metric} {text}");
         }
-        for (metric, text) in
-            [("ttft.p99", "800ms"), ("ttft.p99", "< 800"), ("slo.attainment", "> x"), ("ttft.p99", "= 1s")]
-        {
+        for (metric, text) in [
+            ("ttft.p99", "800ms"),
+            ("ttft.p99", "< 800"),
+            ("slo.attainment", "> x"),
+            ("slo.attainment", "<= 95"),
+            ("ttft.p99", "= 1s"),
+        ] {
             assert!(parse(metric, text).is_err(), "{metric} {text}");
         }
     }

@@ -14,6 +14,14 @@ pub struct AtomicFile {
     target: PathBuf,
     part: PathBuf,
     writer: Option<BufWriter<File>>,
+    /// Not a file that could be replaced: a pipe, a terminal, what `/dev` leads to. Written as it stands.
+    direct: bool,
+}
+
+/// Whether nothing may be put in the place of what stands there.
+fn is_device(target: &Path) -> bool {
+    let other = fs::metadata(target).is_ok_and(|found| !found.is_file() && !found.is_dir());
+    other || target.starts_with("/dev") && target.exists()
 }
 
 impl AtomicFile {
@@ -22,6 +30,21 @@ impl AtomicFile {
         let context = |path: &Path, error: io::Error| {
             io::Error::new(error.kind(), format!("cannot write `{}`: {error}", path.display()))
         };
+        if is_device(target) {
+            let file =
+                fs::OpenOptions::new().write(true).open(target).map_err(|error| context(target, error))?;
+            let writer = Some(BufWriter::with_capacity(BUFFER, file));
+            return Ok(AtomicFile {
+                target: target.to_path_buf(),
+                part: PathBuf::new(),
+                writer,
+                direct: true,
+            });
+        }
+        // Where a link leads, so that the link stays one.
+        let linked = fs::symlink_metadata(target).is_ok_and(|found| found.is_symlink());
+        let resolved = linked.then(|| fs::canonicalize(target).ok()).flatten();
+        let target = resolved.as_deref().unwrap_or(target);
         let folder =
             target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         fs::create_dir_all(folder).map_err(|error| context(folder, error))?;
@@ -36,6 +59,7 @@ impl AtomicFile {
             target: target.to_path_buf(),
             part,
             writer: Some(BufWriter::with_capacity(BUFFER, file)),
+            direct: false,
         })
     }
     /// Puts the file in its place.
@@ -43,7 +67,12 @@ impl AtomicFile {
         if let Some(mut writer) = self.writer.take() {
             writer.flush()?;
         }
-        fs::rename(&self.part, &self.target)
+        if self.direct {
+            return Ok(());
+        }
+        fs::rename(&self.part, &self.target).map_err(|error| {
+            io::Error::new(error.kind(), format!("cannot write `{}`: {error}", self.target.display()))
+        })
     }
     /// Where it will stand.
     pub fn target(&self) -> &Path {
@@ -62,7 +91,7 @@ impl Write for AtomicFile {
 
 impl Drop for AtomicFile {
     fn drop(&mut self) {
-        if self.writer.take().is_some() {
+        if self.writer.take().is_some() && !self.direct {
             let _ = fs::remove_file(&self.part);
         }
     }
@@ -84,6 +113,20 @@ mod tests {
         drop(AtomicFile::create(&target).unwrap());
         assert_eq!(fs::read(&target).unwrap(), b"whole");
         assert_eq!(fs::read_dir(target.parent().unwrap()).unwrap().count(), 1);
+        #[cfg(unix)]
+        {
+            let link = folder.path().join("link.csv");
+            std::os::unix::fs::symlink(&target, &link).unwrap();
+            let mut file = AtomicFile::create(&link).unwrap();
+            file.write_all(b"through the link").unwrap();
+            file.commit().unwrap();
+            assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+            assert_eq!(fs::read(&target).unwrap(), b"through the link");
+            let mut null = AtomicFile::create(Path::new("/dev/null")).unwrap();
+            null.write_all(b"gone").unwrap();
+            null.commit().unwrap();
+            assert!(!fs::metadata("/dev/null").unwrap().is_file());
+        }
         let error = AtomicFile::create(folder.path()).unwrap_err().to_string();
         assert!(error.starts_with("cannot write `"), "{error}");
     }

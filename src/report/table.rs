@@ -109,7 +109,10 @@ impl Column {
         let values: Vec<Option<MeasureSummary>> = policies.iter().map(find).collect();
         let scale = if measure.unit == "share" { 100.0 } else { 1.0 };
         let means = || values.iter().flatten().filter_map(|value| value.mean).map(|mean| mean * scale);
-        let decimals = decimals(means().fold(0.0, |largest, mean| largest.max(mean.abs())));
+        let largest = means().fold(0.0, |largest: f64, mean| largest.max(mean.abs()));
+        // Dollars for one request are thousandths: three digits of them.
+        let money = measure.unit == "USD" && 0.0 < largest && largest < 0.1;
+        let decimals = if money { small_decimals(largest) } else { decimals(largest) };
         let shown = |value: f64| format!("{value:.decimals$}");
         let best = match measure.better {
             Better::Lower => means().min_by(f64::total_cmp),
@@ -147,6 +150,11 @@ impl Column {
 }
 
 /// Decimals for a column, by its largest value: three or four digits that mean something.
+/// As many as show three digits.
+fn small_decimals(largest: f64) -> usize {
+    (3..12).find(|&decimals| largest * 10f64.powi(decimals) >= 100.0).unwrap_or(12) as usize
+}
+
 fn decimals(largest: f64) -> usize {
     match largest {
         _ if largest < 10.0 => 2,

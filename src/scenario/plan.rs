@@ -95,7 +95,24 @@ impl Plan {
     /// A hash of what the plan means. Comments, formatting, the order of keys, names of files, the scenario's name and
     /// description do not change it. The order of regions, policies, classes and so on does: ties go by it.
     pub fn content_hash(&self) -> u64 {
-        self.hash_without(&["name", "description", "facts"])
+        let whole = self.hash_without(&["name", "description", "facts"]);
+        self.prices_hash().map_or(whole, |prices| {
+            let mut digest = Digest::new();
+            [whole, prices].into_iter().for_each(|word| digest.word(word));
+            digest.value()
+        })
+    }
+
+    /// A hash of what pools and tokens cost; `None` where the scenario does not ask.
+    pub fn prices_hash(&self) -> Option<u64> {
+        let (prices, api) = (&self.facts.prices, &self.facts.api_prices);
+        (!prices.is_empty() || api.is_some()).then(|| {
+            let value =
+                serde_json::to_value((prices, api)).expect("prices are plain data, which JSON can hold");
+            let mut digest = Digest::new();
+            hash(&value, &mut digest);
+            digest.value()
+        })
     }
 
     /// The same of what all policies and seeds share: two plans of equal worlds pose the same question, whatever routes.

@@ -15,7 +15,7 @@ pub struct RawPrices {
     pub term: Option<Term>,
     /// Dollars for a GPU and an hour, by the GPU's name: `gpu_hour = { "h100-sxm" = 2.9 }`. Default: the catalogue's at the region's location.
     pub gpu_hour: BTreeMap<String, f64>,
-    /// A share of every pool that is bought ahead, and what that takes off its price.
+    /// A share of every pool that is bought ahead, and what that takes off the catalogue's price; stated prices stay as they are.
     pub reserved: Option<RawReserved>,
     /// What an API asks for a million tokens: what the same traffic would cost there, and what misses cost.
     pub api: Option<RawApiPrices>,

@@ -42,9 +42,11 @@ impl Resolver<'_> {
         for (gpu, &usd) in raw.gpu_hour.iter().filter(|(_, usd)| !(0.0..=100_000.0).contains(*usd)) {
             let item = self
                 .error(&["prices", "gpu_hour", gpu], "a price is between 0 and 100000 dollars")
-                .label(format!("{usd} is not"));
+                .label(format!("{usd} is not"))
+                .help("write dollars for one GPU and one hour");
             self.push(item);
         }
+        let reserved = raw.reserved.map(|some| Reserved { share: some.share.0, discount: some.discount.0 });
         let term = raw.term.unwrap_or(Term::OnDemand);
         let mut prices = Vec::new();
         for (id, pool) in pools.enumerate() {
@@ -70,9 +72,16 @@ impl Resolver<'_> {
                 None => match raw.gpu_hour.get(gpu) {
                     Some(&usd) => Some((MicroUsd::from_usd(usd), "stated".to_string())),
                     None => location.and_then(|location| catalog::price(location, gpu, term)).map(|price| {
+                        let list = MicroUsd(price.micro_usd_per_gpu_hour());
                         let words =
                             format!("{} {}, {}, {}", price.instance, term.name(), price.source, price.date);
-                        (MicroUsd(price.micro_usd_per_gpu_hour()), words)
+                        match reserved {
+                            None => (list, words),
+                            Some(some) => {
+                                let (share, off) = (some.share * 100.0, some.discount * 100.0);
+                                (some.price(list), format!("{words}; {share} % of it {off} % off"))
+                            }
+                        }
                     }),
                 },
             };
@@ -87,18 +96,6 @@ impl Resolver<'_> {
                 self.push(item);
                 continue;
             };
-            let (price, source) = match raw.reserved {
-                Some(reserved) => {
-                    let reserved = Reserved { share: reserved.share.0, discount: reserved.discount.0 };
-                    let words = format!(
-                        "{source}; {} % of it {} % off",
-                        reserved.share * 100.0,
-                        reserved.discount * 100.0
-                    );
-                    (reserved.price(price), words)
-                }
-                None => (price, source),
-            };
             prices.push(PoolPrice { pool: pool.name.clone(), micro_usd_per_gpu_hour: price.0, source });
         }
         for key in ["share", "discount"] {
@@ -108,7 +105,8 @@ impl Resolver<'_> {
             if let Some(value) = value.filter(|value| !(0.0..=1.0).contains(value)) {
                 let item = self
                     .error(&["prices", "reserved", key], format!("`{key}` is between 0 and 1"))
-                    .label(format!("{value} is not"));
+                    .label(format!("{value} is not"))
+                    .help("write a share such as 0.4 or \"40%\"");
                 self.push(item);
             }
         }
@@ -116,8 +114,16 @@ impl Resolver<'_> {
     }
 
     /// What an API asks.
-    pub(super) fn api_prices(&self) -> Option<ApiPrices> {
+    pub(super) fn api_prices(&mut self) -> Option<ApiPrices> {
         let api = self.raw.prices.api?;
+        if api.cached_input > api.input {
+            let title = "a cached token costs at most what a fresh one does";
+            let item = self
+                .error(&["prices", "api", "cached_input"], title)
+                .label(format!("{} is more than {}", api.cached_input, api.input))
+                .help("exchange the two, or leave `cached_input` at the price of `input`");
+            self.push(item);
+        }
         let micro = |usd: f64| MicroUsd::from_usd(usd).0;
         Some(ApiPrices {
             micro_usd_input: micro(api.input),
