@@ -64,6 +64,18 @@ fn a_reader_that_goes_away_is_no_failure() {
 }
 
 #[test]
+fn a_closed_stderr_changes_no_exit_code() {
+    let binary = assert_cmd::cargo::cargo_bin("regionsim");
+    // A mistake, whose message has nowhere to go.
+    for (args, code) in [(["catalog", "gpu"], 2), (["validate", "no-such-file.toml"], 2)] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let status = Process::new(&binary).args(args).stdout(Stdio::null()).stderr(writer).status().unwrap();
+        assert_eq!(status.code(), Some(code), "{args:?}");
+    }
+}
+
+#[test]
 fn completions_and_manual_pages_know_the_options() {
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
         assert!(stdout(&["completions", shell]).contains("seeds"), "{shell}");

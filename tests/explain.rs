@@ -465,22 +465,26 @@ fn a_request_whose_gateway_is_lost_or_that_has_none_is_told_so() {
 #[test]
 fn a_draw_is_told_where_one_was_made() {
     let world = three(120);
-    let tied = |spec: &str| -> Vec<(Option<&'static str>, bool)> {
+    type Told = (Option<&'static str>, Option<&'static str>, bool);
+    let tied = |spec: &str| -> Vec<Told> {
         let replica: PolicySpec = toml::from_str(spec).unwrap();
         let records = all(&world, &PolicyParams { replica, ..policy("random") }).0;
         let stages = records.into_iter().map(|mut record| record.stages.remove(0));
-        stages.filter(|stage| stage.tied > 0).map(|stage| (stage.tie, stage.drew)).collect()
+        stages.filter(|stage| stage.tied > 0).map(|stage| (stage.tie, stage.rule, stage.drew)).collect()
     };
     // Equals are told apart by a draw under one rule and not under the others.
     for (spec, expected) in [
-        ("least_request = { tie = 'random' }", (Some("random"), true)),
-        ("least_request = { tie = 'first' }", (Some("first"), false)),
-        ("least_request = { tie = 'last' }", (Some("last"), false)),
-        ("random = {}", (None, true)),
-        ("round_robin = {}", (None, false)),
+        ("least_request = { tie = 'random' }", (Some("random"), None, true)),
+        ("least_request = { tie = 'first' }", (Some("first"), None, false)),
+        ("least_request = { tie = 'last' }", (Some("last"), None, false)),
+        ("random = {}", (None, None, true)),
+        ("round_robin = {}", (None, Some("whose turn it is"), false)),
+        ("compose = { pick = 'round_robin' }", (None, Some("whose turn it is"), false)),
+        ("compose = { pick = { maglev = {} } }", (None, Some("the key's slot"), false)),
+        ("compose = { pick = 'random' }", (None, None, true)),
         (
             "compose = { score = [{ signal = 'inflight_reqs', direction = 'min' }], pick = { best = { tie = 'hash' } } }",
-            (Some("hash"), false),
+            (Some("hash"), None, false),
         ),
     ] {
         let told = tied(spec);

@@ -215,6 +215,26 @@ fn an_override_changes_the_world_and_is_kept_in_the_manifest() {
 }
 
 #[test]
+fn a_folder_has_the_results_of_one_run_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = ["--out", "out", "-q", "--decisions", "sample=100%", "--plots"];
+    assert_eq!(run(folder.path(), &first).status.code(), Some(0));
+    assert!(folder.path().join("out/chwbl/decisions.jsonl").exists());
+    fs::write(folder.path().join("out/nearest/notes.txt"), "mine").unwrap();
+    let second = ["--out", "out", "-q", "--policy", "chwbl", "--seed", "8"];
+    assert_eq!(run(folder.path(), &second).status.code(), Some(0));
+    let there = files(&folder.path().join("out"));
+    let manifest: serde_json::Value = serde_json::from_slice(&there["manifest.json"]).unwrap();
+    let listed = manifest["files"].as_array().unwrap().iter().map(|file| file.as_str().unwrap());
+    // What the manifest lists, itself, and what no run has written.
+    let mut expected: Vec<&str> = listed.chain(["manifest.json", "nearest/notes.txt"]).collect();
+    expected.sort_unstable();
+    assert_eq!(there.keys().map(String::as_str).collect::<Vec<_>>(), expected);
+    assert!(!there.contains_key("chwbl/decisions.jsonl") && there.contains_key("chwbl/requests.csv"));
+    assert_eq!(manifest["cells"][0]["seed"], 8);
+}
+
+#[test]
 fn mistakes_end_in_code_2_and_leave_stdout_and_disk_alone() {
     let folder = tempfile::tempdir().unwrap();
     for (args, words) in [

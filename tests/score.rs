@@ -192,6 +192,25 @@ fn measured_requests_stand_beside_simulated_ones() {
 }
 
 #[test]
+fn a_policy_that_one_side_has_nothing_of_is_named() {
+    let folder = tiny(SUITE);
+    let score = |csv: &str, more: &[&str]| {
+        fs::write(folder.path().join("m.csv"), csv).expect("a file");
+        let command = ["score", "tiny.toml", "--measured", "m.csv", "-q"];
+        regionsim(folder.path()).args(command).args(more).assert()
+    };
+    // b was measured without a time, and a has no output token that TPOT could be of.
+    let csv = "policy,e2e_ms,tpot_ms\na,200,5\nb,,\n";
+    let out = stdout(&score(csv, &["--set", "workloads.main.synthetic.output.constant.value=1"]).success());
+    assert!(out.contains("200 / 100 (-50%)"), "{out}");
+    assert!(out.contains("a is not compared by TPOT: no simulated request has one\n"), "{out}");
+    assert!(out.contains("b is not compared by TTFT, E2E, TPOT: no measured request has one\n"), "{out}");
+    let out = score("policy,e2e_ms\na,\nb,\n", &[]).code(2).get_output().stderr.clone();
+    let out = String::from_utf8_lossy(&out);
+    assert!(out.contains("m.csv: no request in it has a time"), "{out}");
+}
+
+#[test]
 fn a_ranking_is_repeated_across_the_errors_of_its_profile() {
     let folder = tempfile::tempdir().expect("a folder");
     let engine = r#"
@@ -219,6 +238,13 @@ replica.least_request = {}
     let json = fs::read_to_string(folder.path().join("out/uncertainty.json")).expect("uncertainty.json");
     let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
     assert_eq!(json["changes"].as_array().map(Vec::len), Some(7));
+    // The manifest lists it, so that the next run does not leave it beside other results.
+    let again = ["run", "unsure.toml", "--out", "out", "--quiet", "--policy", "one"];
+    regionsim(folder.path()).args(again).assert().success();
+    assert!(
+        !folder.path().join("out/uncertainty.json").exists() && !folder.path().join("out/other").exists()
+    );
+    regionsim(folder.path()).args(["run", "unsure.toml", "--out", "out", "--quiet"]).assert().success();
     regionsim(folder.path()).args(["run", "unsure.toml", "--uncertainty", "--json"]).assert().code(2);
     // Twice the replicas answer sooner, whatever the profile misses.
     let command =

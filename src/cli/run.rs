@@ -1,5 +1,6 @@
 //! `run`: every policy of a scenario on the same world.
 
+mod stale;
 mod uncertainty;
 
 use super::exit::{Exit, Failure};
@@ -13,6 +14,7 @@ use crate::report::atomic::AtomicFile;
 use crate::report::decisions::DecisionsJsonl;
 use crate::report::manifest::Manifest;
 use crate::report::requests_csv::RequestsCsv;
+use crate::report::uncertainty::Uncertainty;
 use crate::report::{CellSummary, Summary, parquet, plots, series_csv, summarise, summarise_cell, table};
 use crate::run::{
     Audit, AuditReport, CapacityLine, CellInput, Prepared, Provenance, RowWriter, SentRows, Warning, export,
@@ -197,7 +199,8 @@ pub fn run(args: &Args) -> Outcome {
         args.out.clone().unwrap_or_else(|| Path::new("reports").join(folder_name(&loaded.plan.name)))
     });
     // Opened before the work: a bad path fails now.
-    let top_files = top.as_deref().map(|top| TopFiles::open(top, args.plots)).transpose()?;
+    let top_files =
+        top.as_deref().map(|top| TopFiles::open(top, args.plots, args.uncertainty)).transpose()?;
     let top_files = top_files.map(|files| (files, &source.text));
 
     let cells: Vec<Place> = policies
@@ -271,6 +274,9 @@ pub fn run(args: &Args) -> Outcome {
     let by_policy = by_policy.collect();
     let summary = summarise(&loaded.plan.name, &loaded.provenance, &loaded.capacity, &seeds, by_policy);
 
+    let ranked = (args.uncertainty)
+        .then(|| threads.install(|| uncertainty::ranked(&loaded, &policies, &seeds, how, &summary)))
+        .transpose()?;
     if let (Some((files, text)), Some(top)) = (top_files, &top) {
         let written = cells.iter().filter_map(|cell| cell.folder.as_ref()?.strip_prefix(top).ok());
         let names =
@@ -279,22 +285,15 @@ pub fn run(args: &Args) -> Outcome {
         let names: Vec<&str> = names.collect();
         let written =
             written.flat_map(|folder| names.iter().map(|name| format!("{}/{name}", folder.display())));
-        files.write(&summary, text, &args.set, written.collect())?;
+        files.write(top, (&summary, ranked.as_ref()), text, &args.set, written.collect())?;
     }
     if args.json {
         print(&json(&summary)?)?;
     } else {
         let mut out = head(&loaded, &summary);
         out.push_str(&table::render_more(&summary, terminal::stdout_colour(), args.verbose));
-        if args.uncertainty {
-            let ranked =
-                threads.install(|| uncertainty::ranked(&loaded, &policies, &seeds, how, &summary))?;
+        if let Some(ranked) = &ranked {
             out.push_str(&("\n".to_owned() + &ranked.render()));
-            if let Some(top) = &top {
-                let mut file = AtomicFile::create(&top.join("uncertainty.json"))?;
-                file.write_all(json(&ranked)?.as_bytes())?;
-                file.commit()?;
-            }
         }
         if let Some(top) = &top {
             let _ = writeln!(out, "\nsummary, time lines and every request: {}", top.display());
@@ -451,20 +450,25 @@ struct TopFiles {
     summary: AtomicFile,
     manifest: AtomicFile,
     plot: Option<AtomicFile>,
+    uncertainty: Option<AtomicFile>,
 }
 
 impl TopFiles {
-    fn open(top: &Path, plots: bool) -> std::io::Result<TopFiles> {
+    fn open(top: &Path, plots: bool, uncertainty: bool) -> std::io::Result<TopFiles> {
+        let wanted =
+            |name: &str, wanted: bool| wanted.then(|| AtomicFile::create(&top.join(name))).transpose();
         Ok(TopFiles {
             scenario: AtomicFile::create(&top.join(COPY))?,
             summary: AtomicFile::create(&top.join("summary.json"))?,
             manifest: AtomicFile::create(&top.join("manifest.json"))?,
-            plot: plots.then(|| AtomicFile::create(&top.join("ttft-cdf.svg"))).transpose()?,
+            plot: wanted("ttft-cdf.svg", plots)?,
+            uncertainty: wanted("uncertainty.json", uncertainty)?,
         })
     }
     fn write(
         mut self,
-        summary: &Summary,
+        top: &Path,
+        (summary, ranked): (&Summary, Option<&Uncertainty>),
         scenario: &str,
         overrides: &[String],
         mut files: Vec<String>,
@@ -481,8 +485,14 @@ impl TopFiles {
             plot.commit()?;
             files.push("ttft-cdf.svg".to_string());
         }
+        if let (Some(mut file), Some(ranked)) = (self.uncertainty, ranked) {
+            file.write_all(json(ranked)?.as_bytes())?;
+            file.commit()?;
+            files.push("uncertainty.json".to_string());
+        }
         let manifest = Manifest::of(summary, overrides, files);
         self.manifest.write_all(json(&manifest)?.as_bytes())?;
+        stale::remove(top, &manifest.files)?;
         self.manifest.commit()?;
         Ok(())
     }

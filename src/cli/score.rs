@@ -7,7 +7,7 @@ use super::{Outcome, print, terminal};
 use crate::report::atomic::AtomicFile;
 use crate::report::scorecard::{Scorecard, render_measured};
 use crate::scenario::nearest::suggest;
-use crate::score::{self, Observed, Suite, compare, judge, play, read_measured};
+use crate::score::{self, MeasuredTimes, Observed, Suite, compare, judge, play, read_measured};
 use anyhow::anyhow;
 use rayon::prelude::*;
 use std::io::Write;
@@ -164,6 +164,11 @@ fn against(args: &Args, measured: &Path) -> Outcome {
     }
     if times.is_empty() {
         return Err(Failure::usage(anyhow!("{shown}: there is no request in it")));
+    }
+    if times.values().all(MeasuredTimes::is_empty) {
+        return Err(Failure::usage(anyhow!(
+            "{shown}: no request in it has a time; fill ttft_ms, e2e_ms or tpot_ms, in milliseconds"
+        )));
     }
     let wanted: Vec<_> = policies.iter().filter(|policy| times.contains_key(&policy.name)).collect();
     let run = |policy: &&crate::world::PolicyParams| Observed::run(&loaded.cell(policy, loaded.plan.seed));

@@ -1,9 +1,8 @@
-//! What the terminal is told beside the result: warnings and errors on stderr, colour where it is wanted.
-
-#![allow(clippy::print_stderr)] // This is where stderr is written.
+//! What the terminal is told beside the result: warnings and errors on stderr, colour where it is wanted. Where nobody
+//! reads stderr, nothing is told, and the exit code says what there is to say.
 
 use super::exit::Invalid;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 
 fn colour_wanted(terminal: bool) -> bool {
     let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
@@ -22,9 +21,9 @@ pub fn stderr_colour() -> bool {
 
 fn say(kind: &str, code: &str, text: &str) {
     if stderr_colour() {
-        eprintln!("\x1b[1;{code}m{kind}\x1b[0m: {text}");
+        plain(&format!("\x1b[1;{code}m{kind}\x1b[0m: {text}"));
     } else {
-        eprintln!("{kind}: {text}");
+        plain(&format!("{kind}: {text}"));
     }
 }
 
@@ -43,7 +42,8 @@ pub fn warning(text: &str) {
 
 /// Text as it is, such as diagnostics that are already laid out.
 pub fn plain(text: &str) {
-    eprintln!("{text}");
+    // Not `eprintln!`, which panics where stderr is closed.
+    let _ = std::io::stderr().write_all(format!("{text}\n").as_bytes());
 }
 
 /// Something to know.

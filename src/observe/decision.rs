@@ -77,6 +77,8 @@ pub struct StageRecord {
     pub tied: u32,
     /// The policy's rule for equals, as it is written; none where it has none that always holds.
     pub tie: Option<&'static str>,
+    /// What chooses among equals where there is no such rule to be written, in words, such as "whose turn it is".
+    pub rule: Option<&'static str>,
     /// Whether the decision drew a random number.
     pub drew: bool,
     /// Whether the gateway measures round trips.

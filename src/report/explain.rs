@@ -225,9 +225,10 @@ fn stage(out: &mut String, stage: &StageRecord) {
         .collect();
     out.push_str(&grid::render(&head, &rows));
     if stage.tied > 0 {
-        let rule = match stage.tie {
-            Some(tie) => format!("tie = \"{tie}\""),
-            None => "the policy names no rule for them".to_string(),
+        let rule = match (stage.tie, stage.rule) {
+            (Some(tie), _) => format!("tie = \"{tie}\""),
+            (None, Some(rule)) => format!("{rule} decides"),
+            (None, None) => "the policy names no rule for them".to_string(),
         };
         let draw = if stage.drew { "a draw was made" } else { "no draw was made" };
         let _ = writeln!(out, "  {} more had the same terms: {rule}, {draw}", stage.tied);

@@ -322,6 +322,9 @@ pub fn render_measured(policies: &[MeasuredPolicy], orders: &[Ordering]) -> Stri
     }
     let mut out = "measured / simulated (error)\n".to_owned();
     out += &grid::render(&["policy", "", "requests", "mean", "p50", "p90", "p99", "KS"], &rows);
+    for policy in policies {
+        out += &missing(policy);
+    }
     if orders.is_empty() {
         return out;
     }
@@ -336,4 +339,19 @@ pub fn render_measured(policies: &[MeasuredPolicy], orders: &[Ordering]) -> Stri
         vec![name, order.measured.join(" < "), order.simulated.join(" < "), judged]
     };
     out + &grid::render(&["", "measured", "simulated", ""], &orders.iter().map(row).collect::<Vec<_>>())
+}
+
+/// The lines for what cannot be compared: who had nothing, on which side.
+fn missing(policy: &MeasuredPolicy) -> String {
+    let mut out = String::new();
+    for (side, had) in [("measured", 0), ("simulated", 1)] {
+        let none: Vec<&str> = (policy.missing.iter().filter(|missing| missing.requests[had] == 0))
+            .map(|missing| missing.quantity.name())
+            .collect();
+        if !none.is_empty() {
+            let (name, none) = (&policy.policy, none.join(", "));
+            let _ = writeln!(out, "{name} is not compared by {none}: no {side} request has one");
+        }
+    }
+    out
 }

@@ -38,7 +38,7 @@ use std::collections::BTreeMap;
 #[serde(deny_unknown_fields, default)]
 #[schemars(rename = "Compose")]
 pub struct Params {
-    /// The prefix index, where a signal reads one: `{ insert = "sent" }` and what it forgets.
+    /// The prefix index, where a signal reads one or can use one: `{ insert = "sent" }` and what it forgets.
     pub index: Option<IndexBlock>,
     /// What makes requests belong together for `ring`, `rendezvous`, `home` and `tie = "hash"`: the first of these that a
     /// request has. `session`, `tenant`, then the first 256 tokens of the prompt unless given.
@@ -171,6 +171,7 @@ impl Validate for Params {
 pub struct Compose {
     needs: Needs,
     tie: Option<&'static str>,
+    rule: Option<&'static str>,
     body: run::Body,
     work: work::Work,
     tables: Tables,
@@ -183,7 +184,8 @@ impl Compose {
         let mut signals = Vec::new();
         written.signals(&mut signals);
         let reads = |what: Reads| signals.iter().any(|signal| signal.reads() == what);
-        let index = params.index.as_ref().filter(|_| reads(Reads::Index)).map(IndexBlock::options);
+        let index = params.index.as_ref().filter(|_| signals.iter().any(|signal| signal.uses_index()));
+        let index = index.map(IndexBlock::options);
         let needs = Needs {
             load: reads(Reads::Load),
             index,
@@ -202,8 +204,9 @@ impl Compose {
         // With bodies within bodies there is no one rule.
         let alone = written.inner().next().is_none();
         let tie = written.pick.as_ref().filter(|_| alone).and_then(Pick::tie).map(Tie::name);
+        let rule = if alone { written.picks().rule() } else { None };
         let mut work = work::Work::new(targets, key, looks_at, written.recent());
-        Compose { needs, tie, body: run::Body::new(&written, targets, &mut work), work, tables }
+        Compose { needs, tie, rule, body: run::Body::new(&written, targets, &mut work), work, tables }
     }
 }
 
@@ -219,6 +222,9 @@ impl Policy for Compose {
     }
     fn tie(&self) -> Option<&'static str> {
         self.tie
+    }
+    fn rule(&self) -> Option<&'static str> {
+        self.rule
     }
     fn explain(
         &self,

@@ -93,6 +93,10 @@ pub trait Policy: Send {
     fn tie(&self) -> Option<&'static str> {
         None
     }
+    /// What chooses among equals where it has no such rule and draws nothing, in words: for the decision record.
+    fn rule(&self) -> Option<&'static str> {
+        None
+    }
     /// The terms behind the last decision for `target`, by name: for the decision record.
     fn explain(
         &self,

@@ -389,6 +389,10 @@ impl Stage {
     pub fn tie(&self) -> Option<&'static str> {
         self.policy.tie()
     }
+    /// What chooses among equals where there is no such rule, in words.
+    pub fn rule(&self) -> Option<&'static str> {
+        self.policy.rule()
+    }
     /// The terms behind the last decision for `target`, by name. To be called right after [`Stage::decide`].
     pub fn explain(
         &self,

@@ -20,7 +20,8 @@ fn distance(a: &str, b: &str) -> usize {
 }
 
 /// The known name that `name` most likely meant: closest in edits and at most a third of its length away, or one
-/// that it begins or ends. The first of equals.
+/// that it begins or ends. The first of equals. Of one letter only the other case is near: any letter is one edit
+/// from any other.
 pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     const LONGEST: usize = 64;
     if name.is_empty() || name.len() > LONGEST {
@@ -36,7 +37,8 @@ pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
             let edits = distance(&wanted, &other);
             let contained = wanted.len() >= 3
                 && (other.starts_with(&wanted) || other.ends_with(&wanted) || wanted.starts_with(&other));
-            let limit = wanted.chars().count().div_ceil(3);
+            let letters = wanted.chars().count();
+            let limit = if letters == 1 { 0 } else { letters.div_ceil(3) };
             (edits <= limit || contained).then_some((edits, candidate))
         })
         .min_by_key(|&(edits, _)| edits)
@@ -77,5 +79,7 @@ mod tests {
         assert_eq!(nearest("H100", gpus), Some("h100-sxm"));
         assert_eq!(nearest("banana", gpus), None);
         assert_eq!(nearest("replcias", ["gpu", "replicas"]), Some("replicas"));
+        assert_eq!(nearest("E", ["A", "B", "C", "D"]), None);
+        assert_eq!(nearest("b", ["A", "B", "C", "D"]), Some("B"));
     }
 }

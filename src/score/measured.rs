@@ -45,6 +45,13 @@ impl Quantity {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct MeasuredTimes(pub [Vec<f64>; 3]);
 
+impl MeasuredTimes {
+    /// Whether no request has any time.
+    pub fn is_empty(&self) -> bool {
+        self.0.iter().all(Vec::is_empty)
+    }
+}
+
 /// Reads `policy,ttft_ms,e2e_ms,tpot_ms`, in any order, with other columns between them; `policy` and one of the times must be
 /// there. A time that is left empty is of a request that has none.
 ///
@@ -113,6 +120,18 @@ pub struct MeasuredPolicy {
     pub policy: String,
     /// By quantity, those that both have.
     pub agreement: Vec<Agreement>,
+    /// Those that one side lacks, and why no row stands for them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<Missing>,
+}
+
+/// Why a quantity of a policy is not compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Missing {
+    /// Which.
+    pub quantity: Quantity,
+    /// Requests that have it, measured and simulated: at least one side has none.
+    pub requests: [u64; 2],
 }
 
 /// The order of policies by one number, measured and simulated.
@@ -136,12 +155,19 @@ pub struct Ordering {
 pub fn compare(pairs: &[(String, &MeasuredTimes, &Observed)]) -> (Vec<MeasuredPolicy>, Vec<Ordering>) {
     let mut policies = Vec::new();
     for (policy, measured, observed) in pairs {
-        let mut agreement = Vec::new();
+        let (mut agreement, mut missing) = (Vec::new(), Vec::new());
+        let unmeasured = measured.is_empty();
         for (quantity, measured) in Quantity::ALL.into_iter().zip(&measured.0) {
             let simulated: Vec<f64> = observed.all().sent().filter_map(|seen| quantity.of(seen)).collect();
-            agreement.extend(agree(quantity, measured.clone(), simulated));
+            let requests = [measured.len() as u64, simulated.len() as u64];
+            match agree(quantity, measured.clone(), simulated) {
+                Some(found) => agreement.push(found),
+                // A column that the file does not fill is nothing that anybody asked for, unless all are like that.
+                None if unmeasured || requests[0] > 0 => missing.push(Missing { quantity, requests }),
+                None => {}
+            }
         }
-        policies.push(MeasuredPolicy { policy: policy.clone(), agreement });
+        policies.push(MeasuredPolicy { policy: policy.clone(), agreement, missing });
     }
     let mut orders = Vec::new();
     for quantity in Quantity::ALL {

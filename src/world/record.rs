@@ -172,6 +172,7 @@ impl<O: Observer> World<'_, O> {
             chosen,
             tied,
             tie: stage.tie(),
+            rule: stage.rule(),
             drew: stage.drew(),
             measures_rtt: gateway.rtts.is_some(),
         }

@@ -28,7 +28,7 @@ pub fn check(params: &Params, problems: &mut Problems) {
     let body = params.body();
     let mut signals = Vec::new();
     body.signals(&mut signals);
-    let indexed = signals.iter().any(|signal| signal.reads() == Reads::Index);
+    let indexed = signals.iter().any(|signal| signal.uses_index());
     if let Some(index) = &params.index {
         problems.require_beside(
             "index",

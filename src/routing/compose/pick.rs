@@ -162,6 +162,16 @@ impl Pick {
             _ => None,
         }
     }
+    /// What chooses among equals where neither a `tie` nor a draw does, in words.
+    pub const fn rule(&self) -> Option<&'static str> {
+        match self {
+            Pick::RoundRobin | Pick::SmoothWrr => Some("whose turn it is"),
+            Pick::Rendezvous => Some("the key's rendezvous hash"),
+            Pick::Ring(_) => Some("the key's place on the ring"),
+            Pick::Maglev(_) => Some("the key's slot"),
+            _ => None,
+        }
+    }
     /// Whether it looks at the request's key.
     pub fn keyed(&self) -> bool {
         matches!(self, Pick::Rendezvous | Pick::Ring(_) | Pick::Maglev(_)) || self.tie() == Some(Tie::Hash)

@@ -204,6 +204,10 @@ fn at(table: &[f64], target: TargetId) -> f64 {
 }
 
 impl Signal {
+    /// Whether a prefix index moves it: those that need one, and those that count all of a prompt as uncached without.
+    pub fn uses_index(self) -> bool {
+        self.reads() == Reads::Index || matches!(self, Signal::TtftPredMs | Signal::WindowUncachedTokens)
+    }
     /// Whether a region's is the sum over its replicas, so that it has a mean.
     pub const fn is_sum(self) -> bool {
         matches!(

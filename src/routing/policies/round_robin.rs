@@ -25,6 +25,9 @@ impl Policy for RoundRobin {
         self.next = chosen.0 + 1;
         Decision::To(chosen)
     }
+    fn rule(&self) -> Option<&'static str> {
+        Some("whose turn it is")
+    }
 }
 
 #[cfg(test)]

@@ -358,9 +358,7 @@ fn what_was_learnt_and_what_was_sent_are_read_by_target() {
             _ => "",
         };
         let text = format!(r#"{table} score = [{{ signal = "{signal}", direction = "max" }}], {FIRST}"#);
-        if signal != "ttft_pred_ms" {
-            assert!(policy(&scene, &text).needs().index.is_none());
-        }
+        assert_eq!(policy(&scene, &text).needs().index.is_some(), signal == "ttft_pred_ms");
         let mut composed = policy(&scene, &text.replace(r#"index = { insert = "sent" }, "#, ""));
         let best = scene.ask(&mut composed);
         for (target, expected) in expected.into_iter().enumerate() {

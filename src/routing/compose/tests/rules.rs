@@ -81,6 +81,13 @@ fn what_does_not_go_together_is_named() {
     );
     let two = "score = [{ signal = \"inflight_reqs\", direction = \"min\" }, { signal = \"waiting\", direction = \"max\" }]";
     assert_eq!(problems(&format!("{two}\ncombine = \"product\"\n{best}")), ["score.1.direction: this one"]);
+    // Signals that can do without an index use one that is there.
+    for signal in ["ttft_pred_ms", "window_uncached_tokens"] {
+        let term = format!("signal = \"{signal}\", direction = \"min\"");
+        assert_eq!(scored(&term, best), [""; 0]);
+        let indexed = format!("index = {{ insert = \"sent\" }}\nscore = [{{ {term} }}]\n{best}");
+        assert_eq!(problems(&indexed), [""; 0]);
+    }
     for (text, expected) in [
         ("learn = {}", "learn: one that no signal reads"),
         ("histogram = {}", "histogram: one that no signal reads"),
