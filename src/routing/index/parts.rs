@@ -1,7 +1,7 @@
 //! Blocks that were inserted together, by age: what the indexes that forget by runs of blocks keep of each target. Knows
 //! parts, their targets and their order; must not know which end of a part is forgotten first.
 
-use crate::time::SimTime;
+use crate::time::{SimTime, Span};
 
 /// No part.
 pub const NONE: u32 = u32::MAX;
@@ -130,6 +130,20 @@ impl Parts {
     /// The oldest of all, where they are kept in one order.
     pub fn oldest_of_all(&self) -> u32 {
         self.all.oldest
+    }
+    /// What a target that holds more than `capacity` blocks forgets next: its oldest part, and how many blocks of it.
+    pub fn surplus(&self, target: u32, capacity: u32) -> Option<(u32, u32)> {
+        let surplus = self.blocks(target).checked_sub(capacity).filter(|&surplus| surplus > 0)?;
+        let oldest = self.oldest(target);
+        let part = self.at(oldest);
+        Some((oldest, surplus.min(part.end - part.begin)))
+    }
+    /// The oldest part of all and its blocks, if it has outlived `ttl` at `now`.
+    pub fn outlived(&self, ttl: Span, now: SimTime) -> Option<(u32, u32)> {
+        let oldest = self.oldest_of_all();
+        (oldest != NONE).then_some(())?;
+        let part = self.at(oldest);
+        (part.at + ttl <= now).then_some((oldest, part.end - part.begin))
     }
     /// Adds a part, the newest; its blocks count.
     pub fn add(&mut self, part: Part) -> u32 {

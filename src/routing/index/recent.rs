@@ -172,11 +172,8 @@ impl RecentIndex {
     }
     fn shrink(&mut self, target: u32) {
         let Some(capacity) = self.options.capacity_blocks else { return };
-        while self.parts.blocks(target) > capacity {
-            let surplus = self.parts.blocks(target) - capacity;
-            let oldest = self.parts.oldest(target);
-            let part = self.parts.at(oldest);
-            self.cut(oldest, surplus.min(part.end - part.begin));
+        while let Some((part, blocks)) = self.parts.surplus(target, capacity) {
+            self.cut(part, blocks);
         }
     }
     /// Forgets what is due at `now`.
@@ -188,13 +185,8 @@ impl RecentIndex {
             self.next_sweep = now + sweep;
         }
         let Some(ttl) = self.options.ttl else { return };
-        while self.parts.oldest_of_all() != NONE {
-            let oldest = self.parts.oldest_of_all();
-            let part = self.parts.at(oldest);
-            if part.at + ttl > now {
-                return;
-            }
-            self.cut(oldest, part.end - part.begin);
+        while let Some((part, blocks)) = self.parts.outlived(ttl, now) {
+            self.cut(part, blocks);
         }
     }
 }
