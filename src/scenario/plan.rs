@@ -8,7 +8,7 @@ use crate::digest::Digest;
 use crate::network::matrix::PairSource;
 use crate::time::Span;
 use crate::timing::{KvCapacity, Status};
-use crate::world::{PolicyParams, WorldParams};
+use crate::world::{PolicyParams, ResidencyParams, WorldParams};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -93,6 +93,20 @@ impl Plan {
     /// The plan with every default, as JSON: what `--show-plan` prints.
     pub fn to_json(&self) -> String {
         serde_json::to_string_pretty(self).expect("a plan is plain data, which JSON can hold")
+    }
+
+    /// Whether a data class of it is kept from any region.
+    pub fn has_residency(&self) -> bool {
+        self.world.data_classes.iter().any(|rule| *rule != ResidencyParams::unrestricted(&rule.name))
+    }
+
+    /// The same with every data class allowed everywhere. What single requests of a trace allow stays.
+    pub fn without_residency(&self) -> Plan {
+        let mut plan = self.clone();
+        for rule in plan.world.data_classes.iter_mut() {
+            *rule = ResidencyParams::unrestricted(std::mem::take(&mut rule.name));
+        }
+        plan
     }
 
     /// A hash of what the plan means. Comments, formatting, the order of keys, names of files, the scenario's name and
