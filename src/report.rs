@@ -21,6 +21,8 @@ pub mod scorecard;
 pub mod series_csv;
 pub mod summarise;
 pub mod summary;
+pub mod sweep_files;
+pub mod sweep_table;
 pub mod table;
 pub mod trace_plots;
 pub mod trace_table;

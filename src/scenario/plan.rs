@@ -137,6 +137,14 @@ impl Plan {
         self.hash_without(&["name", "description", "facts", "seed", "policies"])
     }
 
+    /// A hash of one policy, whatever others stand beside it.
+    pub fn policy_hash(&self, policy: &PolicyParams) -> u64 {
+        let value = serde_json::to_value(policy).expect("a policy is plain data, which JSON can hold");
+        let mut digest = Digest::new();
+        hash(&value, &mut digest);
+        digest.value()
+    }
+
     fn hash_without(&self, parts: &[&str]) -> u64 {
         let mut value = serde_json::to_value(self).expect("a plan is plain data, which JSON can hold");
         if let Value::Object(plan) = &mut value {

@@ -25,6 +25,7 @@ use crate::id::{Id, IdVec};
 use crate::network::RegionSet;
 use crate::time::{MAX_TIME, SimTime, Span};
 use crate::units::Duration;
+use crate::workload::Shelf;
 use crate::world::{ClassParams, SloParams, WorldParams};
 use std::path::{Path, PathBuf};
 
@@ -43,6 +44,8 @@ pub(super) struct Resolver<'a> {
     pub raw: &'a RawScenario,
     /// The folder that paths in the scenario start from.
     pub folder: &'a Path,
+    /// Traces that are read already.
+    pub shelf: &'a Shelf,
     /// Mistakes and notices.
     pub found: Vec<Diagnostic>,
     /// Residency classes as written, by id.
@@ -204,9 +207,10 @@ pub(super) fn resolve(
     raw: &RawScenario,
     folder: &Path,
     file_stem: &str,
+    shelf: &Shelf,
     found: Vec<Diagnostic>,
 ) -> Result<Plan, Vec<Diagnostic>> {
-    let mut this = Resolver { document, raw, folder, found, written: Vec::new() };
+    let mut this = Resolver { document, raw, folder, shelf, found, written: Vec::new() };
     this.check_sizes();
     if this.errors() && this.too_large() {
         return Err(this.found);
