@@ -10,7 +10,9 @@ mod compare;
 mod completions;
 mod exit;
 mod explain;
+mod interrupt;
 mod load;
+mod one_file;
 mod policies;
 mod progress;
 mod run;
@@ -54,7 +56,8 @@ Exit codes:
   2  wrong usage or invalid scenario
   3  failure at run time
   4  not comparable, or inconclusive
-  5  residency violation"
+  5  residency violation
+  130  interrupted (143 by SIGTERM): what is not whole is taken away"
 )]
 pub struct Cli {
     #[command(subcommand)]
@@ -94,6 +97,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
             return code;
         }
     };
+    interrupt::listen();
     let outcome = match cli.command {
         Command::Run(args) => run::run(&args),
         Command::Explain(args) => explain::run(&args),

@@ -7,6 +7,7 @@
 pub mod digest;
 pub mod dist;
 pub mod id;
+pub mod measure;
 pub mod rng;
 pub mod stats;
 pub mod time;

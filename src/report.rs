@@ -3,13 +3,17 @@
 //! give equal bytes.
 
 pub mod atomic;
+pub mod by;
 pub mod calibration_plot;
 pub mod decisions;
+mod differences;
 pub mod explain;
 mod followed;
+pub mod gates;
 pub mod grid;
 mod groups;
 pub mod manifest;
+pub mod markdown;
 pub mod measures;
 mod money;
 mod numbers;
@@ -19,6 +23,7 @@ pub mod requests_csv;
 mod routing;
 pub mod scorecard;
 pub mod series_csv;
+pub mod staging;
 pub mod summarise;
 pub mod summary;
 pub mod sweep_files;
@@ -27,6 +32,7 @@ pub mod table;
 pub mod trace_plots;
 pub mod trace_table;
 pub mod uncertainty;
+mod warnings;
 
 pub use summarise::{summarise, summarise_cell};
 pub use summary::{CellSummary, PolicySummary, Summary};

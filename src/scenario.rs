@@ -18,7 +18,7 @@ pub mod schema;
 mod schema_parts;
 
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
-pub use plan::{Facts, Plan, PoolFacts, RegionFacts};
+pub use plan::{Facts, Gate, Plan, PoolFacts, RegionFacts};
 pub use schema::scenario_schema;
 
 use crate::workload::Shelf;

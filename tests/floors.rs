@@ -14,6 +14,7 @@ const HOUSE: &[(&str, u32, u32)] = &[
     ("digest", 0, 1),
     ("dist", 0, 1),
     ("stats", 0, 1),
+    ("measure", 0, 2),
     ("engine", 1, 0),
     ("observe", 1, 0),
     ("catalog", 1, 0),

@@ -255,3 +255,21 @@ pub fn over_seeds(measure: &Measure, cells: &[CellSummary]) -> MeasureSummary {
         reliable: values.iter().all(|value| value.1),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::measure::{KNOWN, Known};
+
+    #[test]
+    fn measures_have_the_names_and_units_that_bounds_know_them_by() {
+        let of_requests = |measure: &Measure| {
+            LATENCY.iter().any(|other| other.name == measure.name)
+                || matches!(measure.name, "slo.attainment" | "cache.hit_rate")
+        };
+        let all = [LATENCY, SERVICE, MONEY, ROUTING, REGRET, MISSES].into_iter().flatten();
+        let all: Vec<Known> =
+            all.map(|m| Known { name: m.name, unit: m.unit, of_requests: of_requests(m) }).collect();
+        assert_eq!(all, KNOWN, "a new measure has its line in src/measure.rs");
+    }
+}

@@ -4,6 +4,7 @@
 mod admission;
 mod client_pool;
 mod demand;
+mod gates;
 mod geography;
 mod operations;
 mod paths;
@@ -241,6 +242,12 @@ pub(super) fn resolve(
             this.check_allowed(&fleet, &origins, &workloads, &policies, &table);
         }
     }
+    let gates = this.gates(&gates::Names {
+        origins: origins.iter().map(|origin| origin.name.as_str()).collect(),
+        classes: classes.iter().map(|class| class.name.as_str()).collect(),
+        regions: names.iter().map(String::as_str).collect(),
+        policies: policies.iter().map(|policy| policy.name.as_str()).collect(),
+    });
     let warmup = raw.warmup.unwrap_or_default().0;
     let horizon = this.horizon(warmup);
     if raw.horizon.is_none()
@@ -264,6 +271,7 @@ pub(super) fn resolve(
     }
     let isolation = raw.isolation.unwrap_or_default();
     Ok(Plan {
+        gates,
         name: raw.name.clone().unwrap_or_else(|| file_stem.to_owned()),
         description: raw.description.clone().unwrap_or_default(),
         seed: raw.seed.unwrap_or(1),
