@@ -4,11 +4,15 @@
 
 pub mod atomic;
 pub mod calibration_plot;
+mod curves;
 pub mod decisions;
 pub mod explain;
+pub mod figure;
+pub mod figures;
 mod followed;
 pub mod grid;
 mod groups;
+pub mod loaded;
 pub mod manifest;
 pub mod measures;
 mod money;

@@ -12,6 +12,7 @@ use crate::observe::{Observer, RequestRow};
 use crate::replica::{Method, Stepping};
 use crate::report::atomic::AtomicFile;
 use crate::report::decisions::DecisionsJsonl;
+use crate::report::loaded::{cell_folder, folder_name};
 use crate::report::manifest::Manifest;
 use crate::report::requests_csv::RequestsCsv;
 use crate::report::uncertainty::Uncertainty;
@@ -207,8 +208,7 @@ pub fn run(args: &Args) -> Outcome {
         .iter()
         .flat_map(|policy| seeds.iter().map(move |&seed| (*policy, seed)))
         .map(|(policy, seed)| {
-            let folder = folder_name(&policy.name);
-            let folder = if seeds.len() > 1 { format!("{folder}/seed-{seed}") } else { folder };
+            let folder = cell_folder(&policy.name, seed, seeds.len());
             Place { policy, seed, folder: top.as_ref().map(|top| top.join(&folder)) }
         })
         .collect();
@@ -335,13 +335,6 @@ fn chosen<'p>(all: &'p [PolicyParams], names: &[String]) -> Result<Vec<&'p Polic
         return Err(no_such("the scenario has no policy", unknown, known));
     }
     Ok(all.iter().filter(|policy| names.is_empty() || names.contains(&policy.name)).collect())
-}
-
-/// A name that is one folder on every system.
-fn folder_name(name: &str) -> String {
-    let safe = |c: char| if c.is_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '-' };
-    let name: String = name.chars().map(safe).collect();
-    if name.trim_matches('.').is_empty() { "unnamed".to_string() } else { name }
 }
 
 /// Runs one cell, writes its files and summarises it: its rows are not kept.
