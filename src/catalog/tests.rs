@@ -165,7 +165,7 @@ fn every_table_says_where_it_comes_from() {
         ("countries", 249),
     ];
     assert_eq!(rows, expected);
-    for (table, info) in rtt_tables().iter().zip(&tables()[4..]) {
+    for (table, info) in rtt_tables().iter().zip(&tables()[5..]) {
         assert_eq!(info.name, format!("rtt/{}", table.name));
     }
 }

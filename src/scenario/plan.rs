@@ -3,7 +3,7 @@
 
 use super::diagnostic::Diagnostics;
 use crate::catalog::Dtype;
-use crate::cost::{ApiPrices, PoolPrice};
+use crate::cost::{ApiPrices, EgressRates, PoolPrice};
 use crate::digest::Digest;
 use crate::network::matrix::PairSource;
 use crate::time::Span;
@@ -49,6 +49,9 @@ pub struct Facts {
     pub prices: Vec<PoolPrice>,
     /// What an API asks for tokens.
     pub api_prices: Option<ApiPrices>,
+    /// What bytes cost; `None` where the scenario has no prices.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub egress_prices: Option<EgressRates>,
 }
 
 /// A region, as far as the simulation does not care.
@@ -103,12 +106,12 @@ impl Plan {
         })
     }
 
-    /// A hash of what pools and tokens cost; `None` where the scenario does not ask.
+    /// A hash of what pools, bytes and tokens cost; `None` where the scenario does not ask.
     pub fn prices_hash(&self) -> Option<u64> {
-        let (prices, api) = (&self.facts.prices, &self.facts.api_prices);
+        let (prices, api, egress) = (&self.facts.prices, &self.facts.api_prices, &self.facts.egress_prices);
         (!prices.is_empty() || api.is_some()).then(|| {
-            let value =
-                serde_json::to_value((prices, api)).expect("prices are plain data, which JSON can hold");
+            let value = serde_json::to_value((prices, api, egress))
+                .expect("prices are plain data, which JSON can hold");
             let mut digest = Digest::new();
             hash(&value, &mut digest);
             digest.value()

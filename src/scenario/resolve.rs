@@ -250,7 +250,7 @@ pub(super) fn resolve(
     }
     let length = if raw.horizon.is_some() { Some(Span(horizon.0)) } else { length };
     let sample_every = this.sample_every(length);
-    facts.prices = this.prices(&pools, &pool_facts, &region_facts);
+    (facts.prices, facts.egress_prices) = this.prices(&pools, &pool_facts, &names, &region_facts);
     facts.api_prices = this.api_prices();
     facts.regions = region_facts;
     facts.pools = pool_facts;
