@@ -13,6 +13,7 @@ mod explain;
 mod load;
 mod policies;
 mod progress;
+mod report;
 mod run;
 mod schema;
 mod score;
@@ -43,6 +44,7 @@ use std::io;
   regionsim run scenarios/three-regions.toml
   regionsim run scenarios/three-regions.toml --policy nearest_chwbl --seeds 10
   regionsim explain scenarios/three-regions.toml 812 --policy gorgo
+  regionsim report reports/three-regions
   regionsim compare scenarios/three-regions.toml --before nearest_chwbl --after gorgo
   regionsim validate my-scenario.toml
   regionsim policies gorgo
@@ -64,6 +66,7 @@ pub struct Cli {
 enum Command {
     Run(Box<run::Args>),
     Explain(explain::Args),
+    Report(report::Args),
     Compare(Box<compare::Args>),
     Check(check::Args),
     Validate(validate::Args),
@@ -95,6 +98,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
     let outcome = match cli.command {
         Command::Run(args) => run::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Report(args) => report::run(&args),
         Command::Compare(args) => compare::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Validate(args) => validate::run(&args),

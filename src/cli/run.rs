@@ -12,9 +12,10 @@ use crate::observe::{Observer, RequestRow};
 use crate::replica::{Method, Stepping};
 use crate::report::atomic::AtomicFile;
 use crate::report::decisions::DecisionsJsonl;
-use crate::report::loaded::{cell_folder, folder_name};
+use crate::report::loaded::{SETUP, cell_folder, folder_name};
 use crate::report::manifest::Manifest;
 use crate::report::requests_csv::RequestsCsv;
+use crate::report::setup::Setup;
 use crate::report::uncertainty::Uncertainty;
 use crate::report::{CellSummary, Summary, parquet, plots, series_csv, summarise, summarise_cell, table};
 use crate::run::{
@@ -285,7 +286,8 @@ pub fn run(args: &Args) -> Outcome {
         let names: Vec<&str> = names.collect();
         let written =
             written.flat_map(|folder| names.iter().map(|name| format!("{}/{name}", folder.display())));
-        files.write(top, (&summary, ranked.as_ref()), text, &args.set, written.collect())?;
+        let setup = Setup::of(&loaded.plan);
+        files.write(top, (&summary, ranked.as_ref()), (text, &setup), &args.set, written.collect())?;
     }
     if args.json {
         print(&json(&summary)?)?;
@@ -441,6 +443,7 @@ fn beside(path: &Path, workload: &str) -> PathBuf {
 struct TopFiles {
     scenario: AtomicFile,
     summary: AtomicFile,
+    setup: AtomicFile,
     manifest: AtomicFile,
     plot: Option<AtomicFile>,
     uncertainty: Option<AtomicFile>,
@@ -453,6 +456,7 @@ impl TopFiles {
         Ok(TopFiles {
             scenario: AtomicFile::create(&top.join(COPY))?,
             summary: AtomicFile::create(&top.join("summary.json"))?,
+            setup: AtomicFile::create(&top.join(SETUP))?,
             manifest: AtomicFile::create(&top.join("manifest.json"))?,
             plot: wanted("ttft-cdf.svg", plots)?,
             uncertainty: wanted("uncertainty.json", uncertainty)?,
@@ -462,7 +466,7 @@ impl TopFiles {
         mut self,
         top: &Path,
         (summary, ranked): (&Summary, Option<&Uncertainty>),
-        scenario: &str,
+        (scenario, setup): (&str, &Setup),
         overrides: &[String],
         mut files: Vec<String>,
     ) -> Result<(), Failure> {
@@ -473,6 +477,9 @@ impl TopFiles {
         self.summary.write_all(json(summary)?.as_bytes())?;
         self.summary.commit()?;
         files.push("summary.json".to_string());
+        self.setup.write_all(json(setup)?.as_bytes())?;
+        self.setup.commit()?;
+        files.push(SETUP.to_string());
         if let Some(mut plot) = self.plot {
             plot.write_all(plots::ttft_cdf(summary)?.as_bytes())?;
             plot.commit()?;
