@@ -7,23 +7,18 @@ use crate::run::Provenance;
 
 pub(super) fn section(runs: &Runs<'_>) -> Section {
     let mut blocks = Vec::new();
+    let first = &runs.runs[0].summary;
+    // What to look up is on this page.
+    let joined = |list: &[String]| list.join("; ").replace(" under `provenance`", " below");
     let mut items: Vec<Vec<Span>> = Vec::new();
-    let mut add = |kind: &str, what: &str| {
-        let item = vec![strong(format!("{kind}: ")), plain(format!("{what}."))];
-        if !items.contains(&item) {
-            items.push(item);
-        }
-    };
-    for run in runs.runs {
-        run.summary.basis.modelled.iter().for_each(|what| add("Modelled", what));
-        if let Some(status) = run.summary.provenance.profile_status {
-            add(
-                "Calibrated",
-                &format!("step times as far as their profiles are; the least trusted is {status}"),
-            );
-        }
-        run.summary.basis.assumed.iter().for_each(|what| add("Assumed", &what.replace('`', "")));
+    let mut add =
+        |kind: &str, what: String| items.push(vec![strong(format!("{kind}: ")), plain(format!("{what}."))]);
+    add("Modelled", joined(&first.basis.modelled));
+    let status = runs.runs.iter().filter_map(|run| run.summary.provenance.profile_status).max();
+    if let Some(status) = status {
+        add("Calibrated", format!("step times, as far as their profiles are; the least trusted is {status}"));
     }
+    add("Assumed", joined(&first.basis.assumed));
     blocks.push(Block::List { items });
     let each = || runs.runs.iter().map(|run| &run.summary.provenance);
     blocks.push(Block::Table { table: profiles(each()) });

@@ -35,6 +35,7 @@ fn regions(runs: &Runs<'_>, setup: &Setup, capacity: &[CapacityLine]) -> Table {
     let columns = vec![
         words("region"),
         words("place"),
+        words("catalogue"),
         words("jurisdiction"),
         words("pool"),
         words("model"),
@@ -45,16 +46,14 @@ fn regions(runs: &Runs<'_>, setup: &Setup, capacity: &[CapacityLine]) -> Table {
     ];
     let mut rows = Vec::new();
     for region in &setup.regions {
-        let place = match (&region.place, &region.catalogue) {
-            (Some(place), Some(id)) => format!("{place}, {id}"),
-            _ => "–".to_owned(),
-        };
+        let known = |text: &Option<String>| text.clone().map_or_else(|| cell("–"), name);
+        let place = cell(region.place.as_deref().unwrap_or("–"));
         let mut law = region.jurisdiction.join(" ");
         if region.provider_jurisdiction != region.jurisdiction && !region.provider_jurisdiction.is_empty() {
             law = format!("{law}; provider {}", region.provider_jurisdiction.join(" "));
         }
         let pools: Vec<&SetupPool> = setup.pools.iter().filter(|pool| pool.region == region.name).collect();
-        let first = [Cell { head: true, ..name(&region.name) }, cell(place), cell(law)];
+        let first = [Cell { head: true, ..name(&region.name) }, place, known(&region.catalogue), cell(law)];
         let mut add = |rest: [Cell; 6]| {
             rows.push(Row {
                 policy: None,
@@ -67,14 +66,16 @@ fn regions(runs: &Runs<'_>, setup: &Setup, capacity: &[CapacityLine]) -> Table {
             let tokens = |line: &CapacityLine| count(line.kv_blocks * u64::from(line.block_tokens));
             let short = pool.name.strip_prefix(&format!("{}/", region.name)).unwrap_or(&pool.name);
             let gpu = pool.gpu.clone().map(|gpu| format!("{gpu} × {}", pool.gpus_per_replica));
-            let known = |text: Option<String>| cell(text.unwrap_or_else(|| "–".to_owned()));
             add([
                 name(short),
-                known(pool.model.clone()),
-                known(gpu),
+                known(&pool.model),
+                known(&gpu),
                 cell(count(u64::from(pool.replicas))),
                 cell(count(u64::from(pool.replicas) * u64::from(pool.gpus_per_replica))),
-                Cell { title: kv.map(|line| line.note.clone()), ..known(kv.map(tokens)) },
+                Cell {
+                    title: kv.map(|line| line.note.clone()),
+                    ..cell(kv.map_or_else(|| "–".to_owned(), tokens))
+                },
             ]);
         }
         if pools.is_empty() {

@@ -23,7 +23,7 @@ fn percentile(distribution: &crate::report::summary::Distribution, p: f64) -> Op
 
 const MEASURES: [Measure; 7] = [
     Measure {
-        head: "requests",
+        head: "Requests",
         unit: "measured",
         about: "measured requests",
         better: Better::Neither,
@@ -31,7 +31,7 @@ const MEASURES: [Measure; 7] = [
         matrix: false,
     },
     Measure {
-        head: "in SLO",
+        head: "Within SLO",
         unit: "share",
         about: "measured requests that met their class's SLO, of all of them",
         better: Better::Higher,
@@ -71,7 +71,7 @@ const MEASURES: [Measure; 7] = [
         matrix: false,
     },
     Measure {
-        head: "cache hits",
+        head: "Cache hits",
         unit: "share",
         about: "cached prompt tokens, of all",
         better: Better::Higher,
@@ -115,10 +115,10 @@ fn section(
         .then_some(())?;
     let place = |name: &str| if are_regions { runs.region(name) } else { None };
     let matrices = MEASURES.iter().filter(|measure| measure.matrix && names.len() > 1);
-    let mut blocks: Vec<Block> = matrices
-        .filter_map(|measure| matrix(runs, measure, what, groups, &names, &place))
-        .map(|table| Block::Table { table })
-        .collect();
+    let matrices: Vec<Table> =
+        matrices.filter_map(|measure| matrix(runs, measure, what, groups, &names, &place)).collect();
+    let mut blocks: Vec<Block> =
+        if matrices.is_empty() { Vec::new() } else { vec![Block::Beside { tables: matrices }] };
     if id == "classes" {
         blocks.splice(0..0, promises(runs).map(|table| Block::Table { table }));
     }

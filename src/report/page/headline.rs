@@ -8,14 +8,17 @@ use super::values::{WORTH_MARKING, fixed, told};
 use crate::report::measures::{self, Better, Measure};
 use crate::stats::Paired;
 
-/// What a policy can be best at: the measure, and the words for its best value.
-const AXES: [(&str, &str); 3] = [
-    ("ttft.p99", "the lowest p99 TTFT"),
-    ("slo.attainment", "the most requests within SLO"),
-    ("cost.usd_per_good_request", "the lowest cost of a request within SLO"),
+/// The measure, the words for its best value, and for any.
+type Axis = (&'static str, &'static str, &'static str);
+
+/// What a policy can be best at.
+const AXES: [Axis; 3] = [
+    ("ttft.p99", "the lowest p99 TTFT", "p99 TTFT"),
+    ("slo.attainment", "the most requests within SLO", "requests within SLO"),
+    ("cost.usd_per_good_request", "the lowest cost of a request within SLO", "cost of a request within SLO"),
 ];
 /// Taken where the scenario has no prices.
-const WITHOUT_PRICES: (&str, &str) = ("cost.gpu_hours", "the fewest GPU-hours");
+const WITHOUT_PRICES: Axis = ("cost.gpu_hours", "the fewest GPU-hours", "GPU-hours");
 
 /// How sure a lead is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +37,7 @@ struct Lead<'r> {
     words: &'static str,
     value: String,
     ahead: String,
+    next: Side<'r>,
     sure: Sure,
 }
 
@@ -76,17 +80,17 @@ fn sentence(runs: &Runs<'_>, sides: &[Side<'_>], label: bool) -> Vec<Span> {
     };
     let [alone] = sides else {
         let (mut leads, mut level): (Vec<Lead<'_>>, Vec<&str>) = (Vec::new(), Vec::new());
-        for (name, words) in axes {
-            match measure(name).and_then(|measure| lead(runs, sides, label, measure, words)) {
+        for (name, words, any) in axes {
+            match measure(name).and_then(|measure| lead(sides, measure, words)) {
                 Some(lead) => leads.push(lead),
-                None if sides.iter().any(|side| mean(side, name).is_some()) => level.push(words),
+                None if sides.iter().any(|side| mean(side, name).is_some()) => level.push(any),
                 None => {}
             }
         }
         return told_leads(&leads, &level, named);
     };
     let mut spans = named(alone);
-    let values = axes.iter().filter_map(|&(name, _)| {
+    let values = axes.iter().filter_map(|&(name, ..)| {
         let (measure, value) = (measure(name)?, mean(alone, name)?);
         let what = match name {
             "ttft.p99" => "p99 TTFT",
@@ -104,13 +108,7 @@ fn sentence(runs: &Runs<'_>, sides: &[Side<'_>], label: bool) -> Vec<Span> {
 }
 
 /// The leader on an axis; `None` where nobody is ahead by 1 %.
-fn lead<'r>(
-    runs: &Runs<'_>,
-    sides: &[Side<'r>],
-    label: bool,
-    measure: &'static Measure,
-    words: &'static str,
-) -> Option<Lead<'r>> {
+fn lead<'r>(sides: &[Side<'r>], measure: &'static Measure, words: &'static str) -> Option<Lead<'r>> {
     let mut values: Vec<(Side<'r>, f64)> =
         sides.iter().filter_map(|side| Some((*side, mean(side, measure.name)?))).collect();
     // Stable: of equal values the first in the scenario comes first.
@@ -128,12 +126,12 @@ fn lead<'r>(
     } else {
         format!("{} % below ", fixed((next - best) / next * 100.0, 0))
     };
-    let run = if label { format!(" ({})", runs.labels[second.run]) } else { String::new() };
     Some(Lead {
         side: first,
         words,
         value: told(best, measure.unit),
-        ahead: format!("{apart}{}{run}", second.policy.policy),
+        ahead: apart,
+        next: second,
         sure: sure(&first, &second, measure),
     })
 }
@@ -175,7 +173,9 @@ fn told_leads(leads: &[Lead<'_>], level: &[&str], named: impl Fn(&Side<'_>) -> V
                 spans.push(plain(if at + 1 == own.len() { " and " } else { ", " }));
             }
             spans.push(strong(lead.words));
-            spans.push(plain(format!(" ({}, {})", lead.value, lead.ahead)));
+            spans.push(plain(format!(" ({}, {}", lead.value, lead.ahead)));
+            spans.extend(named(&lead.next));
+            spans.push(plain(")"));
         }
     }
     if leads.is_empty() {
@@ -185,7 +185,7 @@ fn told_leads(leads: &[Lead<'_>], level: &[&str], named: impl Fn(&Side<'_>) -> V
     let level: Vec<&str> =
         level.iter().map(|words| words.split_once(' ').map_or(*words, |(_, rest)| rest)).collect();
     if !level.is_empty() {
-        spans.push(plain(format!("; nobody is ahead by 1 % in {}", level.join(" or "))));
+        spans.push(plain(format!("; in {} nobody is ahead by 1 %", level.join(" and "))));
     }
     spans.push(plain(". "));
     spans.push(plain(certainty(leads)));
@@ -236,7 +236,7 @@ mod tests {
             told.contains(" and the most requests within SLO (50.0 %, 25.0 points above slow)"),
             "{told}"
         );
-        assert!(told.contains("; nobody is ahead by 1 % in fewest GPU-hours. Seen with one seed"), "{told}");
+        assert!(told.contains("; in GPU-hours nobody is ahead by 1 %. Seen with one seed"), "{told}");
     }
 
     #[test]

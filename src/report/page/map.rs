@@ -10,7 +10,7 @@ use std::fmt::Write;
 /// Width of the drawing.
 const WIDTH: f64 = 960.0;
 /// Degrees left free around the outermost regions.
-const MARGIN: f64 = 14.0;
+const MARGIN: f64 = 16.0;
 /// The least degrees of longitude shown: our choice, about a continent.
 const SPAN: f64 = 70.0;
 /// The most regions between which lines are drawn: six lines can be read, ten cannot.
@@ -48,6 +48,9 @@ impl View {
     }
 }
 
+/// A region by its place in the setup, where it stands, and its radius.
+type Point = (usize, f64, f64, f64);
+
 /// A box that no other label may touch: left, top, right, bottom.
 type Area = (f64, f64, f64, f64);
 
@@ -76,7 +79,7 @@ pub(super) fn map(setup: &Setup, id: &str) -> Option<Block> {
         }
     }
     svg.push_str("</g>\n");
-    let points: Vec<(usize, f64, f64, f64)> = (placed.iter())
+    let points: Vec<Point> = (placed.iter())
         .map(|&(at, point)| {
             let (x, y) = view.at(point);
             (at, x, y, radius(gpus(setup, at).1))
@@ -84,7 +87,7 @@ pub(super) fn map(setup: &Setup, id: &str) -> Option<Block> {
         .collect();
     let mut taken: Vec<Area> = points.iter().map(|&(_, x, y, r)| (x - r, y - r, x + r, y + r)).collect();
     if points.len() <= LINES {
-        links(&mut svg, setup, &points, &mut taken);
+        links(&mut svg, setup, &view, &points, &mut taken);
     }
     let (mut discs, mut labels) = (String::new(), String::new());
     for &(at, x, y, r) in &points {
@@ -144,7 +147,7 @@ fn graticule(svg: &mut String, view: &View) {
     for step in -6i32..=6 {
         let degrees = f64::from(step) * 30.0;
         let (x, _) = view.at((0.0, degrees));
-        if view.shows((x, view.height / 2.0)) {
+        if view.shows((x, view.height / 2.0)) && x < WIDTH - 50.0 {
             let side = if step < 0 { "W" } else { "E" };
             let label = if step == 0 { "0°".to_owned() } else { format!("{}° {side}", degrees.abs()) };
             let _ = write!(
@@ -171,39 +174,72 @@ fn graticule(svg: &mut String, view: &View) {
     svg.push_str("</g>\n");
 }
 
-/// A line for each pair, bent so that three in a row do not cover each other.
-fn links(svg: &mut String, setup: &Setup, points: &[(usize, f64, f64, f64)], taken: &mut Vec<Area>) {
+/// A line for each pair on its shorter way, bent so that three in a row do not cover each other. One that leaves the map comes
+/// in again on the other side.
+fn links(svg: &mut String, setup: &Setup, view: &View, points: &[Point], taken: &mut Vec<Area>) {
     svg.push_str("<g class=\"links\">");
+    let around = 360.0 * view.scale;
     for (index, &(from, x1, y1, _)) in points.iter().enumerate() {
         for &(to, x2, y2, _) in &points[index + 1..] {
             let Some(&there) = setup.regions[from].rtt_ms.get(to) else { continue };
             let back = setup.regions[to].rtt_ms.get(from).copied().unwrap_or(there);
-            let length = ((x2 - x1) * (x2 - x1) + (y2 - y1) * (y2 - y1)).sqrt();
-            // Bent to the north, as routes on this projection are; a fifth of the length.
-            let bend = length * 0.2 * if y1 + y2 > 0.0 { 1.0 } else { -1.0 };
-            let control = (f64::midpoint(x1, x2), (f64::midpoint(y1, y2) - bend).max(14.0));
-            let middle = ((x1 + 2.0 * control.0 + x2) / 4.0, (y1 + 2.0 * control.1 + y2) / 4.0);
-            let _ = write!(
-                svg,
-                "<path d=\"M{x1:.0} {y1:.0}Q{:.0} {:.0} {x2:.0} {y2:.0}\"/>",
-                control.0, control.1
-            );
             let label = if (there - back).abs() < 0.5 {
                 fixed(there, 0)
             } else {
                 format!("{} / {}", fixed(there, 0), fixed(back, 0))
             };
             let wide = LETTER * (label.len() + 3) as f64;
-            taken.push((middle.0 - wide / 2.0, middle.1 - 10.0, middle.0 + wide / 2.0, middle.1 + 10.0));
+            let shift = if (x2 - x1).abs() <= around / 2.0 { 0.0 } else { around.copysign(x1 - x2) };
+            let arc = Arc::of((x1, y1), (x2 + shift, y2));
+            let _ = write!(svg, "{}", arc.path(0.0));
+            let (x, y) = if shift == 0.0 {
+                arc.at(0.5)
+            } else {
+                let _ = write!(svg, "{}", arc.path(-shift));
+                // Where it leaves.
+                let left = (0..=100).map(|step| arc.at(f64::from(step) / 100.0));
+                let edge = left.take_while(|(x, _)| (0.0..=WIDTH).contains(x)).last().unwrap_or((x1, y1));
+                (edge.0.clamp(wide / 2.0 + 4.0, WIDTH - wide / 2.0 - 4.0), edge.1 - 12.0)
+            };
+            taken.push((x - wide / 2.0, y - 10.0, x + wide / 2.0, y + 10.0));
             let _ = write!(
                 svg,
-                "<text x=\"{:.0}\" y=\"{:.0}\" text-anchor=\"middle\">{label} ms</text>",
-                middle.0,
-                middle.1 + 4.0
+                "<text x=\"{x:.0}\" y=\"{:.0}\" text-anchor=\"middle\">{label} ms</text>",
+                y + 4.0
             );
         }
     }
     svg.push_str("</g>\n");
+}
+
+/// A quadratic curve.
+struct Arc([(f64, f64); 3]);
+
+impl Arc {
+    /// Bent to the north, as routes on this projection are, by a fifth of its length.
+    fn of((x1, y1): (f64, f64), (x2, y2): (f64, f64)) -> Arc {
+        let length = ((x2 - x1) * (x2 - x1) + (y2 - y1) * (y2 - y1)).sqrt();
+        let top = f64::midpoint(y1, y2) - length * 0.2;
+        Arc([(x1, y1), (f64::midpoint(x1, x2), top.max(14.0)), (x2, y2)])
+    }
+    fn at(&self, t: f64) -> (f64, f64) {
+        let [a, b, c] = self.0;
+        let mix = |a: f64, b: f64, c: f64| (1.0 - t) * (1.0 - t) * a + 2.0 * t * (1.0 - t) * b + t * t * c;
+        (mix(a.0, b.0, c.0), mix(a.1, b.1, c.1))
+    }
+    /// Moved to the east by so much.
+    fn path(&self, by: f64) -> String {
+        let [a, b, c] = self.0;
+        format!(
+            "<path d=\"M{:.0} {:.0}Q{:.0} {:.0} {:.0} {:.0}\"/>",
+            a.0 + by,
+            a.1,
+            b.0 + by,
+            b.1,
+            c.0 + by,
+            c.1
+        )
+    }
 }
 
 /// A place for a label of two lines that touches nothing; to the right where there is none.
@@ -271,9 +307,9 @@ mod tests {
 
     #[test]
     fn regions_stand_where_they_are() {
-        // 77.5° W to 139.7° E with 14° on either side is 245.2°, of 960: 3.915 a degree. The first lies 14° from the left.
+        // 77.5° W to 139.7° E with 16° on either side is 249.2°, of 960: 3.852 a degree. The first lies 16° from the left.
         let svg = drawn(&setup(&[("us", 38.9, -77.5), ("ap", 35.7, 139.7)]));
-        let x = 14.0 * 960.0 / 245.2;
+        let x = 16.0 * 960.0 / 249.2;
         assert!(svg.contains(&format!("<circle cx=\"{x:.1}\"")), "{x}: {svg}");
         assert!(svg.contains("100 ms</text>"));
         assert!(roxmltree::Document::parse(&svg).is_ok());

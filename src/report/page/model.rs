@@ -26,6 +26,8 @@ pub(super) enum Block {
     List { items: Vec<Vec<Span>> },
     /// A table.
     Table { table: Table },
+    /// Small tables, beside each other where there is room.
+    Beside { tables: Vec<Table> },
     /// A drawing of the report's own making, with its caption.
     Figure { id: String, title: String, caption: String, svg: String },
     /// Text as it is, folded.

@@ -1,6 +1,6 @@
 //! How to get the same bytes again: command, scenario, seeds, digests, versions.
 
-use super::model::{Block, Cell, Row, Section, Table, cell, code, name, number, plain, words};
+use super::model::{Block, Cell, Row, Section, Table, cell, name, number, text, words};
 use super::sides::{Runs, seeds};
 use super::values::count;
 use crate::report::loaded::LoadedRun;
@@ -11,13 +11,9 @@ pub(super) fn section(runs: &Runs<'_>) -> Section {
         if runs.several() {
             blocks.push(Block::Heading { text: runs.labels[at].clone() });
         }
-        blocks.push(Block::Text {
-            spans: vec![
-                plain("The same version of regionsim gives the same digests from the scenario below; paths in it start from the folder that it lies in. In the folder of "),
-                code(&run.name),
-                plain(":"),
-            ],
-        });
+        let traces = run.summary.provenance.workload_hashes.iter().any(|(_, hash)| hash != "generated");
+        let paths = if traces { " Its paths start from its folder: put it beside the original." } else { "" };
+        blocks.push(text(format!("The same version of regionsim gives the same digests.{paths}")));
         blocks.push(Block::Command { text: command(run) });
         if let Some(text) = &run.scenario {
             let title = "The scenario as it was run".to_owned();
