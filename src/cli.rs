@@ -15,6 +15,7 @@ mod load;
 mod one_file;
 mod policies;
 mod progress;
+mod report;
 mod run;
 mod schema;
 mod score;
@@ -46,6 +47,7 @@ use std::io;
   regionsim run scenarios/three-regions.toml
   regionsim run scenarios/three-regions.toml --policy nearest_chwbl --seeds 10
   regionsim explain scenarios/three-regions.toml 812 --policy gorgo
+  regionsim report reports/three-regions
   regionsim compare scenarios/three-regions.toml --before nearest_chwbl --after gorgo
   regionsim validate my-scenario.toml
   regionsim policies gorgo
@@ -69,6 +71,7 @@ enum Command {
     Run(Box<run::Args>),
     Explain(explain::Args),
     Sweep(Box<sweep::Args>),
+    Report(report::Args),
     Compare(Box<compare::Args>),
     Check(check::Args),
     Validate(validate::Args),
@@ -102,6 +105,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Run(args) => run::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Sweep(args) => sweep::run(&args),
+        Command::Report(args) => report::run(&args),
         Command::Compare(args) => compare::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Validate(args) => validate::run(&args),
