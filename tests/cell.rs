@@ -31,6 +31,7 @@ fn two_regions() -> WorldParams {
         admission: Admission::FullIsl,
         watermark_blocks: 0,
         prefix_cache: true,
+        checkpoint_blocks: 1,
         chunked_prefill: true,
         batching: Batching::Mixed,
         async_scheduling: false,

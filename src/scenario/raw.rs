@@ -240,6 +240,9 @@ pub struct RawEngine {
     pub watermark: Option<Ratio>,
     /// Whether full blocks are shared between requests. Default: true.
     pub prefix_cache: Option<bool>,
+    /// A cached prefix can be used up to a multiple of so many tokens alone, as by models with linear attention, whose state is kept at checkpoints; a multiple of `block_tokens`. Default: `block_tokens`, every block.
+    #[schemars(range(min = 1, max = 16_777_216))]
+    pub prefix_checkpoint_tokens: Option<u32>,
     /// Whether a prompt may be spread over several steps. Default: true.
     pub chunked_prefill: Option<bool>,
     /// How prompts and outputs share the steps: "mixed", or "prefill_first" (decoding pauses while a prompt is computed). Default: the timing profile's engine's, "mixed".

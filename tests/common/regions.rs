@@ -30,6 +30,7 @@ pub fn engine(kv_blocks: u32) -> EngineParams {
         admission: Admission::FullIsl,
         watermark_blocks: 0,
         prefix_cache: true,
+        checkpoint_blocks: 1,
         chunked_prefill: true,
         batching: Batching::Mixed,
         async_scheduling: false,

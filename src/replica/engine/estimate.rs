@@ -94,6 +94,7 @@ mod tests {
             admission: Admission::FullIsl,
             watermark_blocks: 0,
             prefix_cache: true,
+            checkpoint_blocks: 1,
             chunked_prefill: true,
             batching: Batching::Mixed,
             async_scheduling: false,
