@@ -48,6 +48,8 @@ fn two_regions() -> WorldParams {
             per_prefill_seq_us: 0.0,
             per_decode_seq_us: 50.0,
             per_context_token_ns: 40.0,
+            captured_seqs: 0,
+            eager_us: 0.0,
             ingress: IngressParams::NONE,
         }));
         pool.gpus_per_replica = 4;

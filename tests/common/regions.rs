@@ -46,6 +46,8 @@ pub fn linear(k: u32) -> TimingParams {
         per_prefill_seq_us: 100.0 * k,
         per_decode_seq_us: 50.0 * k,
         per_context_token_ns: 40.0 * k,
+        captured_seqs: 0,
+        eager_us: 0.0,
         ingress: IngressParams::NONE,
     })
 }

@@ -310,6 +310,8 @@ impl Resolver<'_> {
                 per_prefill_seq_us: linear.per_prefill_seq_us,
                 per_decode_seq_us: linear.per_decode_seq_us,
                 per_context_token_ns: linear.per_context_token_ns,
+                captured_seqs: linear.captured_seqs,
+                eager_us: linear.eager_us,
                 ingress,
             });
             self.check_timing(&params, path, &["timing", "linear"]);
