@@ -359,3 +359,16 @@ fn mark(event: &toml::Value) -> Option<EventMark> {
         target,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_becomes_one_folder() {
+        assert_eq!(folder_name("three-regions"), "three-regions");
+        assert_eq!(folder_name("../../etc/x y"), "..-..-etc-x-y");
+        assert_eq!(folder_name(".."), "unnamed");
+        assert_eq!(folder_name(""), "unnamed");
+    }
+}
