@@ -11,6 +11,7 @@ mod completions;
 mod exit;
 mod explain;
 mod load;
+mod plot;
 mod policies;
 mod progress;
 mod run;
@@ -44,6 +45,7 @@ use std::io;
   regionsim run scenarios/three-regions.toml --policy nearest_chwbl --seeds 10
   regionsim explain scenarios/three-regions.toml 812 --policy gorgo
   regionsim compare scenarios/three-regions.toml --before nearest_chwbl --after gorgo
+  regionsim plot reports/three-regions --png
   regionsim validate my-scenario.toml
   regionsim policies gorgo
 
@@ -65,6 +67,7 @@ enum Command {
     Run(Box<run::Args>),
     Explain(explain::Args),
     Compare(Box<compare::Args>),
+    Plot(plot::Args),
     Check(check::Args),
     Validate(validate::Args),
     Schema(schema::Args),
@@ -96,6 +99,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Run(args) => run::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Compare(args) => compare::run(&args),
+        Command::Plot(args) => plot::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Validate(args) => validate::run(&args),
         Command::Schema(args) => schema::run(&args),
