@@ -13,6 +13,7 @@ mod explain;
 mod interrupt;
 mod load;
 mod one_file;
+mod plot;
 mod policies;
 mod progress;
 mod report;
@@ -49,6 +50,7 @@ use std::io;
   regionsim explain scenarios/three-regions.toml 812 --policy gorgo
   regionsim report reports/three-regions
   regionsim compare scenarios/three-regions.toml --before nearest_chwbl --after gorgo
+  regionsim plot reports/three-regions --png
   regionsim validate my-scenario.toml
   regionsim policies gorgo
 
@@ -73,6 +75,7 @@ enum Command {
     Sweep(Box<sweep::Args>),
     Report(report::Args),
     Compare(Box<compare::Args>),
+    Plot(plot::Args),
     Check(check::Args),
     Validate(validate::Args),
     Schema(schema::Args),
@@ -107,6 +110,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Sweep(args) => sweep::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Compare(args) => compare::run(&args),
+        Command::Plot(args) => plot::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Validate(args) => validate::run(&args),
         Command::Schema(args) => schema::run(&args),

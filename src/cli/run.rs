@@ -76,7 +76,7 @@ pub struct Args {
     /// Run every cell twice in lock-step and stop at the first event that differs.
     #[arg(long)]
     twice: bool,
-    /// Also draw plots (SVG).
+    /// Also draw the figures of `regionsim plot`, as SVG, into the folder `plots`.
     #[arg(long, conflicts_with = "no_files")]
     plots: bool,
     /// Also write requests.parquet and series.parquet (needs the feature `frames`).
