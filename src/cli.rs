@@ -18,6 +18,7 @@ mod progress;
 mod run;
 mod schema;
 mod score;
+mod sweep;
 mod terminal;
 mod trace;
 mod validate;
@@ -67,6 +68,7 @@ pub struct Cli {
 enum Command {
     Run(Box<run::Args>),
     Explain(explain::Args),
+    Sweep(Box<sweep::Args>),
     Compare(Box<compare::Args>),
     Check(check::Args),
     Validate(validate::Args),
@@ -99,6 +101,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
     let outcome = match cli.command {
         Command::Run(args) => run::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Sweep(args) => sweep::run(&args),
         Command::Compare(args) => compare::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Validate(args) => validate::run(&args),

@@ -30,10 +30,11 @@ pub mod routing;
 pub mod world;
 // Floor 5: what users write.
 pub mod scenario;
-// Floor 6: one cell, and many against what was published.
+// Floor 6: one cell, many cells, and many against what was published.
 pub mod calibrate;
 pub mod run;
 pub mod score;
+pub mod sweep;
 // Floor 7: what people and files see.
 pub mod gate;
 pub mod report;

@@ -26,6 +26,8 @@ pub mod series_csv;
 pub mod staging;
 pub mod summarise;
 pub mod summary;
+pub mod sweep_files;
+pub mod sweep_table;
 pub mod table;
 pub mod trace_plots;
 pub mod trace_table;

@@ -8,7 +8,7 @@ use crate::calibrate::{self, Fit, FitOptions, Quantity, Sample, TERMS, errors, f
 use crate::report::calibration_plot::{Curves, Group, draw};
 use crate::report::grid;
 use crate::timing::{self, Constants, EngineKind, ErrorLine, Profile, Status};
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 

@@ -243,13 +243,13 @@ fn record(entry: &Entry, prepared: &Prepared, summaries: &[CellSummary]) -> Resu
 
 fn write(files: Files, args: &Args, suite: &str, judged: &[Judged], now: &Baseline) -> Result<(), Failure> {
     if let Some(file) = files.baseline {
-        file.write(&(serde_json::to_string_pretty(now)? + "\n"))?;
+        file.write(serde_json::to_string_pretty(now)? + "\n")?;
         if !args.quiet {
             terminal::note("the baseline is written; look at what changed in it before it is committed");
         }
     }
     if let Some(file) = files.junit {
-        file.write(&junit::render(suite, judged, args.strict))?;
+        file.write(junit::render(suite, judged, args.strict))?;
     }
     if let Some(file) = files.markdown {
         let mut page = files.before;

@@ -28,7 +28,8 @@ use crate::units::parse_percent;
 use crate::world::{Decisions, Look, PolicyParams, SloParams};
 use anyhow::anyhow;
 use exports::Exports;
-use files::{RunFiles, Wanted, folder_name};
+pub(super) use files::folder_name;
+use files::{RunFiles, Wanted};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
@@ -363,7 +364,7 @@ fn run_all(args: &Args) -> Outcome {
     let audits: Vec<&AuditReport> = results.iter().filter_map(|(.., audit)| audit.as_ref()).collect();
     let violations: u64 = audits.iter().map(|audit| audit.violations).sum();
     if let Some(file) = evidence {
-        file.write(&json(&Evidence::of(&loaded, &audits))?)?;
+        file.write(json(&Evidence::of(&loaded, &audits))?)?;
     }
     let mut results = results.into_iter().map(|(summary, ..)| summary);
     let by_policy = policies
@@ -379,10 +380,10 @@ fn run_all(args: &Args) -> Outcome {
     if let Some(files) = files {
         files.publish(&summary, ranked.as_ref(), &source.text, &args.set)?;
     }
-    if let Some(file) = markdown {
-        file.write(&markdown::render(&summary))?;
-    }
     interrupt::end();
+    if let Some(file) = markdown {
+        file.write(markdown::render(&summary))?;
+    }
     if args.json {
         print(&json(&summary)?)?;
     } else if stdout.is_none() {

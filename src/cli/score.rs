@@ -130,7 +130,7 @@ fn suites(args: &Args) -> Outcome {
         suites.iter().zip(&played).map(|(suite, played)| (suite, judge(suite, played))).collect();
     let card = Scorecard::of(&scored);
     if let Some(page) = page {
-        page.write(&card.markdown())?;
+        page.write(card.markdown())?;
     }
     if stdout.is_none() {
         print(&if args.json { serde_json::to_string_pretty(&card)? + "\n" } else { card.render() })?;

@@ -151,6 +151,7 @@ macro_rules! usd {
 /// Dollars: only where the scenario has prices.
 pub const MONEY: &[Measure] = &[
     usd!("cost.usd", "all", "USD", |usd| Some(usd.total)),
+    usd!("cost.usd_egress", "egress", "USD", |usd| usd.egress),
     usd!("cost.usd_per_hour", "/hour", "USD/h", |usd| Some(usd.fleet_per_hour)),
     usd!("cost.usd_per_1m_input_tokens", "/1M in", "USD", |usd| usd.per_1m_input_tokens),
     usd!("cost.usd_per_1m_output_tokens", "/1M out", "USD", |usd| usd.per_1m_output_tokens),

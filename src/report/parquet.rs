@@ -25,6 +25,12 @@ pub fn available() -> Result<(), ParquetError> {
     if cfg!(feature = "frames") { Ok(()) } else { Err(ParquetError::NotBuilt) }
 }
 
+/// Writes the columns of a sweep's rows.csv.
+pub fn write_sweep(out: impl Write, rows: &[crate::sweep::row::Row]) -> Result<(), ParquetError> {
+    let _ = (out, rows);
+    Err(ParquetError::NotBuilt)
+}
+
 /// Writes rows by id, whatever order they come in; with the columns that `misses` adds to requests.csv.
 #[cfg(not(feature = "frames"))]
 pub fn write(

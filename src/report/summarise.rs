@@ -130,6 +130,7 @@ fn cost(result: &RunResult, output_tokens: u64) -> Cost {
             .collect(),
         output_tokens_per_gpu_hour: (gpu_hours > 0.0).then(|| rounded(output_tokens as f64 / gpu_hours)),
         usd: None,
+        egress: None,
         api: None,
     }
 }
@@ -190,6 +191,8 @@ pub fn summarise_cell(result: &RunResult) -> CellSummary {
     let produced = result.replicas.iter().map(|totals| totals.whole.output_tokens).sum();
     let misses = routing::misses(result, all.prompt_tokens);
     let api = money::api(result, &all, &misses);
+    let usd = money::usd(result, &all, result.conservation.total.of(Outcome::Completed));
+    let (usd, egress) = usd.map_or((None, None), |(usd, egress)| (Some(usd), egress));
     let warnings = warnings::of_cell(result, &all, unstarted, &saturation, &course).into_iter();
     let points = (0..=PLOT_POINTS)
         .filter_map(|i| stats::sorted_quantile_of(&ttfts, i as f64 / PLOT_POINTS as f64).map(ms));
@@ -213,11 +216,7 @@ pub fn summarise_cell(result: &RunResult) -> CellSummary {
         throughput_requests_s: rate(ended),
         throughput_output_tokens_s: rate(received),
         cross_region_share: ratio(abroad, served),
-        cost: Cost {
-            usd: money::usd(result, &all, result.conservation.total.of(Outcome::Completed)),
-            api,
-            ..cost(result, produced)
-        },
+        cost: Cost { usd, egress, api, ..cost(result, produced) },
         conservation: conservation(result),
         notices: result.notices.clone(),
         warnings: warnings.map(warnings::told).collect(),

@@ -367,6 +367,9 @@ pub struct Cost {
     /// In US dollars, where the scenario has prices (`provenance.prices`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usd: Option<UsdCost>,
+    /// Bytes between regions and to and from the internet, where the scenario has prices.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub egress: Option<EgressCost>,
     /// What the same tokens would cost at an API, where the scenario has its prices.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api: Option<ApiCost>,
@@ -375,8 +378,14 @@ pub struct Cost {
 /// Dollars, of the whole run, warm-up included: provisioned time is paid for, busy or not.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct UsdCost {
-    /// All of it: the sum of the pools, to the millionth.
+    /// All of it: GPUs, and egress where its price is known; to the millionth.
     pub total: f64,
+    /// GPUs: the sum of the pools.
+    #[serde(default)]
+    pub gpus: f64,
+    /// Bytes: the sum of the links; null where one was used whose price is not known.
+    #[serde(default)]
+    pub egress: Option<f64>,
     /// The fleet for an hour.
     pub fleet_per_hour: f64,
     /// By pool, in the order of `pools`.
@@ -385,6 +394,25 @@ pub struct UsdCost {
     pub regions: Vec<f64>,
     /// What was paid for GPUs in engine steps, as if time outside of them were free.
     pub busy: f64,
+    /// What was paid for GPUs of whole instances that no replica has; part of the pools.
+    #[serde(default)]
+    pub spare: f64,
+    /// By region and GPU: they add up to `gpus`.
+    #[serde(default)]
+    pub fleet: Vec<FleetCost>,
+    /// By class: with `unshared` they add up to `total`.
+    #[serde(default)]
+    pub classes: Vec<ShareCost>,
+    /// By tenant, the twenty largest bills and the others in one: they too. Nothing where there is one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tenants: Vec<ShareCost>,
+    /// What was paid for pools in which no token was computed.
+    #[serde(default)]
+    pub unshared: f64,
+    /// What prompt tokens came to that were computed because they were not cached, by reason, where misses were asked for:
+    /// of completed measured requests.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub misses: Vec<MissCost>,
     /// For a million prompt tokens of completed requests, cached ones with them.
     pub per_1m_input_tokens: Option<f64>,
     /// For a million output tokens.
@@ -393,6 +421,83 @@ pub struct UsdCost {
     pub per_request: Option<f64>,
     /// For a request that met its SLO, in proportion to the measured part of the run.
     pub per_good_request: Option<f64>,
+}
+
+/// Provisioned against busy GPUs of one kind in one region.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct FleetCost {
+    /// The region.
+    pub region: String,
+    /// The GPU.
+    pub gpu: String,
+    /// GPU-hours of replicas, busy or not.
+    pub gpu_hours: f64,
+    /// Of these, in engine steps.
+    pub busy_gpu_hours: f64,
+    /// Beside them, of GPUs of whole instances that no replica has.
+    pub spare_gpu_hours: f64,
+    /// What was paid for replicas and spare GPUs.
+    pub usd: f64,
+    /// What the busy hours come to.
+    pub busy_usd: f64,
+}
+
+/// Somebody's part of the bill, of the whole run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ShareCost {
+    /// The class, the tenant's number, or `others`.
+    pub name: String,
+    /// How many are in it: 1, or how many others.
+    pub of: u64,
+    /// Requests that ended, however they did.
+    pub requests: u64,
+    /// Tokens of prompts that were computed for them.
+    pub computed_tokens: u64,
+    /// Tokens of answers.
+    pub output_tokens: u64,
+    /// Their part of the pools' bills, by engine time; idle time in proportion.
+    pub gpus: f64,
+    /// Their bytes; null where egress has no price.
+    pub egress: Option<f64>,
+    /// Both.
+    pub total: f64,
+}
+
+/// What misses of one reason came to.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct MissCost {
+    /// The reason.
+    pub reason: String,
+    /// Prompt tokens.
+    pub tokens: u64,
+    /// GPU-seconds of computing them, in full steps.
+    pub gpu_s: f64,
+    /// What these are paid with.
+    pub usd: f64,
+}
+
+/// Bytes that were moved, over the whole run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct EgressCost {
+    /// All of them.
+    pub bytes: u64,
+    /// What they cost; null where a link was used whose price is not known.
+    pub usd: Option<f64>,
+    /// By link, in the order of regions, the internet last.
+    pub links: Vec<EgressLink>,
+}
+
+/// Bytes over one link.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct EgressLink {
+    /// The region they left, or `internet`.
+    pub from: String,
+    /// Where they went.
+    pub to: String,
+    /// How many.
+    pub bytes: u64,
+    /// What they cost; null where that is not known.
+    pub usd: Option<f64>,
 }
 
 /// Dollars at an API for completed, measured requests.

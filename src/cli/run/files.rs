@@ -1,6 +1,7 @@
 //! The folder of a run: which files there are and what they are called. They appear together at the end.
 
 use super::super::exit::Failure;
+use super::super::interrupt;
 use super::super::load::COPY;
 use super::json;
 use crate::report::atomic::AtomicFile;
@@ -79,12 +80,12 @@ impl RunFiles {
         let mut file = AtomicFile::create(&self.staging.path("manifest.json"))?;
         file.write_all(manifest.as_bytes())?;
         file.commit()?;
-        Ok(self.staging.publish()?)
+        Ok(self.staging.publish(interrupt::end)?)
     }
 }
 
 /// A name that is one folder on every system.
-pub(super) fn folder_name(name: &str) -> String {
+pub(in crate::cli) fn folder_name(name: &str) -> String {
     let safe = |c: char| if c.is_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '-' };
     let name: String = name.chars().map(safe).collect();
     if name.trim_matches('.').is_empty() { "unnamed".to_string() } else { name }

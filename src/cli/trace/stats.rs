@@ -65,7 +65,7 @@ pub fn run(args: &Args) -> Outcome {
         all.push(trace_stats(&args.reading.read(file)?, &options));
     }
     if let Some(file) = svg {
-        file.write(&trace_plots::draw(&all)?)?;
+        file.write(trace_plots::draw(&all)?)?;
     }
     if stdout.is_none() {
         print(&if args.json {
