@@ -1,6 +1,7 @@
 //! The folder of a run: which files there are and what they are called. They appear together at the end.
 
 use super::super::exit::Failure;
+use super::super::interrupt;
 use super::super::load::COPY;
 use super::super::plot;
 use super::json;
@@ -88,6 +89,6 @@ impl RunFiles {
         let mut file = AtomicFile::create(&self.staging.path("manifest.json"))?;
         file.write_all(manifest.as_bytes())?;
         file.commit()?;
-        Ok(self.staging.publish()?)
+        Ok(self.staging.publish(interrupt::end)?)
     }
 }
