@@ -11,6 +11,7 @@ mod completions;
 mod exit;
 mod explain;
 mod load;
+mod plan;
 mod policies;
 mod progress;
 mod run;
@@ -66,6 +67,7 @@ enum Command {
     Explain(explain::Args),
     Compare(Box<compare::Args>),
     Check(check::Args),
+    Plan(plan::Args),
     Validate(validate::Args),
     Schema(schema::Args),
     Policies(policies::Args),
@@ -97,6 +99,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Explain(args) => explain::run(&args),
         Command::Compare(args) => compare::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Plan(args) => plan::run(&args),
         Command::Validate(args) => validate::run(&args),
         Command::Schema(args) => schema::run(&args),
         Command::Policies(args) => policies::run(&args),

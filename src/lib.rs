@@ -31,6 +31,7 @@ pub mod world;
 pub mod scenario;
 // Floor 6: one cell, and many against what was published.
 pub mod calibrate;
+pub mod plan;
 pub mod run;
 pub mod score;
 // Floor 7: what people and files see.

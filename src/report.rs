@@ -14,6 +14,7 @@ pub mod measures;
 mod money;
 mod numbers;
 pub mod parquet;
+pub mod planned;
 pub mod plots;
 pub mod requests_csv;
 mod routing;

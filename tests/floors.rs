@@ -30,6 +30,8 @@ const HOUSE: &[(&str, u32, u32)] = &[
     ("scenario", 5, 0),
     ("calibrate", 6, 0),
     ("run", 6, 0),
+    // A plan judges requests as runs do.
+    ("plan", 6, 1),
     ("score", 6, 1),
     ("report", 7, 0),
     // Verdicts are on summaries, which are the report's.

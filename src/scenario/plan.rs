@@ -2,6 +2,7 @@
 //! must not know the file it came from, and nothing may change it.
 
 use super::diagnostic::Diagnostics;
+use super::planning::Planning;
 use crate::catalog::Dtype;
 use crate::cost::{ApiPrices, PoolPrice};
 use crate::digest::Digest;
@@ -27,6 +28,9 @@ pub struct Plan {
     pub world: WorldParams,
     /// The policies to compare, in file order.
     pub policies: Vec<PolicyParams>,
+    /// What a capacity plan is asked for, where the scenario says; runs do not read it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub planning: Option<Planning>,
     /// What was looked up or derived on the way, for reports.
     pub facts: Facts,
     /// What the user should know, with the places in the file.
@@ -95,7 +99,7 @@ impl Plan {
     /// A hash of what the plan means. Comments, formatting, the order of keys, names of files, the scenario's name and
     /// description do not change it. The order of regions, policies, classes and so on does: ties go by it.
     pub fn content_hash(&self) -> u64 {
-        let whole = self.hash_without(&["name", "description", "facts"]);
+        let whole = self.hash_without(&["name", "description", "facts", "planning"]);
         self.prices_hash().map_or(whole, |prices| {
             let mut digest = Digest::new();
             [whole, prices].into_iter().for_each(|word| digest.word(word));
@@ -117,7 +121,7 @@ impl Plan {
 
     /// The same of what all policies and seeds share: two plans of equal worlds pose the same question, whatever routes.
     pub fn world_hash(&self) -> u64 {
-        self.hash_without(&["name", "description", "facts", "seed", "policies"])
+        self.hash_without(&["name", "description", "facts", "planning", "seed", "policies"])
     }
 
     fn hash_without(&self, parts: &[&str]) -> u64 {

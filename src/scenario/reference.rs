@@ -7,7 +7,7 @@ use serde_json::Value;
 use std::fmt::Write as _;
 
 /// Heading and definition of each table, in reading order.
-const TABLES: [(&str, &str); 57] = [
+const TABLES: [(&str, &str); 60] = [
     ("The file", ""),
     ("`[slo.CLASS]`", "Slo"),
     ("`[models.NAME]`", "Model"),
@@ -65,6 +65,9 @@ const TABLES: [(&str, &str); 57] = [
     ("`views.cache.event`", "CacheFeed"),
     ("`views.rtt`", "RttView"),
     ("`views.rtt.probe`", "Probe"),
+    ("`[plan]`", "Planning"),
+    ("`[plan.pools.\"region/pool\"]`", "PlannedPool"),
+    ("`[plan.contingencies.NAME]`", "Contingency"),
 ];
 
 /// The tables as Markdown.
