@@ -26,6 +26,7 @@ pub use market::{Counts, Market};
 pub use scene::{Scene, Variant, scenes};
 
 use crate::scenario::{Plan, Planning};
+use crate::stats::Paired;
 use crate::world::PolicyParams;
 use answer::{Found, Lot, Neighbour, Point};
 use confirm::{Confirmation, Rules, Verdict};
@@ -99,7 +100,8 @@ pub fn solve(question: &Question<'_>) -> Result<Answer, CellError> {
         let Some(policy) = base.policies.iter().find(|policy| policy.name == *name) else { continue };
         let scenes = scenes(planning, &market, policy, question.base, question.by_set);
         cases = scenes.iter().map(|scene| scene.name.clone()).collect();
-        let mut evaluator = Evaluator::new(&scenes, &market, planning.by_origin, question.store, question.tick);
+        let mut evaluator =
+            Evaluator::new(&scenes, &market, planning.by_origin, question.store, question.tick);
         let planned = one(question, &mut evaluator, policy)?;
         cells = (cells.0 + evaluator.played, cells.1 + evaluator.recalled);
         if plans.is_empty() {
@@ -122,7 +124,8 @@ pub fn solve(question: &Question<'_>) -> Result<Answer, CellError> {
         scenario: base.name.clone(),
         tool_version: env!("CARGO_PKG_VERSION").to_string(),
         scenario_hash: format!("{:016x}", base.content_hash()),
-        kind: "steady state: traffic as it is over the span of a cell, a lost region gone from the start".to_string(),
+        kind: "steady state: traffic as it is over the span of a cell, a lost region gone from the start"
+            .to_string(),
         unit: market.unit().to_string(),
         offers: market.offers.iter().map(|offer| offer.name.clone()).collect(),
         cases,
@@ -138,11 +141,7 @@ pub fn solve(question: &Question<'_>) -> Result<Answer, CellError> {
 }
 
 /// How many requests count in a cell of the most generous plan, and a notice where they are too few for a target.
-fn size(
-    evaluator: &mut Evaluator<'_>,
-    seed: u64,
-    notices: &mut Vec<String>,
-) -> Result<f64, CellError> {
+fn size(evaluator: &mut Evaluator<'_>, seed: u64, notices: &mut Vec<String>) -> Result<f64, CellError> {
     let top = evaluator.top.clone();
     let scenes = evaluator.scenes;
     let usual: Vec<_> = scenes.iter().filter(|scene| scene.usual).collect();
@@ -153,7 +152,8 @@ fn size(
         for (group, tally) in outcome.groups.iter().enumerate() {
             let target = evaluator.target(scene, group);
             let may = tally.arrivals as f64 * (1.0 - target);
-            if target < 1.0 && tally.arrivals > 0 && may < COARSE && coarse.as_ref().is_none_or(|c| may < c.1) {
+            if target < 1.0 && tally.arrivals > 0 && may < COARSE && coarse.as_ref().is_none_or(|c| may < c.1)
+            {
                 coarse = Some((evaluator.group_name(scene, group), may, target));
             }
         }
@@ -167,10 +167,15 @@ fn size(
             (COARSE / may.max(0.1)).ceil()
         ));
     }
-    Ok(outcomes.iter().map(|outcome| outcome.all().arrivals as f64).sum::<f64>() / outcomes.len().max(1) as f64)
+    Ok(outcomes.iter().map(|outcome| outcome.all().arrivals as f64).sum::<f64>()
+        / outcomes.len().max(1) as f64)
 }
 
-fn one(question: &Question<'_>, evaluator: &mut Evaluator<'_>, policy: &PolicyParams) -> Result<Planned, CellError> {
+fn one(
+    question: &Question<'_>,
+    evaluator: &mut Evaluator<'_>,
+    policy: &PolicyParams,
+) -> Result<Planned, CellError> {
     let planning = question.planning;
     let base = &question.base.plan;
     let seeds: Vec<u64> = (0..u64::from(planning.seeds)).map(|i| base.seed.wrapping_add(i)).collect();
@@ -204,7 +209,7 @@ fn one(question: &Question<'_>, evaluator: &mut Evaluator<'_>, policy: &PolicyPa
     });
     let lots = lots.collect();
     let confirmation = confirmed[&counts].clone();
-    let neighbours = neighbours(evaluator, &counts, &confirmed, &rules);
+    let neighbours = neighbours(evaluator, &counts, &confirmed, &rules)?;
     let headroom = if question.quick { None } else { Some(after::headroom(evaluator, &counts, &seeds)?) };
     let binding = after::binding(evaluator, &counts, rules.first_seed, &|less| confirmed.get(less).cloned())?;
     let lost_seeds: Vec<u64> = (0..4).map(|i| rules.first_seed.wrapping_add(i)).collect();
@@ -213,7 +218,8 @@ fn one(question: &Question<'_>, evaluator: &mut Evaluator<'_>, policy: &PolicyPa
     } else {
         Vec::new()
     };
-    let residency = if question.quick { None } else { residency(evaluator, &counts, &seeds, &rules, question)? };
+    let residency =
+        if question.quick { None } else { residency(evaluator, &counts, &seeds, &rules, question)? };
     let mut binding = binding;
     if let Some(without) = residency.as_ref().filter(|residency| residency.cost_without.is_some()) {
         for region in scene::regions_of(market) {
@@ -224,7 +230,10 @@ fn one(question: &Question<'_>, evaluator: &mut Evaluator<'_>, policy: &PolicyPa
                     region: base.world.regions[region].name.clone(),
                     replicas: here,
                     constraint: "residency".to_string(),
-                    shown_by: format!("{free} without residency rules"),
+                    shown_by: format!(
+                        "without residency rules {free} here, at {} in all",
+                        market.money(market.cost(&without.replicas_without))
+                    ),
                 });
             }
         }
@@ -298,7 +307,11 @@ struct Settled {
 
 /// From what the search proposes to what confirmation holds up: upwards from a proposal that it does not, cheapest first;
 /// then downwards as long as a plan with one replica less holds too. `None` where nothing did.
-fn settle(evaluator: &mut Evaluator<'_>, proposed: &[u32], rules: &Rules) -> Result<Option<Settled>, CellError> {
+fn settle(
+    evaluator: &mut Evaluator<'_>,
+    proposed: &[u32],
+    rules: &Rules,
+) -> Result<Option<Settled>, CellError> {
     let market = evaluator.market;
     let mut confirmed: BTreeMap<Counts, Confirmation> = BTreeMap::new();
     let mut open: BTreeSet<(u64, u32, Counts)> = BTreeSet::new();
@@ -375,14 +388,15 @@ fn settle(evaluator: &mut Evaluator<'_>, proposed: &[u32], rules: &Rules) -> Res
     Ok(Some(Settled { counts: best, confirmed }))
 }
 
+/// The neighbours that were confirmed, each beside the plan under the neighbour's own seeds.
 fn neighbours(
-    evaluator: &Evaluator<'_>,
+    evaluator: &mut Evaluator<'_>,
     counts: &[u32],
     confirmed: &BTreeMap<Counts, Confirmation>,
     rules: &Rules,
-) -> Vec<Neighbour> {
+) -> Result<Vec<Neighbour>, CellError> {
     let market = evaluator.market;
-    let own = &confirmed[counts];
+    let scenes = evaluator.scenes;
     let mut found = Vec::new();
     for at in market.free() {
         for step in [-1i64, 1] {
@@ -391,17 +405,31 @@ fn neighbours(
             next[at] = n;
             let Some(said) = confirmed.get(&next) else { continue };
             let Some(line) = said.tightest() else { continue };
+            let mut difference = None;
+            if let Some(scene) = scenes.iter().find(|scene| scene.name == line.scene) {
+                let seeds = (0..u64::from(line.seeds)).map(|i| rules.first_seed.wrapping_add(i));
+                let cells: Vec<(&Scene, &[u32], u64)> = seeds.map(|seed| (scene, counts, seed)).collect();
+                let own = evaluator.whole(&cells)?;
+                let group =
+                    (0..own[0].groups.len()).find(|&at| evaluator.group_name(scene, at) == line.group);
+                let own: Vec<f64> =
+                    own.iter().map(|outcome| outcome.groups[group.unwrap_or(0)].attainment()).collect();
+                difference = Paired::of(&own, &line.by_seed)
+                    .and_then(|paired| Some((paired.mean(), paired.interval(rules.confidence)?)))
+                    .map(|(mean, (low, high))| (mean, low, high));
+            }
             found.push(Neighbour {
                 change: format!("{} {step:+}", market.offers[at].name),
                 cost: market.cost(&next).usd(),
                 verdict: said.verdict,
                 tightest: format!("{}, {}", line.group, line.scene),
                 attainment: (line.attainment, line.interval.0, line.interval.1),
-                difference: said.difference(own, line, rules.confidence),
+                seeds: line.seeds,
+                difference,
             });
         }
     }
-    found
+    Ok(found)
 }
 
 /// What the rules cost: the same question without them.

@@ -2,7 +2,7 @@
 //! being smaller. Knows plans and cells; must not know how the plan was found.
 
 use super::answer::{Binding, Headroom, Lost};
-use super::cell::{CAUSES, Cause, CellError, Outcome};
+use super::cell::{CAUSES, Cause, CellError, Outcome, Use};
 use super::confirm::{Confirmation, Verdict};
 use super::evaluate::{Evaluator, may_miss};
 use super::market::{Counts, Market};
@@ -24,8 +24,12 @@ const FINE: f64 = 0.02;
 /// When a cell cannot be played.
 pub fn headroom(evaluator: &mut Evaluator<'_>, counts: &[u32], seeds: &[u64]) -> Result<Headroom, CellError> {
     let mut stands_at = |factor: f64| -> Result<bool, CellError> {
-        let usual: Vec<Scene> =
-            evaluator.scenes.iter().filter(|scene| scene.usual).map(|scene| scene.at_traffic(factor)).collect();
+        let usual: Vec<Scene> = evaluator
+            .scenes
+            .iter()
+            .filter(|scene| scene.usual)
+            .map(|scene| scene.at_traffic(factor))
+            .collect();
         for scene in &usual {
             let cells: Vec<_> = seeds.iter().map(|&seed| (scene, counts, seed)).collect();
             let outcomes = evaluator.whole(&cells)?;
@@ -90,7 +94,8 @@ pub fn without_each_region(
                     worst = Some((mean, (mean - half).max(0.0), (mean + half).min(1.0)));
                 }
             }
-            p99 = p99.max(Moments::of(outcomes.iter().map(|outcome| outcome.ttft_p99_ms)).mean().unwrap_or(0.0));
+            p99 = p99
+                .max(Moments::of(outcomes.iter().map(|outcome| outcome.ttft_p99_ms)).mean().unwrap_or(0.0));
             for region in outcomes.iter().flat_map(|outcome| &outcome.regions) {
                 elsewhere += region.from_elsewhere;
                 unserved += region.missed[Cause::Unserved as usize];
@@ -190,7 +195,8 @@ fn supply(evaluator: &Evaluator<'_>, counts: &[u32], found: &mut Vec<Binding>) {
     let market = evaluator.market;
     for lot in &market.supply {
         let taken = market.taken(lot, counts);
-        let smallest = market.offers.iter().filter(|offer| Market::is_of(lot, offer)).map(|o| o.gpus_per_replica).min();
+        let smallest =
+            market.offers.iter().filter(|offer| Market::is_of(lot, offer)).map(|o| o.gpus_per_replica).min();
         let Some(smallest) = smallest else { continue };
         if taken > 0 && taken + u64::from(smallest) > u64::from(lot.gpus) {
             found.push(Binding {
@@ -205,23 +211,21 @@ fn supply(evaluator: &Evaluator<'_>, counts: &[u32], found: &mut Vec<Binding>) {
 
 /// The constraint that most misses show, of a region, or of all where it has none.
 fn constraint(scene: &Scene, outcome: &Outcome, region: RegionId) -> (&'static str, String) {
-    let own = outcome.regions.get(region.index()).copied().unwrap_or_default();
-    let here = own.missed.iter().sum::<u64>() > 0;
-    let mut missed = own.missed;
-    if !here {
-        missed = [0; CAUSES];
-        for other in &outcome.regions {
-            missed.iter_mut().zip(other.missed).for_each(|(sum, n)| *sum += n);
+    let count = |of: &Use| of.missed.iter().sum::<u64>();
+    let mut own = outcome.regions.get(region.index()).copied().unwrap_or_default();
+    let mut place = "here".to_string();
+    if count(&own) == 0 {
+        // What was taken away here is missed where its requests went: where most is missed.
+        let regions = outcome.regions.iter().enumerate();
+        if let Some((at, most)) = regions.max_by_key(|(at, of)| (count(of), std::cmp::Reverse(*at))) {
+            own = *most;
+            place = format!("in {}", scene.plan.world.regions[RegionId::new(at)].name);
         }
     }
+    let missed = own.missed;
     let all: u64 = missed.iter().sum();
     let most = (0..CAUSES).max_by_key(|&at| (missed[at], std::cmp::Reverse(at))).unwrap_or(0);
-    let share = format!(
-        "{:.0} % of {} misses {}",
-        missed[most] as f64 / all.max(1) as f64 * 100.0,
-        all,
-        if here { "here" } else { "elsewhere" }
-    );
+    let share = format!("{:.0} % of {all} misses {place}", missed[most] as f64 / all.max(1) as f64 * 100.0,);
     let engine = scene.plan.world.pools.iter().any(|pool| pool.region == region && pool.timing.is_some());
     let busy = format!("busy {:.0} %", own.busy * 100.0);
     let waiting = |what: &str| {
@@ -243,16 +247,24 @@ fn constraint(scene: &Scene, outcome: &Outcome, region: RegionId) -> (&'static s
         }
     };
     match most {
-        at if at == Cause::Network as usize => ("RTT floor", format!("{share} have a network time above the TTFT limit")),
+        at if at == Cause::Network as usize => {
+            ("RTT floor", format!("{share} have a network time above the TTFT limit"))
+        }
         at if at == Cause::Waiting as usize => waiting("wait"),
         at if at == Cause::Prefill as usize => waiting("are too long in prefill"),
         at if at == Cause::Decode as usize => {
             if engine {
-                ("ITL", format!("{share} decode too slowly; {busy}, slots up to {:.0} %", own.slots_peak * 100.0))
+                (
+                    "ITL",
+                    format!("{share} decode too slowly; {busy}, slots up to {:.0} %", own.slots_peak * 100.0),
+                )
             } else {
                 ("server", format!("{share} end too late; {busy}"))
             }
         }
-        _ => ("residency", format!("{share} are served by nobody: no region that may is there, or they were turned away")),
+        _ => (
+            "residency",
+            format!("{share} are served by nobody: no region that may is there, or they were turned away"),
+        ),
     }
 }

@@ -112,7 +112,9 @@ pub struct Neighbour {
     pub tightest: String,
     /// Its attainment there, and the interval.
     pub attainment: (f64, f64, f64),
-    /// Its attainment less the plan's there, over equal seeds, with the interval.
+    /// How many seeds.
+    pub seeds: u32,
+    /// Its attainment less the plan's there, over the same seeds, with the interval.
     pub difference: Option<(f64, f64, f64)>,
 }
 

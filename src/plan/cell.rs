@@ -105,7 +105,8 @@ pub struct Outcome {
 impl Outcome {
     /// All arrivals together.
     pub fn all(&self) -> Tally {
-        let add = |sum: Tally, one: &Tally| Tally { arrivals: sum.arrivals + one.arrivals, met: sum.met + one.met };
+        let add =
+            |sum: Tally, one: &Tally| Tally { arrivals: sum.arrivals + one.arrivals, met: sum.met + one.met };
         self.groups.iter().fold(Tally::default(), add)
     }
 }
@@ -203,7 +204,8 @@ impl Observer for Judge<'_> {
                 region.kv_peak = region.kv_peak.max(sample.load.kv_usage());
                 let most = self.seqs[sample.pool.index()];
                 if most > 0 {
-                    region.slots_peak = region.slots_peak.max(f64::from(sample.load.running) / f64::from(most));
+                    region.slots_peak =
+                        region.slots_peak.max(f64::from(sample.load.running) / f64::from(most));
                 }
                 let at = sample.replica.index();
                 if self.work.len() <= at {
@@ -276,7 +278,8 @@ pub fn play(
     let seconds = summary.end.as_secs_f64();
     for (index, region) in outcome.regions.iter_mut().enumerate() {
         let here = work.iter().filter(|(of, _)| of.index() == index);
-        let (replicas, busy) = here.fold((0u32, 0.0), |(n, busy), (_, work)| (n + 1, busy + work.busy_ps as f64 / 1e12));
+        let (replicas, busy) =
+            here.fold((0u32, 0.0), |(n, busy), (_, work)| (n + 1, busy + work.busy_ps as f64 / 1e12));
         if replicas > 0 && seconds > 0.0 {
             region.busy = busy / (f64::from(replicas) * seconds);
         }

@@ -5,7 +5,7 @@
 use super::cell::{CellError, Outcome};
 use super::evaluate::Evaluator;
 use super::scene::Scene;
-use crate::stats::{Moments, Paired};
+use crate::stats::Moments;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -62,21 +62,6 @@ impl Confirmation {
     pub fn tightest(&self) -> Option<&Line> {
         self.lines.iter().min_by(|a, b| (a.attainment - a.target).total_cmp(&(b.attainment - b.target)))
     }
-    /// The mean difference of attainment from another plan's, with its interval, in a case and group, over the seeds that
-    /// both have.
-    pub fn difference(&self, other: &Confirmation, line: &Line, confidence: f64) -> Option<(f64, f64, f64)> {
-        let of = |all: &Confirmation| {
-            let same = all.lines.iter().find(|one| one.scene == line.scene && one.group == line.group);
-            same.map(|one| one.by_seed.clone())
-        };
-        let (mut mine, mut theirs) = (of(self)?, of(other)?);
-        let both = mine.len().min(theirs.len());
-        mine.truncate(both);
-        theirs.truncate(both);
-        let paired = Paired::of(&theirs, &mine)?;
-        let (low, high) = paired.interval(confidence)?;
-        Some((paired.mean(), low, high))
-    }
 }
 
 /// How a confirmation is done.
@@ -108,7 +93,11 @@ impl Rules {
 ///
 /// # Errors
 /// When a cell cannot be played.
-pub fn confirm(evaluator: &mut Evaluator<'_>, counts: &[u32], rules: &Rules) -> Result<Confirmation, CellError> {
+pub fn confirm(
+    evaluator: &mut Evaluator<'_>,
+    counts: &[u32],
+    rules: &Rules,
+) -> Result<Confirmation, CellError> {
     let scenes = evaluator.scenes;
     let mut outcomes: Vec<Vec<Arc<Outcome>>> = vec![Vec::new(); scenes.len()];
     let mut lines: Vec<Vec<Line>> = vec![Vec::new(); scenes.len()];
@@ -120,7 +109,9 @@ pub fn confirm(evaluator: &mut Evaluator<'_>, counts: &[u32], rules: &Rules) -> 
         let mut cells: Vec<(&Scene, &[u32], u64)> = Vec::new();
         for &at in &open {
             let from = outcomes[at].len() as u32;
-            cells.extend((from..look).map(|i| (&scenes[at], counts, rules.first_seed.wrapping_add(u64::from(i)))));
+            cells.extend(
+                (from..look).map(|i| (&scenes[at], counts, rules.first_seed.wrapping_add(u64::from(i)))),
+            );
         }
         let mut played = evaluator.whole(&cells)?.into_iter();
         for &at in &open {
@@ -129,7 +120,9 @@ pub fn confirm(evaluator: &mut Evaluator<'_>, counts: &[u32], rules: &Rules) -> 
             lines[at] = judge(evaluator, &scenes[at], &outcomes[at], rules.each());
         }
         let verdicts = || lines.iter().flatten().map(|line| line.verdict);
-        if verdicts().any(|verdict| verdict == Verdict::Fails) || verdicts().all(|verdict| verdict == Verdict::Holds) {
+        if verdicts().any(|verdict| verdict == Verdict::Fails)
+            || verdicts().all(|verdict| verdict == Verdict::Holds)
+        {
             break;
         }
     }

@@ -109,7 +109,8 @@ impl<'s> Evaluator<'s> {
         &mut self,
         jobs: &[(&Scene, &[u32], u64, Option<Vec<u64>>)],
     ) -> Result<Vec<Arc<Outcome>>, CellError> {
-        let keys: Vec<Key> = jobs.iter().map(|(scene, counts, seed, _)| self.key(scene, counts, *seed)).collect();
+        let keys: Vec<Key> =
+            jobs.iter().map(|(scene, counts, seed, _)| self.key(scene, counts, *seed)).collect();
         let known = |memo: &BTreeMap<Key, Arc<Outcome>>, at: usize| {
             memo.get(&keys[at]).filter(|outcome| outcome.whole || jobs[at].3.is_some()).cloned()
         };
@@ -146,7 +147,8 @@ impl<'s> Evaluator<'s> {
     /// Misses over all seeds that a group may have and pass: of as many arrivals as the most generous plan has.
     fn allowance(&mut self, scene: &Scene, seeds: &[u64]) -> Result<Vec<u64>, CellError> {
         let top = self.top.clone();
-        let cells: Vec<(&Scene, &[u32], u64)> = seeds.iter().map(|&seed| (scene, top.as_slice(), seed)).collect();
+        let cells: Vec<(&Scene, &[u32], u64)> =
+            seeds.iter().map(|&seed| (scene, top.as_slice(), seed)).collect();
         let outcomes = self.whole(&cells)?;
         let groups = outcomes[0].groups.len();
         let allowed = |group: usize| {
@@ -184,7 +186,9 @@ impl<'s> Evaluator<'s> {
                 for (sum, tally) in missed[at].iter_mut().zip(&outcome.groups) {
                     *sum += tally.missed();
                 }
-                if !outcome.whole || missed[at].iter().zip(&allowances[at]).any(|(sum, allowed)| sum > allowed) {
+                if !outcome.whole
+                    || missed[at].iter().zip(&allowances[at]).any(|(sum, allowed)| sum > allowed)
+                {
                     self.killers.retain(|cell| *cell != (at, seed));
                     self.killers.insert(0, (at, seed));
                     self.failed.retain(|other| !other.iter().zip(counts).all(|(other, n)| other <= n));
@@ -208,9 +212,13 @@ impl<'s> Evaluator<'s> {
         let plans = self.memo.keys().filter(|key| key.0 == first.hash && key.2 == seeds[0]).map(|key| &key.1);
         plans
             .filter_map(|counts| {
-                let cells = usual.iter().flat_map(|scene| seeds.iter().map(|&seed| (scene.hash, counts.clone(), seed)));
+                let cells = usual
+                    .iter()
+                    .flat_map(|scene| seeds.iter().map(|&seed| (scene.hash, counts.clone(), seed)));
                 let outcomes: Option<Vec<_>> = cells.map(|key| self.memo.get(&key).cloned()).collect();
-                outcomes.filter(|all| all.iter().all(|outcome| outcome.whole)).map(|all| (counts.clone(), all))
+                outcomes
+                    .filter(|all| all.iter().all(|outcome| outcome.whole))
+                    .map(|all| (counts.clone(), all))
             })
             .collect()
     }
@@ -238,7 +246,9 @@ mod tests {
     #[test]
     fn what_may_be_missed_by_hand() {
         // 5 % of 1000 is 50, in floats 50.000000000000044 or 49.99…; of 19 it is 0.95, so none; at 100 % none at all.
-        for (arrivals, target, most) in [(1000, 0.95, 50), (999, 0.95, 49), (19, 0.95, 0), (20, 0.95, 1), (500, 1.0, 0)] {
+        for (arrivals, target, most) in
+            [(1000, 0.95, 50), (999, 0.95, 49), (19, 0.95, 0), (20, 0.95, 1), (500, 1.0, 0)]
+        {
             assert_eq!(may_miss(arrivals, target), most, "{arrivals} {target}");
             let share = (arrivals - most) as f64 / arrivals as f64;
             assert!(share >= target - 1e-12);

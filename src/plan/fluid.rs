@@ -48,7 +48,8 @@ pub fn rates(pool: &PoolParams, mean_prompt: f64, mean_output: f64, slo: &SloPar
         tokens: chunk,
         sequences: 1,
         prefills: 1,
-        prefill_pairs2: u64::from(chunk) * (2 * context + u64::from(chunk) + 1).min(2 * mean_prompt as u64 + 1),
+        prefill_pairs2: u64::from(chunk)
+            * (2 * context + u64::from(chunk) + 1).min(2 * mean_prompt as u64 + 1),
         context_tokens: context,
     };
     let prefill = f64::from(chunk) / (timing.step(&shape).0 as f64 / 1e12);
@@ -88,7 +89,8 @@ pub fn rates(pool: &PoolParams, mean_prompt: f64, mean_output: f64, slo: &SloPar
 /// Replicas that a demand takes at least, as far as rates go: the sum of the shares of a replica's time.
 pub fn replicas(rates: &Rates, demand: &Demand, span_s: f64) -> f64 {
     let per_s = |tokens: u64| tokens as f64 / span_s.max(1e-9);
-    per_s(demand.computed_tokens) / rates.prefill_tokens_per_s + per_s(demand.output_tokens) / rates.output_tokens_per_s
+    per_s(demand.computed_tokens) / rates.prefill_tokens_per_s
+        + per_s(demand.output_tokens) / rates.output_tokens_per_s
 }
 
 #[cfg(test)]

@@ -24,7 +24,11 @@ pub fn explain(
     let top = evaluator.top.clone();
     let all = confirm(evaluator, &top, rules)?;
     let Some(line) = all.tightest().cloned() else {
-        return Ok(Infeasible { reason: "load".into(), shown_by: "no class has a target".into(), relaxations: Vec::new() });
+        return Ok(Infeasible {
+            reason: "load".into(),
+            shown_by: "no class has a target".into(),
+            relaxations: Vec::new(),
+        });
     };
     let mut relaxations = Vec::new();
     let more_supply = supply(question, evaluator, seeds)?;
@@ -56,7 +60,13 @@ pub fn explain(
     } else {
         "load"
     };
-    let words = ["above the TTFT limit by network time alone", "waiting", "in prefill", "decoding", "served by nobody"];
+    let words = [
+        "above the TTFT limit by network time alone",
+        "waiting",
+        "in prefill",
+        "decoding",
+        "served by nobody",
+    ];
     let worst = (0..missed.len()).max_by_key(|&at| (missed[at], std::cmp::Reverse(at))).unwrap_or(0);
     let shown_by = format!(
         "with all that may be had ({}), {} reaches {:.1} % of {:.1} % ({}); {:.0} % of the misses are {}",
@@ -80,7 +90,12 @@ fn counts_in_words(market: &Market, counts: &[u32]) -> String {
 fn lower_targets(all: &Confirmation) -> Vec<String> {
     let short = all.lines.iter().filter(|line| line.verdict != Verdict::Holds);
     let words = short.map(|line| {
-        format!("a target of {:.2} for {} ({})", (line.interval.0 * 100.0).floor() / 100.0, line.group, line.scene)
+        format!(
+            "a target of {:.2} for {} ({})",
+            (line.interval.0 * 100.0).floor() / 100.0,
+            line.group,
+            line.scene
+        )
     });
     let mut words: Vec<String> = words.collect();
     words.truncate(3);
@@ -88,7 +103,12 @@ fn lower_targets(all: &Confirmation) -> Vec<String> {
 }
 
 /// Whether the most generous plan of another market passes: only cells of that plan are played.
-fn passes(question: &Question<'_>, evaluator: &mut Evaluator<'_>, market: &Market, seeds: &[u64]) -> Result<bool, CellError> {
+fn passes(
+    question: &Question<'_>,
+    evaluator: &mut Evaluator<'_>,
+    market: &Market,
+    seeds: &[u64],
+) -> Result<bool, CellError> {
     let top = market.top();
     let policy = evaluator.scenes[0].policy();
     let scenes = scenes(question.planning, market, policy, question.base, question.by_set);
@@ -107,17 +127,27 @@ fn passes(question: &Question<'_>, evaluator: &mut Evaluator<'_>, market: &Marke
 }
 
 /// The fewest GPUs more of a single lot with which there is a plan, by lot; what pools may be at most rises with them.
-fn supply(question: &Question<'_>, evaluator: &mut Evaluator<'_>, seeds: &[u64]) -> Result<Vec<String>, CellError> {
+fn supply(
+    question: &Question<'_>,
+    evaluator: &mut Evaluator<'_>,
+    seeds: &[u64],
+) -> Result<Vec<String>, CellError> {
     let market = evaluator.market.clone();
     let mut found = Vec::new();
     for at in 0..market.supply.len() {
         let lot = &market.supply[at];
-        let sizes = market.offers.iter().filter(|offer| Market::is_of(lot, offer)).map(|offer| offer.gpus_per_replica);
+        let sizes = market
+            .offers
+            .iter()
+            .filter(|offer| Market::is_of(lot, offer))
+            .map(|offer| offer.gpus_per_replica);
         let Some(step) = sizes.filter(|&size| size > 0).min() else { continue };
         let most = (lot.gpus * MORE + 8) / step;
         let with = |replicas: u32| {
             let mut more = market.with_more(at, replicas * step);
-            for offer in more.offers.iter_mut().filter(|offer| Market::is_of(lot, offer) && offer.min < offer.max) {
+            for offer in
+                more.offers.iter_mut().filter(|offer| Market::is_of(lot, offer) && offer.min < offer.max)
+            {
                 offer.max += replicas;
             }
             more
@@ -137,11 +167,40 @@ fn supply(question: &Question<'_>, evaluator: &mut Evaluator<'_>, seeds: &[u64])
         let region = &question.base.plan.world.regions[lot.region].name;
         found.push(format!("+{} {} of supply in {region}", high * step, lot.gpu));
     }
+    if found.is_empty() && market.supply.len() > 1 {
+        // No lot alone: all of them, by as many replicas each.
+        let with = |replicas: u32| {
+            let mut more = market.clone();
+            for lot in &mut more.supply {
+                let own: Vec<_> = more.offers.iter_mut().filter(|offer| Market::is_of(lot, offer)).collect();
+                lot.gpus += replicas * own.iter().map(|offer| offer.gpus_per_replica).max().unwrap_or(0);
+                own.into_iter().filter(|offer| offer.min < offer.max).for_each(|offer| offer.max += replicas);
+            }
+            more
+        };
+        let most = market.supply.iter().map(|lot| lot.gpus).max().unwrap_or(0) * MORE + 8;
+        if passes(question, evaluator, &with(most), seeds)? {
+            let (mut low, mut high) = (1, most);
+            while low < high {
+                let middle = u32::midpoint(low, high);
+                if passes(question, evaluator, &with(middle), seeds)? {
+                    high = middle;
+                } else {
+                    low = middle + 1;
+                }
+            }
+            found.push(format!("{high} replicas more of each lot of supply, together"));
+        }
+    }
     Ok(found)
 }
 
 /// The least factor on what pools may be at most with which there is a plan.
-fn larger(question: &Question<'_>, evaluator: &mut Evaluator<'_>, seeds: &[u64]) -> Result<Option<String>, CellError> {
+fn larger(
+    question: &Question<'_>,
+    evaluator: &mut Evaluator<'_>,
+    seeds: &[u64],
+) -> Result<Option<String>, CellError> {
     let market = evaluator.market.clone();
     for factor in [2, 4] {
         let mut more = market.clone();

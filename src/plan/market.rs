@@ -57,7 +57,11 @@ impl Market {
                 let plan = if *gpu == own { base } else { typed_plan(typed, gpu).unwrap_or(base) };
                 let bounds = planned.map_or((params.replicas, params.replicas), |p| (p.min, p.max));
                 offers.push(Offer {
-                    name: if gpus.len() > 1 { format!("{} on {gpu}", params.name) } else { params.name.clone() },
+                    name: if gpus.len() > 1 {
+                        format!("{} on {gpu}", params.name)
+                    } else {
+                        params.name.clone()
+                    },
                     pool,
                     region: params.region,
                     gpu: gpu.clone(),

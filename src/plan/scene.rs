@@ -36,45 +36,52 @@ pub struct Variant {
 }
 
 /// All cases of a planning: each contingency at each time. `variant` gives the scenario of a contingency.
-pub fn scenes(planning: &Planning, market: &Market, policy: &PolicyParams, base: &Variant, by_set: &[Variant]) -> Vec<Scene> {
+pub fn scenes(
+    planning: &Planning,
+    market: &Market,
+    policy: &PolicyParams,
+    base: &Variant,
+    by_set: &[Variant],
+) -> Vec<Scene> {
     let mut scenes = Vec::new();
     let times: Vec<Option<u32>> = match planning.times_s.as_slice() {
         [] => vec![None],
         times => times.iter().map(|&time| Some(time)).collect(),
     };
-    let mut add = |name: &str, variant: &Variant, down: &[RegionId], traffic: f64, attainment: Option<f64>| {
-        for &time in &times {
-            let mut plan = expanded(variant, market);
-            traffic::scale(&mut plan.world, traffic);
-            if let Some(span) = planning.span {
-                traffic::shorten(&mut plan.world, span);
+    let mut add =
+        |name: &str, variant: &Variant, down: &[RegionId], traffic: f64, attainment: Option<f64>| {
+            for &time in &times {
+                let mut plan = expanded(variant, market);
+                traffic::scale(&mut plan.world, traffic);
+                if let Some(span) = planning.span {
+                    traffic::shorten(&mut plan.world, span);
+                }
+                if let Some(time) = time {
+                    plan.world.workloads.iter_mut().for_each(|workload| workload.setting.utc_start_s = time);
+                }
+                plan.policies = vec![policy.clone()];
+                let lower = |target: f64| attainment.map_or(target, |least| target.min(least));
+                let at = time.map(|time| format!("at {}", clock(time)));
+                let name = match (name, at) {
+                    ("", Some(at)) => at,
+                    ("", None) => "as is".to_string(),
+                    (name, Some(at)) => format!("{name}, {at}"),
+                    (name, None) => name.to_string(),
+                };
+                let mut digest = Digest::new();
+                digest.word(plan.content_hash());
+                down.iter().for_each(|region| digest.word(u64::from(region.0)));
+                digest.text(env!("CARGO_PKG_VERSION"));
+                scenes.push(Scene {
+                    usual: false,
+                    name,
+                    hash: digest.value(),
+                    plan,
+                    down: down.to_vec(),
+                    targets: planning.targets.iter().map(|&target| lower(target)).collect(),
+                });
             }
-            if let Some(time) = time {
-                plan.world.workloads.iter_mut().for_each(|workload| workload.setting.utc_start_s = time);
-            }
-            plan.policies = vec![policy.clone()];
-            let lower = |target: f64| attainment.map_or(target, |least| target.min(least));
-            let at = time.map(|time| format!("at {}", clock(time)));
-            let name = match (name, at) {
-                ("", Some(at)) => at,
-                ("", None) => "as is".to_string(),
-                (name, Some(at)) => format!("{name}, {at}"),
-                (name, None) => name.to_string(),
-            };
-            let mut digest = Digest::new();
-            digest.word(plan.content_hash());
-            down.iter().for_each(|region| digest.word(u64::from(region.0)));
-            digest.text(env!("CARGO_PKG_VERSION"));
-            scenes.push(Scene {
-                usual: false,
-                name,
-                hash: digest.value(),
-                plan,
-                down: down.to_vec(),
-                targets: planning.targets.iter().map(|&target| lower(target)).collect(),
-            });
-        }
-    };
+        };
     add("", base, &[], 1.0, None);
     if let Some(least) = planning.n_plus_1 {
         for region in regions_of(market) {
@@ -134,7 +141,9 @@ impl Scene {
     }
     /// Replicas of each offer that are there in this case.
     pub fn present(&self, market: &Market, counts: &[u32]) -> Counts {
-        let there = |(offer, &n): (&super::market::Offer, &u32)| if self.down.contains(&offer.region) { 0 } else { n };
+        let there = |(offer, &n): (&super::market::Offer, &u32)| {
+            if self.down.contains(&offer.region) { 0 } else { n }
+        };
         market.offers.iter().zip(counts).map(there).collect()
     }
     /// The world of a plan in this case; `None` where not one replica is left.

@@ -16,7 +16,11 @@ const FEW_OFFERS: usize = 6;
 ///
 /// # Errors
 /// When a cell cannot be played.
-pub fn search(evaluator: &mut Evaluator<'_>, guess: &[u32], seeds: &[u64]) -> Result<Option<Counts>, CellError> {
+pub fn search(
+    evaluator: &mut Evaluator<'_>,
+    guess: &[u32],
+    seeds: &[u64],
+) -> Result<Option<Counts>, CellError> {
     let top = evaluator.top.clone();
     if !evaluator.passes(&top, seeds)? {
         return Ok(None);
@@ -59,7 +63,11 @@ fn rank<'c>(evaluator: &Evaluator<'_>, counts: &'c [u32]) -> (u64, u32, &'c [u32
 }
 
 /// By region, the least of it with the others at their most; both ends by bisection, which holds as far as more is not worse.
-fn region_by_region(evaluator: &mut Evaluator<'_>, guess: &[u32], seeds: &[u64]) -> Result<Counts, CellError> {
+fn region_by_region(
+    evaluator: &mut Evaluator<'_>,
+    guess: &[u32],
+    seeds: &[u64],
+) -> Result<Counts, CellError> {
     let market = evaluator.market;
     let (top, bottom) = (evaluator.top.clone(), market.bottom());
     let mut least = top.clone();
@@ -71,10 +79,13 @@ fn region_by_region(evaluator: &mut Evaluator<'_>, guess: &[u32], seeds: &[u64])
         }
         // At a level, every offer of the region has this share of what it may rise.
         let plan = |level: u32| -> Counts {
-            let rise = |at: usize| (u64::from(top[at] - bottom[at]) * u64::from(level)).div_ceil(u64::from(height)) as u32;
+            let rise = |at: usize| {
+                (u64::from(top[at] - bottom[at]) * u64::from(level)).div_ceil(u64::from(height)) as u32
+            };
             (0..top.len()).map(|at| if here(at) { bottom[at] + rise(at) } else { top[at] }).collect()
         };
-        let guessed = (0..top.len()).filter(|&at| here(at)).map(|at| guess[at].saturating_sub(bottom[at])).max();
+        let guessed =
+            (0..top.len()).filter(|&at| here(at)).map(|at| guess[at].saturating_sub(bottom[at])).max();
         let level = bisect(height, guessed, |level| evaluator.passes(&plan(level), seeds))?;
         let found = plan(level);
         (0..top.len()).filter(|&at| here(at)).for_each(|at| least[at] = found[at]);
@@ -107,7 +118,12 @@ fn bisect(
 }
 
 /// The first plan on the way from `low` to `high`, which passes, that passes too.
-fn between(evaluator: &mut Evaluator<'_>, low: &[u32], high: &[u32], seeds: &[u64]) -> Result<Counts, CellError> {
+fn between(
+    evaluator: &mut Evaluator<'_>,
+    low: &[u32],
+    high: &[u32],
+    seeds: &[u64],
+) -> Result<Counts, CellError> {
     let height = low.iter().zip(high).map(|(low, high)| high.saturating_sub(*low)).max().unwrap_or(0);
     if height == 0 {
         return Ok(high.to_vec());
@@ -127,7 +143,12 @@ fn between(evaluator: &mut Evaluator<'_>, low: &[u32], high: &[u32], seeds: &[u6
 }
 
 /// From a plan that passes to one from which no move that saves does.
-fn descend(evaluator: &mut Evaluator<'_>, start: Counts, seeds: &[u64], backwards: bool) -> Result<Counts, CellError> {
+fn descend(
+    evaluator: &mut Evaluator<'_>,
+    start: Counts,
+    seeds: &[u64],
+    backwards: bool,
+) -> Result<Counts, CellError> {
     let mut now = start;
     loop {
         let mut moved = false;
@@ -189,7 +210,14 @@ fn cheaper(evaluator: &Evaluator<'_>, now: &[u32], backwards: bool) -> Vec<Count
 
 /// Replicas of a region.
 pub fn in_region(evaluator: &Evaluator<'_>, counts: &[u32], region: RegionId) -> u32 {
-    evaluator.market.offers.iter().zip(counts).filter(|(offer, _)| offer.region == region).map(|(_, &n)| n).sum()
+    evaluator
+        .market
+        .offers
+        .iter()
+        .zip(counts)
+        .filter(|(offer, _)| offer.region == region)
+        .map(|(_, &n)| n)
+        .sum()
 }
 
 #[cfg(test)]

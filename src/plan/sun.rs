@@ -5,9 +5,9 @@
 use super::answer::Sun;
 use super::scene::clock;
 use crate::id::Id;
+use crate::workload::WorkloadKind;
 use crate::workload::curve::{Curve, Local, WEEK_S};
 use crate::workload::params::OriginAssignment;
-use crate::workload::WorkloadKind;
 use crate::world::WorldParams;
 
 /// Looks are this far apart: as fine as the finest usual curve.
@@ -28,7 +28,8 @@ pub fn sun(world: &WorldParams) -> Option<Sun> {
             OriginAssignment::Single(origin) => Some(origin),
             OriginAssignment::Weighted { .. } => None,
         };
-        let origins = || world.origins.enumerate().filter(|(id, _)| single.is_none_or(|single| single == *id));
+        let origins =
+            || world.origins.enumerate().filter(|(id, _)| single.is_none_or(|single| single == *id));
         let weight = |weight: f64| if single.is_some() { 1.0 } else { weight };
         let total: f64 = origins().map(|(_, origin)| weight(origin.weight)).sum();
         for (_, origin) in origins() {

@@ -2,8 +2,8 @@
 //! length of the workload: rates rise, traces are thinned or copied by whole sessions, a closed loop has more clients.
 
 use crate::time::Span;
-use crate::workload::params::{Until, Window};
 use crate::workload::WorkloadKind;
+use crate::workload::params::{Until, Window};
 use crate::world::WorldParams;
 
 /// Multiplies all traffic.

@@ -44,7 +44,11 @@ pub fn render(answer: &Answer) -> String {
     if let Some(sun) = &answer.sun {
         out.push_str("\ndemand by the clock\n");
         for (region, share, peak, when) in &sun.regions {
-            let _ = writeln!(out, "  {region:<12} {:>3.0} % of it, peak {peak:.2} of its mean, {when} UTC", share * 100.0);
+            let _ = writeln!(
+                out,
+                "  {region:<12} {:>3.0} % of it, peak {peak:.2} of its mean, {when} UTC",
+                share * 100.0
+            );
         }
         let _ = writeln!(
             out,
@@ -74,8 +78,7 @@ fn grid(out: &mut String, rows: &[Vec<String>]) {
         let mut line = String::from(" ");
         for (at, cell) in row.iter().enumerate() {
             let pad = widths[at] - cell.chars().count();
-            let numeric = cell.starts_with(|c: char| c.is_ascii_digit() || c == '-' || c == '+');
-            if numeric && at > 0 {
+            if cell.parse::<f64>().is_ok() && at > 0 {
                 let _ = write!(line, " {}{cell} ", " ".repeat(pad));
             } else {
                 let _ = write!(line, " {cell}{} ", " ".repeat(pad));
@@ -94,8 +97,16 @@ fn plan(out: &mut String, found: &Found, answer: &Answer) {
     let unit = &answer.unit;
     let mut rows = vec![["pool", "replicas", "GPUs", unit, "by rates alone"].map(String::from).to_vec()];
     for lot in &found.lots {
-        let rates = lot.rates.map_or_else(String::new, |rates| format!("{:.2} (batch {}, {})", lot.fluid, rates.batch, rates.held_by));
-        rows.push(vec![lot.offer.clone(), lot.replicas.to_string(), lot.gpus.to_string(), money(lot.cost, unit), rates]);
+        let rates = lot.rates.map_or_else(String::new, |rates| {
+            format!("{:.2} (batch {}, {})", lot.fluid, rates.batch, rates.held_by)
+        });
+        rows.push(vec![
+            lot.offer.clone(),
+            lot.replicas.to_string(),
+            lot.gpus.to_string(),
+            money(lot.cost, unit),
+            rates,
+        ]);
     }
     let replicas: u32 = found.lots.iter().map(|lot| lot.replicas).sum();
     let gpus: u32 = found.lots.iter().map(|lot| lot.gpus).sum();
@@ -103,10 +114,16 @@ fn plan(out: &mut String, found: &Found, answer: &Answer) {
     grid(out, &rows);
     if let Some(proposed) = &found.proposed {
         let words: Vec<String> = proposed.iter().map(u32::to_string).collect();
-        let _ = writeln!(out, "  the search proposed {}; its confirmation moved on from there", words.join(", "));
+        let _ =
+            writeln!(out, "  the search proposed {}; its confirmation moved on from there", words.join(", "));
     }
-    let _ = writeln!(out, "\n  confirmed (attainment over all arrivals, %; intervals {:.0} % over all looks)", answer.confidence * 100.0);
-    let mut rows = vec![["case", "class", "asked", "reached", "p99 TTFT ms", "seeds"].map(String::from).to_vec()];
+    let _ = writeln!(
+        out,
+        "\n  confirmed (attainment over all arrivals, %; intervals {:.0} % over all looks)",
+        answer.confidence * 100.0
+    );
+    let mut rows =
+        vec![["case", "class", "asked", "reached", "p99 TTFT ms", "seeds"].map(String::from).to_vec()];
     for line in &found.confirmation.lines {
         rows.push(vec![
             line.scene.clone(),
@@ -119,8 +136,12 @@ fn plan(out: &mut String, found: &Found, answer: &Answer) {
     }
     grid(out, &rows);
     if !found.neighbours.is_empty() {
-        out.push_str("\n  neighbours, under the same seeds\n");
-        let mut rows = vec![["change", unit, "says", "at its tightest", "%", "against the plan, pp"].map(String::from).to_vec()];
+        out.push_str("\n  neighbours, each beside the plan under equal seeds\n");
+        let mut rows = vec![
+            ["change", unit, "says", "at its tightest", "%", "against the plan, pp"]
+                .map(String::from)
+                .to_vec(),
+        ];
         for neighbour in found.neighbours.iter().take(NEIGHBOURS) {
             let verdict = match neighbour.verdict {
                 Verdict::Holds => "holds",
@@ -143,8 +164,11 @@ fn plan(out: &mut String, found: &Found, answer: &Answer) {
     }
     if !found.binding.is_empty() {
         out.push_str("\n  what binds\n");
-        let rows: Vec<Vec<String>> =
-            found.binding.iter().map(|b| vec![b.region.clone(), b.constraint.clone(), b.shown_by.clone()]).collect();
+        let rows: Vec<Vec<String>> = found
+            .binding
+            .iter()
+            .map(|b| vec![b.region.clone(), b.constraint.clone(), b.shown_by.clone()])
+            .collect();
         grid(out, &rows);
     }
     if !found.lost.is_empty() {
@@ -164,7 +188,9 @@ fn plan(out: &mut String, found: &Found, answer: &Answer) {
         grid(out, &rows);
     }
     if let Some(headroom) = &found.headroom {
-        let falls = headroom.falls.map_or_else(|| "no larger factor was tried".into(), |f| format!("falls at {f:.2}"));
+        let falls = headroom
+            .falls
+            .map_or_else(|| "no larger factor was tried".into(), |f| format!("falls at {f:.2}"));
         let _ = writeln!(out, "\n  headroom: stands {:.2} times the traffic, {falls}", headroom.stands);
     }
     if let Some(residency) = &found.residency {
@@ -187,7 +213,9 @@ fn compared(out: &mut String, answer: &Answer) {
     out.push_str("\npolicies\n");
     let cost = |planned: &Planned| planned.found.as_ref().map(|found| found.cost);
     let dearest = answer.plans.iter().filter_map(cost).fold(0.0, f64::max);
-    let mut rows = vec![["policy", answer.unit.as_str(), "less than the dearest", "p99 TTFT ms"].map(String::from).to_vec()];
+    let mut rows = vec![
+        ["policy", answer.unit.as_str(), "less than the dearest", "p99 TTFT ms"].map(String::from).to_vec(),
+    ];
     for planned in &answer.plans {
         let mut row = vec![planned.policy.clone()];
         match &planned.found {
@@ -217,7 +245,12 @@ pub fn pareto_csv(answer: &Answer, to: impl io::Write) -> io::Result<()> {
         for Point { counts, cost, ttft_p99_ms, attainment, frontier } in &planned.pareto {
             let mut row = vec![planned.policy.clone()];
             row.extend(counts.iter().map(u32::to_string));
-            row.extend([cost.to_string(), format!("{ttft_p99_ms:.3}"), format!("{attainment:.6}"), frontier.to_string()]);
+            row.extend([
+                cost.to_string(),
+                format!("{ttft_p99_ms:.3}"),
+                format!("{attainment:.6}"),
+                frontier.to_string(),
+            ]);
             writer.write_record(&row)?;
         }
     }

@@ -116,7 +116,10 @@ impl Planning {
     }
     /// The GPUs of a type there are in a region; `None` is without limit.
     pub fn supply_of(&self, region: RegionId, gpu: &str) -> Option<u32> {
-        self.supply.iter().find(|supply| supply.region == region && supply.gpu == gpu).map(|supply| supply.gpus)
+        self.supply
+            .iter()
+            .find(|supply| supply.region == region && supply.gpu == gpu)
+            .map(|supply| supply.gpus)
     }
     /// What is planned of a pool.
     pub fn pool(&self, pool: PoolId) -> Option<&PlannedPool> {

@@ -249,8 +249,7 @@ pub(super) fn resolve(
             .help("shorten `warmup`, or send more requests: nothing would be counted");
         this.push(item);
     }
-    let planning =
-        this.planning(&names, &pools, &pool_facts, classes.as_slice(), &policies, warmup);
+    let planning = this.planning(&names, &pools, &pool_facts, classes.as_slice(), &policies, warmup);
     let length = if raw.horizon.is_some() { Some(Span(horizon.0)) } else { length };
     let sample_every = this.sample_every(length);
     facts.prices = this.prices(&pools, &pool_facts, &region_facts);

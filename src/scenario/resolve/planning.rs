@@ -47,7 +47,8 @@ impl Resolver<'_> {
         for (name, &ratio) in &raw.targets {
             let path = ["plan", "targets", name.as_str()];
             let share = self.share(Some(ratio), &path);
-            if let (Some(index), Some(share)) = (self.find(&class_names, name, "class", "slo", &path), share) {
+            if let (Some(index), Some(share)) = (self.find(&class_names, name, "class", "slo", &path), share)
+            {
                 targets[index] = share;
             }
         }
@@ -206,7 +207,9 @@ impl Resolver<'_> {
             if !gpus.is_empty() && facts.get(index).is_none_or(|facts| facts.gpu.is_none()) {
                 let item = self
                     .error(&["plan", "pools", &name, "gpus"], "GPU types are offered to pools of GPUs")
-                    .label(format!("`{name}` has none: its replicas are queues, or its step times are stated"))
+                    .label(format!(
+                        "`{name}` has none: its replicas are queues, or its step times are stated"
+                    ))
                     .help("leave `gpus` out");
                 self.push(item);
             }
@@ -235,7 +238,8 @@ impl Resolver<'_> {
                 };
                 u64::from(replicas) * u64::from(pool.gpus_per_replica)
             };
-            let needed: u64 = pools.enumerate().filter(|(_, pool)| pool.region == lot.region).map(least).sum();
+            let needed: u64 =
+                pools.enumerate().filter(|(_, pool)| pool.region == lot.region).map(least).sum();
             if needed > u64::from(lot.gpus) {
                 let region = regions[lot.region.index()].clone();
                 let item = self
@@ -272,7 +276,8 @@ impl Resolver<'_> {
                     self.push(item);
                 }
             }
-            let nothing = raw.down.as_ref().is_none_or(Vec::is_empty) && raw.traffic.is_none() && set.is_empty();
+            let nothing =
+                raw.down.as_ref().is_none_or(Vec::is_empty) && raw.traffic.is_none() && set.is_empty();
             if nothing {
                 let item = self
                     .error_at_key(&path, "a contingency has `down`, `traffic` or `set`")
@@ -281,13 +286,7 @@ impl Resolver<'_> {
                 self.push(item);
             }
             let attainment = self.share(raw.attainment, &["plan", "contingencies", &name, "attainment"]);
-            found.push(Contingency {
-                name,
-                down,
-                traffic: raw.traffic.unwrap_or(1.0),
-                set,
-                attainment,
-            });
+            found.push(Contingency { name, down, traffic: raw.traffic.unwrap_or(1.0), set, attainment });
         }
         found
     }
