@@ -14,6 +14,7 @@ mod interrupt;
 mod load;
 mod one_file;
 mod plot;
+mod plan;
 mod policies;
 mod progress;
 mod report;
@@ -77,6 +78,7 @@ enum Command {
     Compare(Box<compare::Args>),
     Plot(plot::Args),
     Check(check::Args),
+    Plan(plan::Args),
     Validate(validate::Args),
     Schema(schema::Args),
     Policies(policies::Args),
@@ -112,6 +114,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Compare(args) => compare::run(&args),
         Command::Plot(args) => plot::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Plan(args) => plan::run(&args),
         Command::Validate(args) => validate::run(&args),
         Command::Schema(args) => schema::run(&args),
         Command::Policies(args) => policies::run(&args),

@@ -32,6 +32,7 @@ pub mod world;
 pub mod scenario;
 // Floor 6: one cell, many cells, and many against what was published.
 pub mod calibrate;
+pub mod plan;
 pub mod run;
 pub mod score;
 pub mod sweep;

@@ -25,6 +25,7 @@ mod money;
 mod numbers;
 pub mod page;
 pub mod parquet;
+pub mod planned;
 pub mod plots;
 pub mod requests_csv;
 mod routing;
