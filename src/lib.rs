@@ -29,10 +29,11 @@ pub mod routing;
 pub mod world;
 // Floor 5: what users write.
 pub mod scenario;
-// Floor 6: one cell, and many against what was published.
+// Floor 6: one cell, many against what was published, a search over many.
 pub mod calibrate;
 pub mod run;
 pub mod score;
+pub mod tune;
 // Floor 7: what people and files see.
 pub mod gate;
 pub mod report;

@@ -31,6 +31,7 @@ const HOUSE: &[(&str, u32, u32)] = &[
     ("calibrate", 6, 0),
     ("run", 6, 0),
     ("score", 6, 1),
+    ("tune", 6, 1),
     ("report", 7, 0),
     // Verdicts are on summaries, which are the report's.
     ("gate", 7, 1),
