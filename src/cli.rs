@@ -18,6 +18,7 @@ mod schema;
 mod score;
 mod terminal;
 mod trace;
+mod tune;
 mod validate;
 
 pub use exit::Exit;
@@ -66,6 +67,7 @@ enum Command {
     Explain(explain::Args),
     Compare(Box<compare::Args>),
     Check(check::Args),
+    Tune(Box<tune::Args>),
     Validate(validate::Args),
     Schema(schema::Args),
     Policies(policies::Args),
@@ -97,6 +99,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Explain(args) => explain::run(&args),
         Command::Compare(args) => compare::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Tune(args) => tune::run(&args),
         Command::Validate(args) => validate::run(&args),
         Command::Schema(args) => schema::run(&args),
         Command::Policies(args) => policies::run(&args),

@@ -9,6 +9,7 @@ pub mod explain;
 mod followed;
 pub mod grid;
 mod groups;
+pub mod landscape;
 pub mod manifest;
 pub mod measures;
 mod money;

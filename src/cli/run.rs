@@ -338,7 +338,7 @@ fn chosen<'p>(all: &'p [PolicyParams], names: &[String]) -> Result<Vec<&'p Polic
 }
 
 /// A name that is one folder on every system.
-fn folder_name(name: &str) -> String {
+pub(super) fn folder_name(name: &str) -> String {
     let safe = |c: char| if c.is_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '-' };
     let name: String = name.chars().map(safe).collect();
     if name.trim_matches('.').is_empty() { "unnamed".to_string() } else { name }

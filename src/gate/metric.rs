@@ -30,6 +30,11 @@ pub struct MetricError(pub String);
 
 /// All measures that have a name here.
 fn known() -> impl Iterator<Item = &'static Measure> {
+    shown().chain(measures::MORE)
+}
+
+/// Those of them that tables show.
+fn shown() -> impl Iterator<Item = &'static Measure> {
     [
         measures::LATENCY,
         measures::SERVICE,
@@ -45,7 +50,7 @@ fn known() -> impl Iterator<Item = &'static Measure> {
 /// Whether a measure is of requests, and so of any group of them.
 fn of_requests(measure: &Measure) -> bool {
     measures::LATENCY.iter().any(|other| other.name == measure.name)
-        || matches!(measure.name, "slo.attainment" | "cache.hit_rate")
+        || matches!(measure.name, "slo.attainment" | "cache.hit_rate" | "ttft.mean" | "tpot.p95" | "e2e.p95")
 }
 
 impl Metric {
@@ -54,9 +59,9 @@ impl Metric {
         Metric { measure, group: None }
     }
 
-    /// Every measure, of all requests.
+    /// Every measure that tables show, of all requests.
     pub fn all() -> impl Iterator<Item = Metric> {
-        known().map(Metric::of)
+        shown().map(Metric::of)
     }
 
     /// Reads `ttft.p99` or `ttft.p99{origin="eu"}`.

@@ -52,7 +52,10 @@ fn numbers(value: &Value, path: &str, found: &mut Vec<(String, f64)>) {
         Value::Number(number) => found.extend(number.as_f64().map(|number| (path.to_owned(), number))),
         Value::Object(map) => map.iter().for_each(|(key, value)| numbers(value, &inner(key), found)),
         Value::Array(items) => {
-            items.iter().enumerate().for_each(|(index, value)| numbers(value, &inner(&index.to_string()), found));
+            items
+                .iter()
+                .enumerate()
+                .for_each(|(index, value)| numbers(value, &inner(&index.to_string()), found));
         }
         _ => {}
     }

@@ -115,7 +115,8 @@ impl Limit {
 impl Objective {
     /// The names of all its measures, the aim first.
     pub fn measures(&self) -> impl Iterator<Item = &str> {
-        std::iter::once(self.aim.measure.as_str()).chain(self.limits.iter().map(|limit| limit.measure.as_str()))
+        std::iter::once(self.aim.measure.as_str())
+            .chain(self.limits.iter().map(|limit| limit.measure.as_str()))
     }
     /// How good a point is against the start.
     pub fn score(&self, start: &Means, here: &Means) -> Score {

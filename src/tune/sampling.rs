@@ -76,8 +76,10 @@ mod tests {
         let space = Space(vec![axis(0.0, 1.0), axis(10.0, 30.0), axis(-1.0, 1.0)]);
         let points = latin_hypercube(&space, 20, Key::root(3));
         for axis in 0..3 {
-            let mut slices: Vec<u32> =
-                points.iter().map(|point| (space.units(point)[axis] * 20.0).floor().min(19.0) as u32).collect();
+            let mut slices: Vec<u32> = points
+                .iter()
+                .map(|point| (space.units(point)[axis] * 20.0).floor().min(19.0) as u32)
+                .collect();
             slices.sort_unstable();
             assert_eq!(slices, (0..20).collect::<Vec<u32>>());
         }

@@ -54,8 +54,7 @@ impl Simplex {
         let (worst, others) = self.vertices.split_last().expect("a simplex has vertices");
         (0..worst.units.len())
             .map(|axis| {
-                let mean =
-                    others.iter().map(|vertex| vertex.units[axis]).sum::<f64>() / others.len() as f64;
+                let mean = others.iter().map(|vertex| vertex.units[axis]).sum::<f64>() / others.len() as f64;
                 (mean + factor * (worst.units[axis] - mean)).clamp(0.0, 1.0)
             })
             .collect()
@@ -71,10 +70,12 @@ impl Simplex {
         let axes = 0..self.space.dimensions();
         let spread = |axis: usize| {
             let units = self.vertices.iter().map(|vertex| vertex.units[axis]);
-            let (low, high) = units.fold((1.0f64, 0.0f64), |(low, high), unit| (low.min(unit), high.max(unit)));
+            let (low, high) =
+                units.fold((1.0f64, 0.0f64), |(low, high), unit| (low.min(unit), high.max(unit)));
             high - low
         };
-        self.stage = if axes.map(spread).all(|spread| spread <= SMALL) { Stage::Arrived } else { Stage::Reflect };
+        self.stage =
+            if axes.map(spread).all(|spread| spread <= SMALL) { Stage::Arrived } else { Stage::Reflect };
         self.asked = vec![self.towards(-1.0)];
     }
 }
@@ -125,7 +126,9 @@ impl Method for Simplex {
                 self.replace_worst(better);
             }
             Stage::Contract { outside } => {
-                let (Some(contracted), Some(reflected)) = (told.next(), self.reflected.take()) else { return };
+                let (Some(contracted), Some(reflected)) = (told.next(), self.reflected.take()) else {
+                    return;
+                };
                 let worst = self.vertices[self.vertices.len() - 1].score;
                 let bound = if outside { reflected.score } else { worst };
                 if contracted.score < bound || (outside && contracted.score == bound) {

@@ -33,7 +33,9 @@ impl Cut {
     /// When it is not so written.
     pub fn parse(text: &str) -> Result<Cut, WindowError> {
         let refused = || {
-            WindowError(format!("`{text}` is no part of a trace; write 0..10m, or 10m..30m/4 for four parts of it"))
+            WindowError(format!(
+                "`{text}` is no part of a trace; write 0..10m, or 10m..30m/4 for four parts of it"
+            ))
         };
         let (stretch, parts) = match text.split_once('/') {
             None => (text, 1),
@@ -118,8 +120,13 @@ mod tests {
             assert_eq!(pair[0].from.0 + pair[0].lasts.0, pair[1].from.0);
         }
         assert_eq!(windows[2].from.0 + windows[2].lasts.0, Span::from_secs(1800).0);
-        assert_eq!(Cut::parse("0..90s").unwrap(), Cut { from: Span::ZERO, to: Span::from_secs(90), parts: 1 });
-        assert!(cut.overlaps(&Cut::parse("20m..40m").unwrap()) && !cut.overlaps(&Cut::parse("0..10m").unwrap()));
+        assert_eq!(
+            Cut::parse("0..90s").unwrap(),
+            Cut { from: Span::ZERO, to: Span::from_secs(90), parts: 1 }
+        );
+        assert!(
+            cut.overlaps(&Cut::parse("20m..40m").unwrap()) && !cut.overlaps(&Cut::parse("0..10m").unwrap())
+        );
         for wrong in ["10m", "10m..5m", "0..10m/0", "0..10m/x", "0..10", "5m..5m"] {
             assert!(Cut::parse(wrong).is_err(), "{wrong}");
         }

@@ -44,7 +44,10 @@ fn evolution_and_simplex_find_the_bottom_of_a_bowl() {
     for strategy in [Strategy::Es, Strategy::NelderMead] {
         let (best, asked) = search(strategy, &space, &[5.0, 5.0], 200, bowl);
         // Within 5 % of both, from 17 and 250 times as much.
-        assert!((best[0] / 0.3 - 1.0).abs() < 0.05 && (best[1] / 0.02 - 1.0).abs() < 0.05, "{strategy:?}: {best:?}");
+        assert!(
+            (best[0] / 0.3 - 1.0).abs() < 0.05 && (best[1] / 0.02 - 1.0).abs() < 0.05,
+            "{strategy:?}: {best:?}"
+        );
         assert!(asked.len() < 200, "{strategy:?} ends by itself: {}", asked.len());
     }
 }
