@@ -45,6 +45,7 @@ use std::io;
   regionsim run scenarios/three-regions.toml --policy nearest_chwbl --seeds 10
   regionsim explain scenarios/three-regions.toml 812 --policy gorgo
   regionsim compare scenarios/three-regions.toml --before nearest_chwbl --after gorgo
+  regionsim tune scenarios/routing/tune-gorgo.toml --over rtt=0.05..2 --over queue=0.001..2
   regionsim validate my-scenario.toml
   regionsim policies gorgo
 

@@ -163,6 +163,8 @@ fn a_trace_is_searched_in_one_part_and_judged_in_others() {
     assert_eq!(found["judged"]["contenders"][0]["tuned_against"]["changes"][0]["pairs"], 3);
     let (code, _, stderr) = desk.run(&format!("{line} --train 0..2m --judge 1m..4m"));
     assert!(code == 2 && stderr.contains("have time in common"), "{stderr}");
+    let (code, _, stderr) = desk.run(&format!("{line} --set warmup=30s"));
+    assert!(code == 2 && stderr.contains("warm-up of its own"), "{stderr}");
 }
 
 #[test]
@@ -175,6 +177,8 @@ fn mistakes_are_told_with_what_to_write() {
         "tune tune-gorgo.toml --over queue=-1..1",
         "tune tune-gorgo.toml --over queue=0.1..1 --policy gorg",
         "tune tune-gorgo.toml --over queue=0.1..1 --keep e2e.p95",
+        "tune tune-gorgo.toml --over queue=0.1..1 --keep ttft.p99{origin=\"mars\"}=2%",
+        "tune tune-gorgo.toml --over queue=0.1..1 --seeds 3",
         "tune tune-gorgo.toml --over queue=0.1..1 --against queue=x",
         "tune tune-gorgo.toml --over queue=0.1..1 --train 0..1m --judge 1m..2m",
         "tune tune-gorgo.toml --over queue=0.1..1 --train 0..1 --judge 1m..2m",

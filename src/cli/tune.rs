@@ -140,6 +140,7 @@ pub fn run(args: &Args) -> Outcome {
     tell(&plan, args.quiet);
     let policy = chosen(&plan, args.policy.as_deref())?;
     let asked = Asked::read(args, policy)?;
+    asked.check_groups(&plan.world)?;
     if asked.is_alone() {
         terminal::warning(&format!(
             "{} is all that is looked at: weights that pile requests onto one replica can look best; add --keep default",
@@ -147,6 +148,13 @@ pub fn run(args: &Args) -> Outcome {
         ));
     }
     let worlds = Worlds::of(args, &plan)?;
+    let each = worlds.train.cells_each();
+    if args.budget / each < 2 {
+        return Err(Failure::usage(anyhow!(
+            "--budget {} has no room for a search: the start and each candidate take {each} runs; raise it, or lower --seeds",
+            args.budget
+        )));
+    }
     let top = (!args.no_files).then(|| {
         let own = Path::new("reports").join(folder_name(&plan.name) + "-tune");
         args.out.clone().unwrap_or(own)
@@ -219,7 +227,7 @@ fn search<'o>(
     tried(rows, &search.candidates()[0])?;
     let space = Space(asked.knobs.iter().map(|knob| knob.axis).collect());
     let each = worlds.train.cells_each();
-    let all = (args.budget / each).max(1);
+    let all = args.budget / each;
     // What lies beside the best is two candidates a parameter, where the budget has room for them and a search.
     let around = 2 * asked.knobs.len() as u32;
     let searched = if all > 2 * around { all - around } else { all };

@@ -3,10 +3,12 @@
 use super::Args;
 use crate::cli::exit::Failure;
 use crate::gate::{Margin, Metric, Tolerance};
+use crate::report::CellSummary;
 use crate::report::measures::Better;
+use crate::report::summary::{Group, NamedGroup};
 use crate::scenario::nearest::suggest;
 use crate::tune::{Aim, Allowance, Knob, Limit, Objective, Sense};
-use crate::world::PolicyParams;
+use crate::world::{PolicyParams, WorldParams};
 use anyhow::anyhow;
 
 /// What is made better where nothing is named: as GORGO's tuner.
@@ -136,6 +138,22 @@ impl Asked {
             limits: kept.iter().filter_map(|kept| limit(kept, of)).collect(),
         };
         Ok(Asked { knobs, objective: objective(SEARCHED), judging: objective(1.0), gated, shown, against })
+    }
+    /// Whether the groups that measures name are there; before anything is run.
+    pub(super) fn check_groups(&self, world: &WorldParams) -> Result<(), Failure> {
+        let group = |name: &String| NamedGroup { name: name.clone(), group: Group::default() };
+        let cell = CellSummary {
+            origins: world.origins.iter().map(|origin| group(&origin.name)).collect(),
+            classes: world.classes.iter().map(|class| group(&class.name)).collect(),
+            regions: world.regions.iter().map(|region| group(&region.name)).collect(),
+            ..CellSummary::default()
+        };
+        let missing = |metric: &&Metric| {
+            let (name, known) = metric.missing_group(&cell)?;
+            Some(format!("{metric}: there is no `{name}`; there are {}", known.join(", ")))
+        };
+        let wrong: Vec<String> = self.metrics().iter().filter_map(missing).collect();
+        if wrong.is_empty() { Ok(()) } else { Err(Failure::usage(anyhow!(wrong.join("\n")))) }
     }
     /// Whether the aim is all that is looked at.
     pub(super) fn is_alone(&self) -> bool {

@@ -165,6 +165,9 @@ fn judged(found: &Found, colour: bool) -> String {
         }
         out += &line(found, contender, aim);
     }
+    if found.parameters.iter().all(|parameter| parameter.published == Some(parameter.start)) {
+        out += "the start has the published weights\n";
+    }
     if let Some(oracle) = &judged.oracle {
         let regret = |of: Option<f64>| of.map_or("-".to_owned(), |of| format!("{:.2} %", of * 100.0));
         let _ = writeln!(

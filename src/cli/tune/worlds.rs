@@ -143,11 +143,6 @@ impl<'r> Runner<'r> {
                 let first = cell.conservation.violations.first().cloned().unwrap_or_default();
                 return Err(format!("seed {seed}: a law of conservation was broken: {first}"));
             }
-            if let Some((metric, (name, known))) =
-                metrics.iter().find_map(|metric| Some((metric, metric.missing_group(&cell)?)))
-            {
-                return Err(format!("{metric}: there is no `{name}`; there are {}", known.join(", ")));
-            }
             Ok(Sample::of(&cell, metrics.iter().copied()))
         };
         let ran: Vec<Result<Sample, String>> =
