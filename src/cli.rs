@@ -24,6 +24,7 @@ mod score;
 mod sweep;
 mod terminal;
 mod trace;
+mod tune;
 mod validate;
 
 pub use exit::Exit;
@@ -52,6 +53,7 @@ use std::io;
   regionsim report reports/three-regions
   regionsim compare scenarios/three-regions.toml --before nearest_chwbl --after gorgo
   regionsim plot reports/three-regions --png
+  regionsim tune scenarios/routing/tune-gorgo.toml --over rtt=0.05..2 --over queue=0.001..2
   regionsim validate my-scenario.toml
   regionsim policies gorgo
 
@@ -79,6 +81,7 @@ enum Command {
     Plot(plot::Args),
     Check(check::Args),
     Plan(plan::Args),
+    Tune(Box<tune::Args>),
     Validate(validate::Args),
     Schema(schema::Args),
     Policies(policies::Args),
@@ -115,6 +118,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Plot(args) => plot::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Plan(args) => plan::run(&args),
+        Command::Tune(args) => tune::run(&args),
         Command::Validate(args) => validate::run(&args),
         Command::Schema(args) => schema::run(&args),
         Command::Policies(args) => policies::run(&args),

@@ -18,6 +18,7 @@ pub mod gates;
 pub mod grid;
 mod groups;
 pub mod loaded;
+pub mod landscape;
 pub mod manifest;
 pub mod markdown;
 pub mod measures;

@@ -36,6 +36,7 @@ const HOUSE: &[(&str, u32, u32)] = &[
     ("score", 6, 1),
     // Many cells are made of single ones.
     ("sweep", 6, 1),
+    ("tune", 6, 1),
     ("report", 7, 0),
     // Verdicts are on summaries, which are the report's.
     ("gate", 7, 1),

@@ -49,6 +49,10 @@ impl Progress {
     pub fn left(&self, cells: usize) {
         self.bar.set_message(format!("{cells} cells to go"));
     }
+    /// How far it is, in words.
+    pub fn say(&self, text: String) {
+        self.bar.set_message(text);
+    }
     /// An observer that counts the requests of one cell.
     pub fn watcher(&self) -> Watcher {
         Watcher { bar: self.bar.clone(), pending: 0 }
