@@ -13,6 +13,7 @@ mod explain;
 mod load;
 mod policies;
 mod progress;
+mod query;
 mod run;
 mod schema;
 mod score;
@@ -66,6 +67,7 @@ enum Command {
     Run(Box<run::Args>),
     Explain(explain::Args),
     Sweep(Box<sweep::Args>),
+    Query(query::Args),
     Compare(Box<compare::Args>),
     Check(check::Args),
     Validate(validate::Args),
@@ -98,6 +100,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Run(args) => run::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Sweep(args) => sweep::run(&args),
+        Command::Query(args) => query::run(&args),
         Command::Compare(args) => compare::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Validate(args) => validate::run(&args),

@@ -7,13 +7,13 @@ pub mod calibration_plot;
 pub mod decisions;
 pub mod explain;
 mod followed;
+pub mod frame;
 pub mod grid;
 mod groups;
 pub mod manifest;
 pub mod measures;
 mod money;
 mod numbers;
-pub mod parquet;
 pub mod plots;
 pub mod requests_csv;
 mod routing;
@@ -24,10 +24,12 @@ pub mod summary;
 pub mod sweep_files;
 pub mod sweep_table;
 pub mod table;
+pub mod taken;
 pub mod trace_plots;
 pub mod trace_table;
 pub mod uncertainty;
 
+pub use frame::parquet;
 pub use summarise::{summarise, summarise_cell};
 pub use summary::{CellSummary, PolicySummary, Summary};
 
