@@ -37,7 +37,12 @@ pub struct Args {
     #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
     group_by: Vec<String>,
     /// Measures, with what is made of them: ttft.p99, max:ttft.p99.
-    #[arg(long, value_name = "MEASURES", value_delimiter = ',', default_value = "ttft.p50,ttft.p99,slo.attainment,cost")]
+    #[arg(
+        long,
+        value_name = "MEASURES",
+        value_delimiter = ',',
+        default_value = "ttft.p50,ttft.p99,slo.attainment,cost"
+    )]
     agg: Vec<String>,
     /// Only rows with this value; may be repeated.
     #[arg(long = "where", value_name = "COLUMN=VALUE")]
@@ -54,8 +59,11 @@ pub struct Args {
 pub fn run(args: &Args) -> Outcome {
     available().map_err(Failure::usage)?;
     let only = args.only.iter().map(|text| {
-        let rule = || Failure::usage(anyhow!("--where {text}: write a column and a value, such as policy=gorgo"));
-        text.split_once('=').map(|(column, value)| (column.trim().to_owned(), value.trim().to_owned())).ok_or_else(rule)
+        let rule =
+            || Failure::usage(anyhow!("--where {text}: write a column and a value, such as policy=gorgo"));
+        text.split_once('=')
+            .map(|(column, value)| (column.trim().to_owned(), value.trim().to_owned()))
+            .ok_or_else(rule)
     });
     let only = only.collect::<Result<Vec<_>, _>>()?;
     let named = || args.group_by.iter().chain(only.iter().map(|(column, _)| column));
@@ -71,7 +79,10 @@ pub fn run(args: &Args) -> Outcome {
         folders(folder, DEPTH, &mut found)?;
         if found.is_empty() {
             let next = "`run` writes one (summary.json), and `sweep` (sweep.json)";
-            return Err(Failure::usage(anyhow!("{} is no folder of a run or a sweep; {next}", folder.display())));
+            return Err(Failure::usage(anyhow!(
+                "{} is no folder of a run or a sweep; {next}",
+                folder.display()
+            )));
         }
         for folder in found {
             table.append(rows(&folder, kinds.first().copied())?);
@@ -143,7 +154,8 @@ fn of_run(folder: &Path, run: &str, kind: Option<&str>) -> Result<Table, Failure
         text.map_err(Failure::usage)
     };
     let wrong = || format!("{run}/summary.json is none that this version can read; run the scenario again");
-    let summary: Summary = serde_json::from_str(&read("summary.json")?).with_context(wrong).map_err(Failure::usage)?;
+    let summary: Summary =
+        serde_json::from_str(&read("summary.json")?).with_context(wrong).map_err(Failure::usage)?;
     let manifest = read("manifest.json").ok().and_then(|text| serde_json::from_str::<Manifest>(&text).ok());
     let overrides = manifest.map(|manifest| manifest.overrides).unwrap_or_default();
     let mut table = Table::default();
@@ -156,7 +168,9 @@ fn of_run(folder: &Path, run: &str, kind: Option<&str>) -> Result<Table, Failure
                 text("policy", &policy.policy),
                 text("seed", &cell.seed.to_string()),
             ];
-            head.extend(overrides.iter().filter_map(|set| set.split_once('=')).map(|(path, value)| text(path, value)));
+            head.extend(
+                overrides.iter().filter_map(|set| set.split_once('=')).map(|(path, value)| text(path, value)),
+            );
             let taken = taken(cell);
             let numbers = |measures: &[(String, f64)]| -> Vec<(String, String)> {
                 measures.iter().map(|(name, value)| (name.clone(), value.to_string())).collect()
@@ -180,7 +194,9 @@ fn find(table: &Table, name: &str, rule: &str) -> Result<String, Failure> {
     let plain = |text: &str| text.trim().replace('.', "_");
     let names = || table.columns.iter().map(|(name, _)| name.as_str());
     let exact = names().find(|own| *own == name.trim());
-    let cost = || ["cost.usd", "cost.gpu_hours"].into_iter().find(|own| name == "cost" && names().any(|n| n == *own));
+    let cost = || {
+        ["cost.usd", "cost.gpu_hours"].into_iter().find(|own| name == "cost" && names().any(|n| n == *own))
+    };
     let found = exact.or_else(|| names().find(|own| plain(own) == plain(name))).or_else(cost);
     found.map(ToOwned::to_owned).ok_or_else(|| no_such(rule, name, names()))
 }
@@ -192,7 +208,9 @@ fn aggregate(table: &Table, text: &str) -> Result<(Aggregate, String), Failure> 
     };
     let known = || Aggregate::ALL.iter().map(|(name, _)| *name);
     let made = Aggregate::ALL.iter().find(|(own, _)| *own == made).map(|(_, of)| *of);
-    let made = made.ok_or_else(|| no_such("--agg: there is no aggregate", text.split(':').next().unwrap_or(""), known()))?;
+    let made = made.ok_or_else(|| {
+        no_such("--agg: there is no aggregate", text.split(':').next().unwrap_or(""), known())
+    })?;
     let name = find(table, name, "--agg: there is no measure")?;
     if table.numbers(&name).is_none() {
         return Err(Failure::usage(anyhow!("--agg {text}: `{name}` is no measure; group by it instead")));
@@ -216,7 +234,8 @@ fn show(args: &Args, by: &[String], of: &[(Aggregate, String)], groups: &[Group]
         let rows: Vec<Value> = rows.collect();
         return Ok(print(&(serde_json::to_string_pretty(&rows)? + "\n"))?);
     }
-    let all: Vec<&str> = by.iter().map(String::as_str).chain(["rows"]).chain(heads.iter().map(String::as_str)).collect();
+    let all: Vec<&str> =
+        by.iter().map(String::as_str).chain(["rows"]).chain(heads.iter().map(String::as_str)).collect();
     let row = |group: &Group, number: &dyn Fn(Option<f64>) -> String| -> Vec<String> {
         let numbers = group.numbers.iter().map(|value| number(*value));
         group.key.iter().cloned().chain([group.rows.to_string()]).chain(numbers).collect()

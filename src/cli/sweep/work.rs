@@ -1,10 +1,10 @@
 //! The cells of a shard, run and written down as they end.
 
+use super::super::exit::Failure;
+use super::super::progress::Progress;
 use super::How;
 use super::ask::Asked;
 use super::folder::Journal;
-use super::super::exit::Failure;
-use super::super::progress::Progress;
 use crate::observe::{Observation, Observer};
 use crate::report::summarise_cell;
 use crate::report::taken::taken;

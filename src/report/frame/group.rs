@@ -90,9 +90,15 @@ pub fn group(table: &Table, by: &[String], of: &[(Aggregate, String)]) -> Result
 #[cfg(feature = "frames")]
 mod frames {
     use super::{Aggregate, Group, Table};
-    use polars::prelude::{AnyValue, Column, DataFrame, Expr, IntoLazy, NamedFrom, PolarsResult, Series, col, len, lit};
+    use polars::prelude::{
+        AnyValue, Column, DataFrame, Expr, IntoLazy, NamedFrom, PolarsResult, Series, col, len, lit,
+    };
 
-    pub(super) fn group(table: &Table, by: &[String], of: &[(Aggregate, String)]) -> PolarsResult<Vec<Group>> {
+    pub(super) fn group(
+        table: &Table,
+        by: &[String],
+        of: &[(Aggregate, String)],
+    ) -> PolarsResult<Vec<Group>> {
         // Only what is asked for, by names that polars cannot take for patterns.
         let mut columns = Vec::new();
         for (at, name) in by.iter().enumerate() {
@@ -136,7 +142,9 @@ mod frames {
             Ok(Group {
                 key: (0..by.len()).map(key).collect::<PolarsResult<_>>()?,
                 rows: number("n", row)?.unwrap_or_default() as u64,
-                numbers: (0..of.len()).map(|at| number(&format!("a{at}"), row)).collect::<PolarsResult<_>>()?,
+                numbers: (0..of.len())
+                    .map(|at| number(&format!("a{at}"), row))
+                    .collect::<PolarsResult<_>>()?,
             })
         };
         (0..frame.height()).map(row).collect()

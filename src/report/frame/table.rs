@@ -45,7 +45,10 @@ impl Table {
                 self.columns[at].1.push(value.clone());
             }
         }
-        self.columns.iter_mut().filter(|(_, values)| values.len() == height).for_each(|(_, values)| values.push(String::new()));
+        self.columns
+            .iter_mut()
+            .filter(|(_, values)| values.len() == height)
+            .for_each(|(_, values)| values.push(String::new()));
     }
     /// Adds another table's rows.
     pub fn append(&mut self, other: Table) {
@@ -98,7 +101,10 @@ impl Table {
         use polars::prelude::{Column, DataFrame, NamedFrom, Series};
         let column = |(name, values): &(String, Vec<String>)| {
             // Hashes look like numbers now and then.
-            let words = matches!(name.as_str(), "id" | "outcome_digest" | "policy" | "reason" | "unreliable" | "name");
+            let words = matches!(
+                name.as_str(),
+                "id" | "outcome_digest" | "policy" | "reason" | "unreliable" | "name"
+            );
             Column::from(match self.numbers(name).filter(|_| !words) {
                 Some(numbers) => Series::new(name.as_str().into(), numbers),
                 None => {
@@ -147,7 +153,10 @@ mod tests {
         let frame = polars_io::prelude::ParquetReader::new(std::io::Cursor::new(bytes)).finish().unwrap();
         let at = |name: &str, row: usize| frame.column(name).unwrap().get(row).unwrap().into_static();
         assert_eq!((at("ttft.p99", 0), at("ttft.p99", 1)), (AnyValue::Float64(2.5), AnyValue::Null));
-        assert_eq!((at("policy", 0), at("id", 0)), (AnyValue::StringOwned("1".into()), AnyValue::StringOwned("0012".into())));
+        assert_eq!(
+            (at("policy", 0), at("id", 0)),
+            (AnyValue::StringOwned("1".into()), AnyValue::StringOwned("0012".into()))
+        );
     }
 
     #[cfg(not(feature = "frames"))]
