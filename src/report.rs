@@ -15,6 +15,7 @@ pub mod figure;
 pub mod figures;
 mod followed;
 pub mod gates;
+pub mod frame;
 pub mod grid;
 mod groups;
 pub mod loaded;
@@ -40,11 +41,13 @@ pub mod sweep_files;
 pub mod sweep_table;
 pub mod sweep_plots;
 pub mod table;
+pub mod taken;
 pub mod trace_plots;
 pub mod trace_table;
 pub mod uncertainty;
 mod warnings;
 
+pub use frame::parquet;
 pub use summarise::{summarise, summarise_cell};
 pub use summary::{CellSummary, PolicySummary, Summary};
 
