@@ -26,7 +26,6 @@ pub mod measures;
 mod money;
 mod numbers;
 pub mod page;
-pub mod parquet;
 pub mod planned;
 pub mod plots;
 pub mod requests_csv;
