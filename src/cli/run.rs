@@ -12,11 +12,11 @@ use crate::observe::{Observer, RequestRow};
 use crate::replica::{Method, Stepping};
 use crate::report::atomic::AtomicFile;
 use crate::report::decisions::DecisionsJsonl;
+use crate::report::figures::drawings;
 use crate::report::loaded::{LoadedRun, cell_folder, folder_name};
 use crate::report::manifest::Manifest;
 use crate::report::requests_csv::RequestsCsv;
 use crate::report::uncertainty::Uncertainty;
-use crate::report::figures::drawings;
 use crate::report::{CellSummary, Summary, parquet, series_csv, summarise, summarise_cell, table};
 use crate::run::{
     Audit, AuditReport, CapacityLine, CellInput, Prepared, Provenance, RowWriter, SentRows, Warning, export,

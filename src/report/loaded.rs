@@ -378,7 +378,7 @@ mod tests {
         assert_eq!((cell.window_s, cell.regions.as_slice()), (10.0, &["us".to_owned(), "eu".to_owned()][..]));
         // Requests 0 … 89 were sent to `us` in the first ten seconds, one every 100 ms; ten were shed.
         assert_eq!((cell.points[0].sent, cell.points[0].region, cell.points[0].start_s), (90, 0, 0.0));
-        assert_eq!((cell.points[0].ttft_p50_ms, cell.points[1].ttft_p50_ms), (Some(45.0), None));
+        assert_eq!((cell.points[0].ttft_p50_ms, cell.points[1].ttft_p50_ms), (Some(45.5), None));
         assert_eq!(cell.points[0].replicas, None, "nothing was sampled");
         assert!(run.events.is_empty(), "overrides count");
         assert_eq!(run.summary.policies.len(), 1);
@@ -389,7 +389,8 @@ mod tests {
         let text = "[[events]]\nkind = \"down\"\nregion = \"frankfurt\"\nat = \"3m\"\nfor = \"90s\"\n\
                     [[events]]\nkind = \"brown_out\"\npool = \"us/main\"\nreplica = 1\nat = \"1m\"\nspeed = 0.5\n";
         let marks = events(text, &[]);
-        let told: Vec<_> = marks.iter().map(|m| (m.at_s, m.until_s, m.kind.as_str(), m.target.as_str())).collect();
+        let told: Vec<_> =
+            marks.iter().map(|m| (m.at_s, m.until_s, m.kind.as_str(), m.target.as_str())).collect();
         assert_eq!(told, [(60.0, None, "brown_out", "us/main/1"), (180.0, Some(270.0), "down", "frankfurt")]);
         assert_eq!(marks[0].region.as_deref(), Some("us"));
         assert!(events("no = toml = at all", &[]).is_empty() && events("events = 3", &[]).is_empty());

@@ -118,7 +118,8 @@ pub fn sweep_heat(axes: &SweepAxes, points: &[SweepPoint], order: &[String]) -> 
     let position = |value: f64| {
         if axes.log_value { if value > 0.0 { libm::log10(value) } else { f64::NAN } } else { value }
     };
-    let all = points.iter().filter(usable).map(|point| position(point.value)).filter(|value| value.is_finite());
+    let all =
+        points.iter().filter(usable).map(|point| position(point.value)).filter(|value| value.is_finite());
     let (low, high) = all.fold((f64::MAX, f64::MIN), |(low, high), v| (low.min(v), high.max(v)));
     let looks = series(points, order);
     let several = looks.len() > 1;
@@ -155,20 +156,32 @@ pub fn sweep_heat(axes: &SweepAxes, points: &[SweepPoint], order: &[String]) -> 
             edged: false,
         });
         for point in points.iter().filter(usable).filter(|point| point.series == named.name) {
-            let (Some(column), Some(row)) = (
-                xs.iter().position(|x| *x == point.x),
-                ys.iter().position(|y| Some(*y) == point.y),
-            ) else {
+            let (Some(column), Some(row)) =
+                (xs.iter().position(|x| *x == point.x), ys.iter().position(|y| Some(*y) == point.y))
+            else {
                 continue;
             };
             let at = (left + column as f64 * wide, bottom - (row + 1) as f64 * high_px);
             let value = position(point.value);
             if !value.is_finite() {
-                scene.text((at.0 + wide / 2.0, at.1 + high_px / 2.0 + 4.0), Anchor::Middle, "–", SIZE, Ink::Muted);
+                scene.text(
+                    (at.0 + wide / 2.0, at.1 + high_px / 2.0 + 4.0),
+                    Anchor::Middle,
+                    "–",
+                    SIZE,
+                    Ink::Muted,
+                );
                 continue;
             }
             let colour = shade(if high > low { (value - low) / (high - low) } else { 0.5 });
-            let says = format!("{} {}, {} {}: {}", axes.x, short(point.x), axes.y, short(point.y.unwrap_or(0.0)), short(point.value));
+            let says = format!(
+                "{} {}, {} {}: {}",
+                axes.x,
+                short(point.x),
+                axes.y,
+                short(point.y.unwrap_or(0.0)),
+                short(point.value)
+            );
             scene.rect(at, (wide - 1.0, high_px - 1.0), Ink::Fixed(colour.0, colour.1, colour.2), says);
             let words = short(point.value);
             if width(&words, SIZE - 1.0) + 4.0 < wide && high_px > 13.0 {
@@ -184,4 +197,74 @@ pub fn sweep_heat(axes: &SweepAxes, points: &[SweepPoint], order: &[String]) -> 
         figure(&id, &title, &caption, &scene)
     };
     looks.iter().map(one).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::figures::tests::{no_words_overlap, sound};
+    use super::*;
+
+    fn axes() -> SweepAxes {
+        SweepAxes {
+            id: "sweep".into(),
+            title: "p99 against replicas".into(),
+            x: "replicas in eu".into(),
+            y: "load factor".into(),
+            value: "p99 TTFT, ms".into(),
+            ..SweepAxes::default()
+        }
+    }
+
+    fn grid() -> Vec<SweepPoint> {
+        let point = |i: u32| SweepPoint {
+            x: f64::from(i % 6 + 1),
+            y: Some(f64::from(i / 6 % 4) * 0.25 + 1.0),
+            series: ["nearest", "spread"][(i / 24) as usize].to_owned(),
+            value: 2_000.0 / f64::from(i % 6 + 1) + f64::from(i / 24) * 400.0,
+            low: Some(2_000.0 / f64::from(i % 6 + 1)),
+            high: Some(2_500.0 / f64::from(i % 6 + 1)),
+        };
+        (0..48).map(point).collect()
+    }
+
+    #[test]
+    fn lines_name_their_series_and_axes() {
+        let points: Vec<SweepPoint> = grid().into_iter().filter(|point| point.y == Some(1.0)).collect();
+        for (log_x, log_value) in [(false, false), (true, true)] {
+            let drawing =
+                sweep_lines(&SweepAxes { log_x, log_value, ..axes() }, &points, &["spread".to_owned()])
+                    .unwrap();
+            sound(&drawing);
+            no_words_overlap(&drawing);
+            for text in ["nearest", "spread", "replicas in eu", "p99 TTFT, ms"] {
+                assert!(drawing.figure.svg.contains(text), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_map_a_series_on_one_scale() {
+        let maps = sweep_heat(&axes(), &grid(), &[]);
+        let ids: Vec<&str> = maps.iter().map(|map| map.figure.id.as_str()).collect();
+        assert_eq!(ids, ["sweep-nearest", "sweep-spread"]);
+        for map in &maps {
+            sound(map);
+            no_words_overlap(map);
+            // The background and 6 columns of 4 rows.
+            assert_eq!(map.figure.svg.matches("<rect").count(), 1 + 24);
+        }
+        assert!(maps[0].figure.svg.contains(">2,000<") && maps[1].figure.svg.contains(">2,400<"));
+    }
+
+    #[test]
+    fn what_cannot_be_drawn_is_left_out() {
+        let bad =
+            SweepPoint { x: f64::NAN, value: f64::INFINITY, series: "a".into(), ..SweepPoint::default() };
+        let gap =
+            SweepPoint { x: 1.0, y: Some(2.0), value: f64::NAN, series: "a".into(), ..SweepPoint::default() };
+        for points in [vec![], vec![bad.clone()], vec![bad, gap]] {
+            sound(&sweep_lines(&axes(), &points, &[]).unwrap());
+            sweep_heat(&axes(), &points, &[]).iter().for_each(sound);
+        }
+    }
 }

@@ -89,7 +89,8 @@ pub(super) fn about(runs: &[LoadedRun]) -> String {
 
 /// A finished figure.
 pub(crate) fn figure(id: &str, title: &str, caption: &str, scene: &Scene) -> Drawing {
-    let figure = Figure { id: id.to_owned(), title: title.to_owned(), caption: caption.to_owned(), svg: svg(scene) };
+    let figure =
+        Figure { id: id.to_owned(), title: title.to_owned(), caption: caption.to_owned(), svg: svg(scene) };
     Drawing { figure, scene: scene.clone() }
 }
 
@@ -195,7 +196,7 @@ pub(super) struct Rows {
 /// Rows with these names and looks. `right` is kept free for words behind the bars.
 pub(super) fn rows(title: &str, names: &[Named], step: f64, head: f64, right: f64, below: f64) -> Rows {
     let longest = names.iter().map(|named| width(&named.name, SIZE)).fold(0.0f64, f64::max);
-    let left = (longest + 44.0).clamp(90.0, 270.0);
+    let left = (longest + 44.0).clamp(90.0, 330.0);
     let top = 40.0 + head;
     let mut scene = Scene::new(WIDE, top + names.len() as f64 * step + below, title);
     labels::title(&mut scene, title);
