@@ -344,6 +344,12 @@ pub enum Observation<'a> {
         replica: ReplicaId,
         /// The chosen replica's region.
         region: RegionId,
+        /// The request's class.
+        class: ClassId,
+        /// Its tenant.
+        tenant: TenantId,
+        /// Its prompt.
+        prompt_tokens: u32,
     },
     /// A gateway decided about a request of which that was asked to be told.
     Decided(&'a DecisionRecord),

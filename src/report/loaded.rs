@@ -2,7 +2,9 @@
 //! Knows the files that `run` writes; must not know what is made of them. What an older version did not write is absent,
 //! what another shape wrote is refused.
 
+use super::evidence::{self, Evidence};
 use super::manifest::Manifest;
+use super::setup::Setup;
 use super::summary::{SCHEMA_VERSION, Summary};
 use crate::scenario::overrides;
 use crate::units::parse_duration;
@@ -16,6 +18,9 @@ const SUMMARY: &str = "summary.json";
 const MANIFEST: &str = "manifest.json";
 /// The file with a run's scenario, as it was read.
 const SCENARIO: &str = "scenario-as-run.toml";
+
+/// The file with what a run was played on.
+pub const SETUP: &str = "setup.json";
 
 /// A run's folder cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -143,6 +148,10 @@ pub struct LoadedRun {
     pub series: Vec<CellSeries>,
     /// Planned events, by their begin.
     pub events: Vec<EventMark>,
+    /// What it was played on; older versions did not write it.
+    pub setup: Option<Setup>,
+    /// The evidence of residency, where the run wrote it into its folder.
+    pub evidence: Option<Evidence>,
 }
 
 impl LoadedRun {
@@ -176,6 +185,12 @@ impl LoadedRun {
     ) -> Result<LoadedRun, LoadError> {
         let set = manifest.as_ref().map_or(&[][..], |manifest| &manifest.overrides);
         let events = scenario.as_deref().map(|text| events(text, set)).unwrap_or_default();
+        let optional = |name: &str| {
+            let path = folder.join(name);
+            self::text(&path).map(|text| text.map(|text| (path, text)))
+        };
+        let setup = optional(SETUP)?.map(|(path, text)| json(&path, &text)).transpose()?;
+        let evidence = optional(evidence::FILE)?.map(|(path, text)| json(&path, &text)).transpose()?;
         let mut series = Vec::new();
         for policy in &summary.policies {
             for &seed in &summary.seeds {
@@ -187,7 +202,17 @@ impl LoadedRun {
         let real = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_path_buf());
         let name =
             real.file_name().map_or_else(|| "run".to_owned(), |name| name.to_string_lossy().into_owned());
-        Ok(LoadedRun { folder: folder.to_path_buf(), name, summary, manifest, scenario, series, events })
+        Ok(LoadedRun {
+            folder: folder.to_path_buf(),
+            name,
+            summary,
+            manifest,
+            scenario,
+            series,
+            events,
+            setup,
+            evidence,
+        })
     }
 
     /// The time line of a policy, of its first seed that has one.
@@ -415,5 +440,13 @@ mod tests {
         assert!(said().contains("is not as `regionsim run` writes it"), "{}", said());
         fs::remove_file(at(SUMMARY)).unwrap();
         assert!(said().contains("is not a run's folder: it has no summary.json"), "{}", said());
+    }
+
+    #[test]
+    fn a_name_becomes_one_folder() {
+        assert_eq!(folder_name("three-regions"), "three-regions");
+        assert_eq!(folder_name("../../etc/x y"), "..-..-etc-x-y");
+        assert_eq!(folder_name(".."), "unnamed");
+        assert_eq!(folder_name(""), "unnamed");
     }
 }
