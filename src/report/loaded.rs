@@ -435,7 +435,8 @@ mod tests {
         fs::remove_file(at("a-b/series.csv")).unwrap();
         assert!(said().contains("a-b/series.csv` is missing, which manifest.json lists"), "{}", said());
         fs::write(at(SUMMARY), "{\"schema_version\": 99}").unwrap();
-        assert!(said().contains("has schema version 99, this regionsim reads 1"), "{}", said());
+        let told = format!("has schema version 99, this regionsim reads {SCHEMA_VERSION}");
+        assert!(said().contains(&told), "{}", said());
         fs::write(at(SUMMARY), "{").unwrap();
         assert!(said().contains("is not as `regionsim run` writes it"), "{}", said());
         fs::remove_file(at(SUMMARY)).unwrap();

@@ -202,8 +202,7 @@ pub(crate) fn fills(scene: &mut Scene, names: &[(String, Ink)], at: Point, room:
     y + ROW - at.1
 }
 
-/// Every line of words with its box, for tests.
-#[cfg(test)]
+/// Every line of words that is read across, with its box.
 pub(crate) fn boxes(scene: &Scene) -> Vec<(String, Box2)> {
     let one = |mark: &Mark| match mark {
         Mark::Text { at, anchor, words, size, upwards: false, .. } => {

@@ -52,7 +52,7 @@ pub(super) fn cost_p99(runs: &[LoadedRun]) -> Result<Vec<Drawing>, PlotError> {
     let up = Axis::log("p99 TTFT at the client, ms (logarithmic)", points.iter().map(|(_, (_, y))| *y), 8);
     let mut scene = Scene::new(860.0, 420.0, &title);
     labels::title(&mut scene, &title);
-    let place = Place { at: (8.0, 38.0), size: (836.0, 374.0), left: 66.0, below: 44.0 };
+    let place = Place { at: (8.0, 38.0), size: (826.0, 374.0), left: 66.0, below: 44.0 };
     let plane = frame(&mut scene, place, across, up)?;
     let values: Vec<(f64, f64)> = points.iter().map(|point| point.1).collect();
     let best = front(&values);
