@@ -24,6 +24,7 @@ pub(crate) fn shade(share: f64) -> (u8, u8, u8) {
 }
 
 /// A figure a policy.
+#[expect(clippy::unnecessary_wraps, reason = "as every kind of figure")]
 pub(super) fn flows(runs: &[LoadedRun]) -> Result<Vec<Drawing>, PlotError> {
     Ok(members(runs).iter().filter_map(one).collect())
 }

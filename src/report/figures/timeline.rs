@@ -110,6 +110,9 @@ fn value(of: Of, points: &[&SeriesPoint], seconds: f64) -> Option<f64> {
     }
 }
 
+/// When, and what where it is known.
+type Points = Vec<(f64, Option<f64>)>;
+
 /// One region's points by bin: the middle of the bin and its windows.
 fn bins(cell: &CellSeries, region: usize) -> Vec<(f64, f64, Vec<&SeriesPoint>)> {
     let own: Vec<&SeriesPoint> = cell.points.iter().filter(|point| point.region == region).collect();
@@ -152,7 +155,7 @@ fn one(member: &Member<'_>, cell: &CellSeries) -> Result<Drawing, PlotError> {
     }
     let mut marked: Vec<(Point, String)> = Vec::new();
     for (number, column) in columns.iter().enumerate() {
-        let lines: Vec<Vec<Vec<(f64, Option<f64>)>>> = binned
+        let lines: Vec<Vec<Points>> = binned
             .iter()
             .map(|bins| {
                 let line = |&of: &Of| {

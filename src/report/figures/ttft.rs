@@ -22,7 +22,7 @@ fn times(curves: &[(Member<'_>, Curve)]) -> Vec<f64> {
     curves.iter().flat_map(|(_, (points, _))| points.iter().map(|point| point.1.max(LEAST_MS))).collect()
 }
 
-fn curves<'r>(runs: &'r [LoadedRun]) -> Vec<(Member<'r>, Curve)> {
+fn curves(runs: &[LoadedRun]) -> Vec<(Member<'_>, Curve)> {
     members(runs).into_iter().filter_map(|member| Some((member, curve(&member)?))).collect()
 }
 
