@@ -11,6 +11,7 @@ mod completions;
 mod exit;
 mod explain;
 mod load;
+mod plot;
 mod policies;
 mod progress;
 mod report;
@@ -46,6 +47,7 @@ use std::io;
   regionsim explain scenarios/three-regions.toml 812 --policy gorgo
   regionsim report reports/three-regions
   regionsim compare scenarios/three-regions.toml --before nearest_chwbl --after gorgo
+  regionsim plot reports/three-regions --png
   regionsim validate my-scenario.toml
   regionsim policies gorgo
 
@@ -68,6 +70,7 @@ enum Command {
     Explain(explain::Args),
     Report(report::Args),
     Compare(Box<compare::Args>),
+    Plot(plot::Args),
     Check(check::Args),
     Validate(validate::Args),
     Schema(schema::Args),
@@ -100,6 +103,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Explain(args) => explain::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Compare(args) => compare::run(&args),
+        Command::Plot(args) => plot::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Validate(args) => validate::run(&args),
         Command::Schema(args) => schema::run(&args),

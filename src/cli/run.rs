@@ -7,17 +7,18 @@ use super::exit::{Exit, Failure};
 use super::load::{COPY, Source, prepare};
 use super::progress::Progress;
 use super::trace::output::{LEVEL, Output};
-use super::{Outcome, no_such, print, terminal};
+use super::{Outcome, no_such, plot, print, terminal};
 use crate::observe::{Observer, RequestRow};
 use crate::replica::{Method, Stepping};
 use crate::report::atomic::AtomicFile;
 use crate::report::decisions::DecisionsJsonl;
-use crate::report::loaded::{SETUP, cell_folder, folder_name};
+use crate::report::figures::drawings;
+use crate::report::loaded::{LoadedRun, SETUP, cell_folder, folder_name};
 use crate::report::manifest::Manifest;
 use crate::report::requests_csv::RequestsCsv;
 use crate::report::setup::Setup;
 use crate::report::uncertainty::Uncertainty;
-use crate::report::{CellSummary, Summary, parquet, plots, series_csv, summarise, summarise_cell, table};
+use crate::report::{CellSummary, Summary, parquet, series_csv, summarise, summarise_cell, table};
 use crate::run::{
     Audit, AuditReport, CapacityLine, CellInput, Prepared, Provenance, RowWriter, SentRows, Warning, export,
     labels, run_cell, run_cell_twice,
@@ -75,7 +76,7 @@ pub struct Args {
     /// Run every cell twice in lock-step and stop at the first event that differs.
     #[arg(long)]
     twice: bool,
-    /// Also draw plots (SVG).
+    /// Also draw the figures of `regionsim plot`, as SVG, into the folder `plots`.
     #[arg(long, conflicts_with = "no_files")]
     plots: bool,
     /// Also write requests.parquet (needs the feature `frames`).
@@ -439,18 +440,28 @@ fn beside(path: &Path, workload: &str) -> PathBuf {
     path.with_file_name(format!("{stem}-{}{dot}{rest}", folder_name(workload)))
 }
 
+/// A folder that files will be written to.
+fn make_folder(folder: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(folder).map_err(|error| {
+        std::io::Error::new(error.kind(), format!("cannot write `{}`: {error}", folder.display()))
+    })
+}
+
 /// The files at the top of a run's folder.
 struct TopFiles {
     scenario: AtomicFile,
     summary: AtomicFile,
     setup: AtomicFile,
     manifest: AtomicFile,
-    plot: Option<AtomicFile>,
+    plots: bool,
     uncertainty: Option<AtomicFile>,
 }
 
 impl TopFiles {
     fn open(top: &Path, plots: bool, uncertainty: bool) -> std::io::Result<TopFiles> {
+        if plots {
+            make_folder(&top.join(plot::FOLDER))?;
+        }
         let wanted =
             |name: &str, wanted: bool| wanted.then(|| AtomicFile::create(&top.join(name))).transpose();
         Ok(TopFiles {
@@ -458,7 +469,7 @@ impl TopFiles {
             summary: AtomicFile::create(&top.join("summary.json"))?,
             setup: AtomicFile::create(&top.join(SETUP))?,
             manifest: AtomicFile::create(&top.join("manifest.json"))?,
-            plot: wanted("ttft-cdf.svg", plots)?,
+            plots,
             uncertainty: wanted("uncertainty.json", uncertainty)?,
         })
     }
@@ -480,15 +491,16 @@ impl TopFiles {
         self.setup.write_all(json(setup)?.as_bytes())?;
         self.setup.commit()?;
         files.push(SETUP.to_string());
-        if let Some(mut plot) = self.plot {
-            plot.write_all(plots::ttft_cdf(summary)?.as_bytes())?;
-            plot.commit()?;
-            files.push("ttft-cdf.svg".to_string());
-        }
         if let (Some(mut file), Some(ranked)) = (self.uncertainty, ranked) {
             file.write_all(json(ranked)?.as_bytes())?;
             file.commit()?;
             files.push("uncertainty.json".to_string());
+        }
+        if self.plots {
+            let manifest = Manifest::of(summary, overrides, files.clone());
+            let run = LoadedRun::of(top, summary.clone(), Some(manifest), Some(scenario.to_owned()))?;
+            let names = plot::write(&drawings(&[run])?, &top.join(plot::FOLDER))?;
+            files.extend(names.into_iter().map(|name| format!("{}/{name}", plot::FOLDER)));
         }
         let manifest = Manifest::of(summary, overrides, files);
         self.manifest.write_all(json(&manifest)?.as_bytes())?;

@@ -127,6 +127,8 @@ pub(super) fn map(setup: &Setup, id: &str) -> Option<Block> {
             "A disc is a region, its area the number of GPUs{lines}. Pale dots are other cloud regions of the catalogue.{left}"
         ),
         svg,
+        policy: None,
+        series: false,
     })
 }
 

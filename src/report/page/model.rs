@@ -29,7 +29,16 @@ pub(super) enum Block {
     /// Small tables, beside each other where there is room.
     Beside { tables: Vec<Table> },
     /// A drawing of the report's own making, with its caption.
-    Figure { id: String, title: String, caption: String, svg: String },
+    Figure {
+        id: String,
+        title: String,
+        caption: String,
+        svg: String,
+        /// The policy that it is about, by its place in the filter.
+        policy: Option<usize>,
+        /// Whether its lines are policies, by their place.
+        series: bool,
+    },
     /// Text as it is, folded.
     Code { title: String, text: String },
     /// A command to type.
