@@ -1,6 +1,6 @@
 //! What to act on: the warnings of all cells, each said once, with the policies that it is about.
 
-use super::model::{Block, Section, Span, code, plain, strong};
+use super::model::{Block, Section, Span, code, marked, plain, strong};
 use super::sides::Runs;
 
 pub(super) fn section(runs: &Runs<'_>) -> Option<Section> {
@@ -35,7 +35,7 @@ pub(super) fn section(runs: &Runs<'_>) -> Option<Section> {
             }
             spans.push(plain(": "));
         }
-        spans.push(plain(*message));
+        spans.extend(marked(message));
         items.push(spans);
     }
     let mut notices: Vec<&str> = Vec::new();
@@ -44,7 +44,11 @@ pub(super) fn section(runs: &Runs<'_>) -> Option<Section> {
             notices.push(notice);
         }
     }
-    items.extend(notices.into_iter().map(|notice| vec![strong("Note: "), plain(notice)]));
+    items.extend(notices.into_iter().map(|notice| {
+        let mut spans = vec![strong("Note: ")];
+        spans.extend(marked(notice));
+        spans
+    }));
     let title = if told.is_empty() { "Notes" } else { "Warnings" };
     let blocks = vec![Block::List { items }];
     let any = matches!(&blocks[0], Block::List { items } if !items.is_empty());
