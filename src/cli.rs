@@ -10,7 +10,10 @@ mod compare;
 mod completions;
 mod exit;
 mod explain;
+mod interrupt;
 mod load;
+mod one_file;
+mod plan;
 mod plot;
 mod policies;
 mod progress;
@@ -18,8 +21,10 @@ mod report;
 mod run;
 mod schema;
 mod score;
+mod sweep;
 mod terminal;
 mod trace;
+mod tune;
 mod validate;
 
 pub use exit::Exit;
@@ -48,6 +53,7 @@ use std::io;
   regionsim report reports/three-regions
   regionsim compare scenarios/three-regions.toml --before nearest_chwbl --after gorgo
   regionsim plot reports/three-regions --png
+  regionsim tune scenarios/routing/tune-gorgo.toml --over rtt=0.05..2 --over queue=0.001..2
   regionsim validate my-scenario.toml
   regionsim policies gorgo
 
@@ -57,7 +63,8 @@ Exit codes:
   2  wrong usage or invalid scenario
   3  failure at run time
   4  not comparable, or inconclusive
-  5  residency violation"
+  5  residency violation
+  130  interrupted (143 by SIGTERM): what is not whole is taken away"
 )]
 pub struct Cli {
     #[command(subcommand)]
@@ -68,10 +75,13 @@ pub struct Cli {
 enum Command {
     Run(Box<run::Args>),
     Explain(explain::Args),
+    Sweep(Box<sweep::Args>),
     Report(report::Args),
     Compare(Box<compare::Args>),
     Plot(plot::Args),
     Check(check::Args),
+    Plan(plan::Args),
+    Tune(Box<tune::Args>),
     Validate(validate::Args),
     Schema(schema::Args),
     Policies(policies::Args),
@@ -98,13 +108,17 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
             return code;
         }
     };
+    interrupt::listen();
     let outcome = match cli.command {
         Command::Run(args) => run::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Sweep(args) => sweep::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Compare(args) => compare::run(&args),
         Command::Plot(args) => plot::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Plan(args) => plan::run(&args),
+        Command::Tune(args) => tune::run(&args),
         Command::Validate(args) => validate::run(&args),
         Command::Schema(args) => schema::run(&args),
         Command::Policies(args) => policies::run(&args),

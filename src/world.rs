@@ -24,7 +24,7 @@ mod store;
 mod views;
 
 pub use event::Event;
-pub use gateway::{gateway_regions, keeps_index, oracles};
+pub use gateway::{gateway_regions, keeps_index, load_age, oracles};
 pub use look::{Decisions, Look};
 pub use params::{
     ClassParams, GatewayPlacement, Isolation, OriginParams, PolicyParams, PoolParams, RegionParams,

@@ -441,4 +441,12 @@ mod tests {
         fs::remove_file(at(SUMMARY)).unwrap();
         assert!(said().contains("is not a run's folder: it has no summary.json"), "{}", said());
     }
+
+    #[test]
+    fn a_name_becomes_one_folder() {
+        assert_eq!(folder_name("three-regions"), "three-regions");
+        assert_eq!(folder_name("../../etc/x y"), "..-..-etc-x-y");
+        assert_eq!(folder_name(".."), "unnamed");
+        assert_eq!(folder_name(""), "unnamed");
+    }
 }

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The version of this shape: raised when a field changes its meaning or goes away, not when one is added.
-pub const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 2;
 
 /// A run: every policy of a scenario on the same world.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -26,6 +26,29 @@ pub struct Summary {
     pub capacity: Vec<CapacityLine>,
     /// One entry a policy, in the order of the scenario.
     pub policies: Vec<PolicySummary>,
+    /// What the scenario's gates say, by gate and then policy.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gates: Vec<GateSummary>,
+    /// What to act on: the warnings of all cells, each once.
+    #[serde(default)]
+    pub warnings: Vec<WarningSummary>,
+}
+
+/// A gate of the scenario, and one policy held to it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct GateSummary {
+    /// The policy.
+    pub policy: String,
+    /// The measure and its bound, such as `ttft.p99 < 800ms`.
+    pub gate: String,
+    /// The mean over the seeds; null where no run has a value, and then the gate is breached.
+    pub value: Option<f64>,
+    /// Its unit.
+    pub unit: String,
+    /// Whether the bound holds.
+    pub holds: bool,
+    /// Whether every seed's value stands on enough samples.
+    pub reliable: bool,
 }
 
 /// What kind of numbers these are.
@@ -106,6 +129,9 @@ pub struct CellSummary {
     pub regions: Vec<NamedGroup>,
     /// By origin.
     pub origins: Vec<NamedGroup>,
+    /// By tenant, where that was asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tenants: Vec<NamedGroup>,
     /// The parts of TTFT.
     pub ttft_legs: Vec<LegSummary>,
     /// Requests completed per second, from the end of the warm-up to the end of the run.
@@ -150,13 +176,22 @@ pub struct CellSummary {
     pub flows: Flows,
 }
 
-/// A warning: its kind and its words.
+/// A warning: its code, its numbers and its words.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct WarningSummary {
-    /// Which, with its numbers.
+    /// Its code, and its numbers.
+    #[serde(flatten)]
     pub warning: Warning,
-    /// What is so, and what to do.
+    /// The policy it is of, in the list over all; left out where it is of all of them, and in a policy's own lists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
+    /// The region it is of, where it is of one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    /// What was seen.
     pub message: String,
+    /// What to do next.
+    pub advice: String,
 }
 
 /// Measures of a group of requests: those sent after the warm-up.

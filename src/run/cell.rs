@@ -12,8 +12,9 @@ use crate::id::{Id, IdVec};
 use crate::observe::{Observer, ReplicaSample, Work};
 use crate::replica::{Method, ServerParams};
 use crate::time::{SimTime, Span};
+use crate::workload::{WorkloadKind, WorkloadParams};
 use crate::world::{
-    GatewayPlacement, Look, PolicyParams, World, WorldError, WorldParams, gateway_regions, oracles,
+    GatewayPlacement, Look, PolicyParams, World, WorldError, WorldParams, gateway_regions, load_age, oracles,
 };
 use std::sync::Arc;
 
@@ -155,6 +156,17 @@ fn window(world: &WorldParams) -> Span {
     if world.sample_every == Span::ZERO { Span::from_secs(10) } else { world.sample_every }
 }
 
+/// Whether the law of what is sent stays the same and nothing happens to the fleet. A trace is as it was recorded.
+fn steady(world: &WorldParams) -> bool {
+    let generated = |workload: &WorkloadParams| {
+        workload.setting.rate_curve.is_none()
+            && matches!(&workload.kind, WorkloadKind::Synthetic(some) if some.stages.is_empty())
+    };
+    world.operations.incidents.is_empty()
+        && world.workloads.iter().all(generated)
+        && world.origins.iter().all(|origin| origin.geography.day_curve.is_none())
+}
+
 fn result<O>(input: &CellInput<'_>, summary: crate::world::Summary, sinks: Sinks<'_, O>) -> RunResult {
     let ((rows, series), (conservation, (totals, routed, spent), followed), _) = sinks;
     let labels = Arc::new(labels(input.world, input.policy, input.gpus));
@@ -203,6 +215,9 @@ fn result<O>(input: &CellInput<'_>, summary: crate::world::Summary, sinks: Sinks
         routed: routed.finish(),
         spent,
         oracles: oracles(input.policy),
+        load_age: load_age(input.policy),
+        tenants: Vec::new(),
+        steady: steady(input.world),
     }
 }
 

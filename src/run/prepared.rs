@@ -8,6 +8,7 @@ use crate::network::matrix::PairSource;
 use crate::replica::{Method, ServerParams};
 use crate::scenario::{Plan, PoolFacts};
 use crate::time::Span;
+use crate::timing::Status;
 use crate::workload::geography::origin_label;
 use crate::workload::{WorkloadKind, WorkloadParams};
 use crate::world::{Look, PolicyParams, PoolParams};
@@ -212,6 +213,12 @@ fn warnings(plan: &Plan, tables: &[DataTable]) -> Vec<Warning> {
         .filter(old)
         .map(|table| Warning::OldTable { table: table.name.clone(), date: table.date.clone() })
         .collect();
+    let pools = plan.world.pools.iter().zip(&plan.facts.pools);
+    let elsewhere = pools.filter(|(_, facts)| facts.timing_status == Some(Status::Extrapolated));
+    let pools: Vec<String> = elsewhere.map(|(pool, _)| pool.name.clone()).collect();
+    if !pools.is_empty() {
+        warnings.push(Warning::Extrapolated { pools, profile: true });
+    }
     let (rtt, names) = (&plan.world.network.rtt, &plan.world.regions);
     for (from, row) in rtt.iter().enumerate() {
         for (to, &there) in row.iter().enumerate().take(from) {
