@@ -96,6 +96,7 @@ pub(super) fn map(setup: &Setup, id: &str) -> Option<Block> {
         let name = escaped(&region.name);
         let load = match gpus {
             0 => "gateway only".to_owned(),
+            _ if gpus == replicas => format!("{gpus} {}", if gpus == 1 { "GPU" } else { "GPUs" }),
             _ => format!("{replicas} × {} GPUs", fixed(f64::from(gpus) / f64::from(replicas.max(1)), 0)),
         };
         let tip = format!(
