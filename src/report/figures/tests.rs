@@ -22,9 +22,9 @@ fn run(summary: Summary, series: Vec<CellSeries>) -> LoadedRun {
             kind: "brown_out".to_owned(),
             region: Some("region-1".to_owned()),
             target: "region-1".to_owned(),
-        }],
         setup: None,
         evidence: None,
+    }],
     }
 }
 
