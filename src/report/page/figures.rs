@@ -1,7 +1,7 @@
 //! The plots, as they were drawn. Of those that are drawn for each policy, the one of the policy with the lowest p99 TTFT is
 //! shown and the others are folded.
 
-use super::model::{Block, Section};
+use super::model::{Block, Section, marked};
 use super::sides::{Runs, Side};
 use crate::report::figure::Figure;
 use crate::report::figures::cast::slug;
@@ -25,7 +25,7 @@ pub(super) fn section(runs: &Runs<'_>, figures: &[Figure]) -> Option<Section> {
         let block = Block::Figure {
             id: figure.id.clone(),
             title: figure.title.clone(),
-            caption: figure.caption.clone(),
+            caption: marked(&figure.caption),
             svg: figure.svg.clone(),
             policy,
             series: SERIES.contains(&figure.id.as_str()),

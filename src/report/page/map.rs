@@ -1,7 +1,7 @@
 //! A map of the regions: equirectangular, without borders. Pale dots are the other regions of the catalogue, so that
 //! continents can be guessed; the size of a disc tells GPUs. Between few regions, lines tell round trips.
 
-use super::model::Block;
+use super::model::{Block, marked};
 use super::values::fixed;
 use crate::catalog::region::regions;
 use crate::report::setup::Setup;
@@ -124,9 +124,9 @@ pub(super) fn map(setup: &Setup, id: &str) -> Option<Block> {
     Some(Block::Figure {
         id: id.to_owned(),
         title: "Where the regions are".to_owned(),
-        caption: format!(
+        caption: marked(&format!(
             "A disc is a region, its area the number of GPUs{lines}. Pale dots are other cloud regions of the catalogue.{left}"
-        ),
+        )),
         svg,
         policy: None,
         series: false,

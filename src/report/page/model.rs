@@ -32,7 +32,7 @@ pub(super) enum Block {
     Figure {
         id: String,
         title: String,
-        caption: String,
+        caption: Vec<Span>,
         svg: String,
         /// The policy that it is about, by its place in the filter.
         policy: Option<usize>,
