@@ -75,7 +75,7 @@ fn xml(html: &str) -> String {
             out.push_str(part);
             continue;
         }
-        let void = ["meta ", "input ", "wbr>"].iter().any(|tag| part.starts_with(tag));
+        let void = ["meta ", "input "].iter().any(|tag| part.starts_with(tag));
         let part = if void { part.replacen('>', "/>", 1) } else { part.to_owned() };
         let part = part.replacen(" checked ", " checked=\"\" ", 1);
         let part = part.replacen(" hidden>", " hidden=\"\">", 1);
