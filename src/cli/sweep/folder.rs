@@ -3,7 +3,8 @@
 
 use super::super::exit::Failure;
 use crate::report::atomic::AtomicFile;
-use crate::report::{parquet, sweep_files};
+use crate::report::frame::table::Table;
+use crate::report::sweep_files;
 use crate::sweep::row::Row;
 use crate::sweep::{Header, Line, Manifest, Point, Shard, Status, merge, read_shard};
 use anyhow::{Context, anyhow};
@@ -84,7 +85,8 @@ impl Folder {
                         there.cells
                     )));
                 }
-                let unfinished = shards(path).into_iter().find(|file| file.extension().is_some_and(|e| e == "part"));
+                let unfinished =
+                    shards(path).into_iter().find(|file| file.extension().is_some_and(|e| e == "part"));
                 if let Some(file) = unfinished {
                     return Err(Failure::usage(anyhow!(
                         "{} has rows of another sweep that was interrupted; name another folder with --out, or take it away",
@@ -93,7 +95,8 @@ impl Folder {
                 }
                 for file in shards(path).into_iter().chain(MERGED.map(|name| path.join(name))) {
                     if file.is_file() {
-                        fs::remove_file(&file).with_context(|| format!("cannot remove `{}`", file.display()))?;
+                        fs::remove_file(&file)
+                            .with_context(|| format!("cannot remove `{}`", file.display()))?;
                     }
                 }
             }
@@ -110,13 +113,25 @@ impl Folder {
     }
 
     /// The journal of a shard.
-    pub fn journal(&self, sweep: &Manifest, shard: Shard, resume: bool, restart: bool) -> Result<Journal, Failure> {
+    pub fn journal(
+        &self,
+        sweep: &Manifest,
+        shard: Shard,
+        resume: bool,
+        restart: bool,
+    ) -> Result<Journal, Failure> {
         let done = self.path.join(SHARDS).join(shard.file());
         let part = done.with_extension("jsonl.part");
         let times = self.path.join(SHARDS).join(shard.file().replace("shard-", "times-"));
         let header = Header::of(sweep, shard);
         let cannot = || format!("cannot write `{}`", part.display());
-        let file = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&part).with_context(cannot)?;
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .read(true)
+            .write(true)
+            .open(&part)
+            .with_context(cannot)?;
         // The system lets go of the lock when its process ends, however it does. Where there are no locks, there are none.
         if let Err(fs::TryLockError::WouldBlock) = file.try_lock() {
             return Err(Failure::usage(anyhow!(
@@ -129,7 +144,16 @@ impl Folder {
             let text = String::from_utf8_lossy(&bytes);
             Ok(read_shard(&path.display().to_string(), &text).map_err(|error| anyhow!(error))?)
         };
-        let mut journal = Journal { done, part, times, header, lines: Vec::new(), seen: BTreeSet::new(), file, started: false };
+        let mut journal = Journal {
+            done,
+            part,
+            times,
+            header,
+            lines: Vec::new(),
+            seen: BTreeSet::new(),
+            file,
+            started: false,
+        };
         let begun = fs::metadata(&journal.part).is_ok_and(|found| found.len() > 0);
         if begun && !restart {
             let (header, lines, whole) = match read(&journal.part)? {
@@ -150,7 +174,11 @@ impl Folder {
                 journal.take(lines);
             }
         }
-        if !journal.started && resume && let Some((header, lines, _)) = read(&journal.done)? && header == journal.header {
+        if !journal.started
+            && resume
+            && let Some((header, lines, _)) = read(&journal.done)?
+            && header == journal.header
+        {
             journal.begin()?;
             for line in &lines {
                 journal.write(&line.text)?;
@@ -201,11 +229,13 @@ impl Folder {
         let open = |name: &str| AtomicFile::create(&self.path.join(name));
         let (mut csv, mut groups, mut histograms) = (open(ROWS)?, open(MERGED[1])?, open(MERGED[2])?);
         let columns = if parquet { Some(open(MERGED[3])?) } else { None };
-        sweep_files::rows_csv(&mut csv, rows)?;
+        let mut text = Vec::new();
+        sweep_files::rows_csv(&mut text, rows)?;
+        csv.write_all(&text)?;
         sweep_files::groups_csv(&mut groups, rows)?;
         sweep_files::histograms_jsonl(&mut histograms, rows)?;
         if let Some(mut file) = columns {
-            parquet::write_sweep(&mut file, rows)?;
+            Table::read_csv(text.as_slice())?.write_parquet(&mut file)?;
             file.commit()?;
         }
         csv.commit()?;
