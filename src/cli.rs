@@ -13,6 +13,8 @@ mod explain;
 mod interrupt;
 mod load;
 mod one_file;
+mod plan;
+mod plot;
 mod policies;
 mod progress;
 mod report;
@@ -22,6 +24,7 @@ mod score;
 mod sweep;
 mod terminal;
 mod trace;
+mod tune;
 mod validate;
 
 pub use exit::Exit;
@@ -49,6 +52,8 @@ use std::io;
   regionsim explain scenarios/three-regions.toml 812 --policy gorgo
   regionsim report reports/three-regions
   regionsim compare scenarios/three-regions.toml --before nearest_chwbl --after gorgo
+  regionsim plot reports/three-regions --png
+  regionsim tune scenarios/routing/tune-gorgo.toml --over rtt=0.05..2 --over queue=0.001..2
   regionsim validate my-scenario.toml
   regionsim policies gorgo
 
@@ -73,7 +78,10 @@ enum Command {
     Sweep(Box<sweep::Args>),
     Report(report::Args),
     Compare(Box<compare::Args>),
+    Plot(plot::Args),
     Check(check::Args),
+    Plan(plan::Args),
+    Tune(Box<tune::Args>),
     Validate(validate::Args),
     Schema(schema::Args),
     Policies(policies::Args),
@@ -107,7 +115,10 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Sweep(args) => sweep::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Compare(args) => compare::run(&args),
+        Command::Plot(args) => plot::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Plan(args) => plan::run(&args),
+        Command::Tune(args) => tune::run(&args),
         Command::Validate(args) => validate::run(&args),
         Command::Schema(args) => schema::run(&args),
         Command::Policies(args) => policies::run(&args),
