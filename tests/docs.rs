@@ -301,7 +301,7 @@ fn the_picture_is_the_one_that_the_program_draws() {
     let mut desk = Desk::new();
     let printed = desk.run("regionsim run scenarios/three-regions.toml --plots -q");
     assert_eq!(printed.code, 0, "{}", printed.stderr);
-    let drawn = fs::read_to_string(desk.folder.path().join("reports/three-regions/ttft-cdf.svg"));
+    let drawn = fs::read_to_string(desk.folder.path().join("reports/three-regions/plots/ttft-cdf.svg"));
     let (drawn, kept) = (drawn.expect("a plot"), root().join("reports/examples/three-regions-ttft.svg"));
     if std::env::var_os("REGIONSIM_UPDATE_DOCS").is_some() {
         fs::write(kept, drawn).expect("a plot");

@@ -162,10 +162,20 @@ fn files_and_output_are_the_same_for_any_number_of_threads() {
             "nearest/seed-5/series.csv",
             "nearest/seed-6/requests.csv",
             "nearest/seed-6/series.csv",
+            "plots/cache.svg",
+            "plots/cost-p99.svg",
+            "plots/flows-chwbl.svg",
+            "plots/flows-nearest.svg",
+            "plots/timeline-chwbl.svg",
+            "plots/timeline-nearest.svg",
+            "plots/ttft-cdf.svg",
+            "plots/ttft-legs-by-rank.svg",
+            "plots/ttft-legs.svg",
+            "plots/ttft-percentiles.svg",
+            "plots/ttft-tail.svg",
             "scenario-as-run.toml",
             "setup.json",
             "summary.json",
-            "ttft-cdf.svg",
         ]
     );
     let manifest: serde_json::Value = serde_json::from_slice(&written["manifest.json"]).unwrap();
@@ -174,6 +184,35 @@ fn files_and_output_are_the_same_for_any_number_of_threads() {
     assert_eq!(listed, names.into_iter().filter(|name| *name != "manifest.json").collect::<Vec<_>>());
     let requests = text(&written["nearest/seed-5/requests.csv"]);
     assert_eq!(requests.lines().count(), 401, "a head and a row for every request");
+}
+
+/// What a command of the program says, in `folder`.
+fn program(folder: &Path, args: &[&str]) -> std::process::Output {
+    let mut command = assert_cmd::Command::new(env!("CARGO_BIN_EXE_regionsim"));
+    command.current_dir(folder).args(args).output().unwrap()
+}
+
+#[test]
+fn a_folder_alone_gives_the_figures_of_its_run() {
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(run(folder.path(), &["--out", "one", "--plots", "-q"]).status.code(), Some(0));
+    let drawn = program(folder.path(), &["plot", "one", "--out", "again"]);
+    assert_eq!(drawn.status.code(), Some(0), "{}", text(&drawn.stderr));
+    let (first, again) = (files(&folder.path().join("one/plots")), files(&folder.path().join("again")));
+    assert!(first == again && first.len() == 11, "{:?}", again.keys());
+    let listed = text(&program(folder.path(), &["plot", "one", "--list", "--only", "flows,ttft-cdf"]).stdout);
+    let ids: Vec<&str> = listed.lines().skip(1).filter_map(|line| line.split_whitespace().next()).collect();
+    assert_eq!(ids, ["ttft-cdf", "flows-nearest", "flows-chwbl"]);
+    for (args, words) in [
+        (vec!["plot", "nowhere"], "`nowhere` is no folder; give the folder that"),
+        (vec!["plot", "one/nearest"], "is not a run's folder: it has no summary.json"),
+        (vec!["plot", "one", "--only", "ttft-cfd"], "did you mean `ttft-cdf`?"),
+        (vec!["plot", "one", "one"], "2 folders are drawn together: say where to with --out DIR"),
+    ] {
+        let output = program(folder.path(), &args);
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        assert!(output.stdout.is_empty() && text(&output.stderr).contains(words), "{}", text(&output.stderr));
+    }
 }
 
 #[test]

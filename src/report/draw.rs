@@ -27,8 +27,6 @@ pub(crate) enum Ink {
     Axis,
     /// Lines behind the data.
     Grid,
-    /// The background.
-    Paper,
     /// What marks a span of time.
     Shade,
     /// A series, by its place among all.

@@ -22,7 +22,7 @@ pub struct Figure {
 pub struct Drawing {
     /// The figure.
     pub figure: Figure,
-    #[cfg_attr(not(any(feature = "png", test)), expect(dead_code, reason = "only other pictures need it"))]
+    #[cfg_attr(not(any(feature = "png", test)), allow(dead_code, reason = "only other pictures need it"))]
     pub(super) scene: Scene,
 }
 

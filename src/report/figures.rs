@@ -63,4 +63,4 @@ pub fn drawings(runs: &[LoadedRun]) -> Result<Vec<Drawing>, PlotError> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -403,7 +403,7 @@ mod tests {
         assert_eq!((cell.window_s, cell.regions.as_slice()), (10.0, &["us".to_owned(), "eu".to_owned()][..]));
         // Requests 0 … 89 were sent to `us` in the first ten seconds, one every 100 ms; ten were shed.
         assert_eq!((cell.points[0].sent, cell.points[0].region, cell.points[0].start_s), (90, 0, 0.0));
-        assert_eq!((cell.points[0].ttft_p50_ms, cell.points[1].ttft_p50_ms), (Some(45.0), None));
+        assert_eq!((cell.points[0].ttft_p50_ms, cell.points[1].ttft_p50_ms), (Some(45.5), None));
         assert_eq!(cell.points[0].replicas, None, "nothing was sampled");
         assert!(run.events.is_empty(), "overrides count");
         assert_eq!(run.summary.policies.len(), 1);
@@ -435,7 +435,8 @@ mod tests {
         fs::remove_file(at("a-b/series.csv")).unwrap();
         assert!(said().contains("a-b/series.csv` is missing, which manifest.json lists"), "{}", said());
         fs::write(at(SUMMARY), "{\"schema_version\": 99}").unwrap();
-        assert!(said().contains("has schema version 99, this regionsim reads 1"), "{}", said());
+        let told = format!("has schema version 99, this regionsim reads {SCHEMA_VERSION}");
+        assert!(said().contains(&told), "{}", said());
         fs::write(at(SUMMARY), "{").unwrap();
         assert!(said().contains("is not as `regionsim run` writes it"), "{}", said());
         fs::remove_file(at(SUMMARY)).unwrap();

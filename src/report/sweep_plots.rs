@@ -198,3 +198,73 @@ pub fn sweep_heat(axes: &SweepAxes, points: &[SweepPoint], order: &[String]) -> 
     };
     looks.iter().map(one).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::figures::tests::{no_words_overlap, sound};
+    use super::*;
+
+    fn axes() -> SweepAxes {
+        SweepAxes {
+            id: "sweep".into(),
+            title: "p99 against replicas".into(),
+            x: "replicas in eu".into(),
+            y: "load factor".into(),
+            value: "p99 TTFT, ms".into(),
+            ..SweepAxes::default()
+        }
+    }
+
+    fn grid() -> Vec<SweepPoint> {
+        let point = |i: u32| SweepPoint {
+            x: f64::from(i % 6 + 1),
+            y: Some(f64::from(i / 6 % 4) * 0.25 + 1.0),
+            series: ["nearest", "spread"][(i / 24) as usize].to_owned(),
+            value: 2_000.0 / f64::from(i % 6 + 1) + f64::from(i / 24) * 400.0,
+            low: Some(2_000.0 / f64::from(i % 6 + 1)),
+            high: Some(2_500.0 / f64::from(i % 6 + 1)),
+        };
+        (0..48).map(point).collect()
+    }
+
+    #[test]
+    fn lines_name_their_series_and_axes() {
+        let points: Vec<SweepPoint> = grid().into_iter().filter(|point| point.y == Some(1.0)).collect();
+        for (log_x, log_value) in [(false, false), (true, true)] {
+            let drawing =
+                sweep_lines(&SweepAxes { log_x, log_value, ..axes() }, &points, &["spread".to_owned()])
+                    .unwrap();
+            sound(&drawing);
+            no_words_overlap(&drawing);
+            for text in ["nearest", "spread", "replicas in eu", "p99 TTFT, ms"] {
+                assert!(drawing.figure.svg.contains(text), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_map_a_series_on_one_scale() {
+        let maps = sweep_heat(&axes(), &grid(), &[]);
+        let ids: Vec<&str> = maps.iter().map(|map| map.figure.id.as_str()).collect();
+        assert_eq!(ids, ["sweep-nearest", "sweep-spread"]);
+        for map in &maps {
+            sound(map);
+            no_words_overlap(map);
+            // The background and 6 columns of 4 rows.
+            assert_eq!(map.figure.svg.matches("<rect").count(), 1 + 24);
+        }
+        assert!(maps[0].figure.svg.contains(">2,000<") && maps[1].figure.svg.contains(">2,400<"));
+    }
+
+    #[test]
+    fn what_cannot_be_drawn_is_left_out() {
+        let bad =
+            SweepPoint { x: f64::NAN, value: f64::INFINITY, series: "a".into(), ..SweepPoint::default() };
+        let gap =
+            SweepPoint { x: 1.0, y: Some(2.0), value: f64::NAN, series: "a".into(), ..SweepPoint::default() };
+        for points in [vec![], vec![bad.clone()], vec![bad, gap]] {
+            sound(&sweep_lines(&axes(), &points, &[]).unwrap());
+            sweep_heat(&axes(), &points, &[]).iter().for_each(sound);
+        }
+    }
+}

@@ -139,7 +139,7 @@ impl Plane {
         for (x, y) in points {
             match y.filter(|y| y.is_finite() && x.is_finite() && (!self.up.log || *y > 0.0)) {
                 Some(y) => {
-                    lines.last_mut().into_iter().for_each(|line: &mut Vec<Point>| line.push(self.at(x, y)))
+                    lines.last_mut().into_iter().for_each(|line: &mut Vec<Point>| line.push(self.at(x, y)));
                 }
                 None => lines.push(Vec::new()),
             }

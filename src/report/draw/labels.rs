@@ -4,7 +4,7 @@
 use super::{Anchor, Ink, Mark, Point, SIZE, Scene, Style, elide, width};
 
 /// The longest name that is written out, pixels: about forty letters.
-const LONGEST: f64 = 280.0;
+const LONGEST: f64 = 330.0;
 /// From line to line of a legend.
 const ROW: f64 = 18.0;
 /// What stands before a name in a legend.
@@ -61,9 +61,14 @@ pub(crate) fn at_lines(
     within: Box2,
     taken: &[Box2],
 ) -> bool {
+    // Of more, the names would hide what they name.
+    const MOST: usize = 8;
+    if lines.len() > MOST {
+        return false;
+    }
     let mut placed: Vec<(Point, Anchor, String, Ink)> = Vec::new();
     let mut boxes = taken.to_vec();
-    for (named, own) in lines {
+    for (number, (named, own)) in lines.iter().enumerate() {
         let words = elide(&named.name, SIZE, LONGEST);
         let points: Vec<Point> = own.iter().flatten().copied().collect();
         if points.is_empty() {
@@ -87,7 +92,25 @@ pub(crate) fn at_lines(
                 && !boxes.iter().any(|&other| overlap(wider, other))
                 && !lines.iter().any(|(_, lines)| lines.iter().any(|line| crosses(line, one)))
         };
-        let Some((at, anchor)) = tries.into_iter().find(free) else { return false };
+        // The place farthest from the other lines, up to what is far enough; of equals, the nearest to the end.
+        let far = |(at, anchor): (Point, Anchor)| {
+            let (from, to) = words_box(at, anchor, &words, SIZE);
+            let others = lines.iter().enumerate().filter(|(other, _)| *other != number);
+            let points = others.flat_map(|(_, (_, lines))| lines.iter().flatten());
+            let away = points.map(|&(x, y)| {
+                let (dx, dy) = ((from.0 - x).max(x - to.0).max(0.0), (from.1 - y).max(y - to.1).max(0.0));
+                dx.hypot(dy)
+            });
+            away.fold(30.0f64, f64::min)
+        };
+        let mut best: Option<(f64, (Point, Anchor))> = None;
+        for place in tries.filter(free) {
+            let away = far(place);
+            if best.is_none_or(|(most, _)| away > most + 1e-9) {
+                best = Some((away, place));
+            }
+        }
+        let Some((_, (at, anchor))) = best else { return false };
         boxes.push(words_box(at, anchor, &words, SIZE));
         placed.push((at, anchor, words, named.style.ink()));
     }
@@ -97,12 +120,11 @@ pub(crate) fn at_lines(
     true
 }
 
-/// Writes names at points, each where there is room around its own; those without room are left to the legend. The answer
-/// is whether all are written.
-pub(crate) fn at_points(scene: &mut Scene, points: &[(Named, Point)], within: Box2) -> bool {
+/// Writes names at points, each where there is room around its own. The answer is those without room, for a legend.
+pub(crate) fn at_points(scene: &mut Scene, points: &[(Named, Point)], within: Box2) -> Vec<Named> {
     let around = |(x, y): Point| ((x - 6.0, y - 6.0), (x + 6.0, y + 6.0));
     let mut boxes: Vec<Box2> = points.iter().map(|(_, at)| around(*at)).collect();
-    let mut all = true;
+    let mut left = Vec::new();
     let mut marks = Vec::new();
     for (named, (x, y)) in points {
         let words = elide(&named.name, SIZE, LONGEST);
@@ -127,15 +149,15 @@ pub(crate) fn at_points(scene: &mut Scene, points: &[(Named, Point)], within: Bo
         match free {
             Some((at, anchor)) => {
                 boxes.push(words_box(at, anchor, &words, SIZE));
-                marks.push((at, anchor, words, named.style.ink()));
+                marks.push((at, anchor, words));
             }
-            None => all = false,
+            None => left.push(named.clone()),
         }
     }
-    for (at, anchor, words, ink) in marks {
-        scene.label(at, anchor, words, SIZE, ink);
+    for (at, anchor, words) in marks {
+        scene.label(at, anchor, words, SIZE, Ink::Text);
     }
-    all
+    left
 }
 
 /// How many columns a legend has in this width, and how wide one is.
@@ -180,8 +202,7 @@ pub(crate) fn fills(scene: &mut Scene, names: &[(String, Ink)], at: Point, room:
     y + ROW - at.1
 }
 
-/// Every line of words with its box, for tests.
-#[cfg(test)]
+/// Every line of words that is read across, with its box.
 pub(crate) fn boxes(scene: &Scene) -> Vec<(String, Box2)> {
     let one = |mark: &Mark| match mark {
         Mark::Text { at, anchor, words, size, upwards: false, .. } => {

@@ -22,7 +22,6 @@ fn paint(ink: Ink) -> Paint<'static> {
         Ink::Axis => (TEXT, 0.55),
         Ink::Grid => (TEXT, 0.13),
         Ink::Shade => (TEXT, 0.1),
-        Ink::Paper => ((255, 255, 255), 1.0),
         Ink::Series(index) => (SERIES[usize::from(index) % SERIES.len()].unwrap_or(TEXT), 1.0),
         Ink::Fixed(red, green, blue) => ((red, green, blue), 1.0),
     };
@@ -176,7 +175,7 @@ fn draw(canvas: &mut Canvas<'_>, mark: &Mark) {
         Mark::Text { ink, edged, .. } => {
             let path = canvas.words(mark);
             if *edged {
-                canvas.stroke(path.clone(), Ink::Paper, 3.0, 0);
+                canvas.stroke(path.clone(), Ink::Fixed(255, 255, 255), 3.0, 0);
             }
             canvas.fill(path, *ink);
         }

@@ -33,10 +33,11 @@ pub(crate) fn short(value: f64) -> String {
     };
     let mut text = format!("{scaled:.digits$}");
     if text.contains('.') {
-        text = text.trim_end_matches('0').trim_end_matches('.').to_owned();
+        let kept = text.trim_end_matches('0').trim_end_matches('.').len();
+        text.truncate(kept);
     }
     if text == "-0" || text.is_empty() {
-        text = "0".to_owned();
+        "0".clone_into(&mut text);
     }
     if unit.is_empty() && size >= 999.5 {
         text.insert(text.len() - 3, ',');
@@ -109,8 +110,8 @@ impl Axis {
         let fine: Vec<f64> = (4..40).map(|i| f64::from(i) * 0.25).collect();
         let tries: [(&[f64], i32); 7] = [
             (&fine, 1),
-            (&[1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0], 1),
-            (&[1.0, 2.0, 3.0, 5.0, 7.0], 1),
+            (&[1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0], 1),
+            (&[1.0, 2.0, 3.0, 5.0], 1),
             (&[1.0, 2.0, 5.0], 1),
             (&[1.0, 3.0], 1),
             (&[1.0], 1),
@@ -119,7 +120,8 @@ impl Axis {
         // The finest that has room; with a tick at every other decade there may be any number.
         let start = usize::from(span > 0.35);
         let found = tries[start..].iter().map(|&(steps, every)| within(steps, every));
-        let ticks = found.clone().find(|ticks| ticks.len() <= most.max(2)).or_else(|| found.last());
+        let ticks =
+            found.clone().find(|ticks| ticks.len() <= most.max(2)).or_else(|| found.clone().next_back());
         Axis { title: title.to_owned(), log: true, range: (from, to), ticks: ticks.unwrap_or_default() }
     }
     /// Seconds of simulated time, in the unit that suits.

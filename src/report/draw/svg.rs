@@ -16,7 +16,7 @@ fn escaped(words: &str) -> String {
             '"' => out.push_str("&quot;"),
             // What XML does not allow.
             c if (c < ' ' && !matches!(c, '\t' | '\n')) || matches!(c, '\u{fffe}' | '\u{ffff}') => {
-                out.push('\u{fffd}')
+                out.push('\u{fffd}');
             }
             c => out.push(c),
         }
@@ -109,7 +109,6 @@ impl Rule {
                     Ink::Muted => format!("{kind}m"),
                     Ink::Axis => format!("{kind}a"),
                     Ink::Grid => format!("{kind}g"),
-                    Ink::Paper => format!("{kind}p"),
                     Ink::Shade => format!("{kind}s"),
                     Ink::Series(index) => format!("{kind}{index}"),
                     Ink::Fixed(..) => kind.to_owned() + &colour(ink)[1..],

@@ -24,13 +24,7 @@ fn ticks_are_round_and_cover_the_values() {
     let axis = Axis::log("", [1.0, 1e6], 8);
     assert_eq!(words(&axis), "1 10 100 1,000 10k 100k 1M");
     assert!(axis.range.0 < 0.0 && axis.range.1 > 6.0);
-    assert_eq!(
-        words(&Axis::log("", [12.0, 480.0], 12)),
-        "15 20 30 50 70 100 150 200 300 500 700"
-            .replace("15 ", "")
-            .replace(" 150", "")
-            .replace(" 500 700", "")
-    );
+    assert_eq!(words(&Axis::log("", [12.0, 480.0], 12)), "15 20 30 40 50 70 100 150 200 300 400 500");
     // Equal values still have a width, and a tick.
     let axis = Axis::log("", [42.0, 42.0], 8);
     assert!(axis.range.1 - axis.range.0 > 0.29 && !axis.ticks.is_empty(), "{axis:?}");

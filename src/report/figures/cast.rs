@@ -118,7 +118,7 @@ pub(crate) fn lines(
 ) -> Result<Scene, PlotError> {
     let mut scene = Scene::new(WIDE, 460.0, title);
     labels::title(&mut scene, title);
-    let place = Place { at: (8.0, 38.0), size: (WIDE - 24.0, 414.0), left: 66.0, below: 44.0 };
+    let place = Place { at: (8.0, 38.0), size: (WIDE - 34.0, 414.0), left: 66.0, below: 44.0 };
     let plane = frame(&mut scene, place, across, up)?;
     behind(&mut scene, &plane);
     let mut drawn: Vec<(Named, Vec<Vec<Point>>)> = Vec::new();
@@ -157,7 +157,8 @@ pub(crate) fn lines(
         drawn.push((line.named.clone(), sure.into_iter().chain(rest).collect()));
     }
     let within = ((plane.x.0 + 2.0, plane.y.0 + 2.0), (plane.x.1 - 2.0, plane.y.1 - 2.0));
-    if !lines.is_empty() && !at_lines(&mut scene, &drawn, within, &[]) {
+    let taken: Vec<_> = labels::boxes(&scene).into_iter().map(|(_, taken)| taken).collect();
+    if !lines.is_empty() && !at_lines(&mut scene, &drawn, within, &taken) {
         let names: Vec<Named> = drawn.into_iter().map(|(named, _)| named).collect();
         under(&mut scene, &names, true);
     }
@@ -196,7 +197,7 @@ pub(super) struct Rows {
 /// Rows with these names and looks. `right` is kept free for words behind the bars.
 pub(super) fn rows(title: &str, names: &[Named], step: f64, head: f64, right: f64, below: f64) -> Rows {
     let longest = names.iter().map(|named| width(&named.name, SIZE)).fold(0.0f64, f64::max);
-    let left = (longest + 44.0).clamp(90.0, 270.0);
+    let left = (longest + 44.0).clamp(90.0, 330.0);
     let top = 40.0 + head;
     let mut scene = Scene::new(WIDE, top + names.len() as f64 * step + below, title);
     labels::title(&mut scene, title);

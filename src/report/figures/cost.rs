@@ -52,7 +52,7 @@ pub(super) fn cost_p99(runs: &[LoadedRun]) -> Result<Vec<Drawing>, PlotError> {
     let up = Axis::log("p99 TTFT at the client, ms (logarithmic)", points.iter().map(|(_, (_, y))| *y), 8);
     let mut scene = Scene::new(860.0, 420.0, &title);
     labels::title(&mut scene, &title);
-    let place = Place { at: (8.0, 38.0), size: (836.0, 374.0), left: 66.0, below: 44.0 };
+    let place = Place { at: (8.0, 38.0), size: (826.0, 374.0), left: 66.0, below: 44.0 };
     let plane = frame(&mut scene, place, across, up)?;
     let values: Vec<(f64, f64)> = points.iter().map(|point| point.1).collect();
     let best = front(&values);
@@ -77,9 +77,9 @@ pub(super) fn cost_p99(runs: &[LoadedRun]) -> Result<Vec<Drawing>, PlotError> {
         drawn.push((named.clone(), at));
     }
     let within = ((plane.x.0 + 1.0, plane.y.0 + 1.0), (plane.x.1 - 1.0, plane.y.1 - 1.0));
-    if !at_points(&mut scene, &drawn, within) {
-        let names: Vec<Named> = drawn.iter().map(|(named, _)| named.clone()).collect();
-        under(&mut scene, &names, false);
+    let left = at_points(&mut scene, &drawn, within);
+    if !left.is_empty() {
+        under(&mut scene, &left, false);
     }
     if drawn.is_empty() {
         nothing(&mut scene, &plane);

@@ -3,7 +3,7 @@
 use super::cast::{Member, figure, members, slug};
 use crate::report::draw::labels;
 use crate::report::draw::scale::{percent, short};
-use crate::report::draw::{Anchor, Ink, SIZE, Scene, elide, on, width};
+use crate::report::draw::{Anchor, Ink, Mark, SIZE, Scene, elide, on, width};
 use crate::report::figure::Drawing;
 use crate::report::loaded::LoadedRun;
 use crate::report::plots::PlotError;
@@ -24,6 +24,7 @@ pub(crate) fn shade(share: f64) -> (u8, u8, u8) {
 }
 
 /// A figure a policy.
+#[expect(clippy::unnecessary_wraps, reason = "as every kind of figure")]
 pub(super) fn flows(runs: &[LoadedRun]) -> Result<Vec<Drawing>, PlotError> {
     Ok(members(runs).iter().filter_map(one).collect())
 }
@@ -40,9 +41,12 @@ fn one(member: &Member<'_>) -> Option<Drawing> {
     let left =
         origins.iter().map(|origin| width(&origin.name, SIZE)).fold(60.0f64, f64::max).min(180.0) + 32.0;
     let wide = ((860.0 - left - 90.0) / regions.len().max(1) as f64).clamp(46.0, 130.0);
-    let (high, top) = (38.0, 96.0);
+    // Names that are wider than their column stand upright.
+    let longest = regions.iter().map(|region| width(&region.name, SIZE - 1.0)).fold(0.0f64, f64::max);
+    let upright = longest > wide - 6.0;
+    let (high, top) = (38.0, if upright { 64.0 + longest.min(170.0) } else { 82.0 });
     let right = left + wide * regions.len() as f64;
-    let mut scene = Scene::new((right + 90.0).max(420.0), top + high * origins.len() as f64 + 16.0, &title);
+    let mut scene = Scene::new((right + 90.0).max(480.0), top + high * origins.len() as f64 + 16.0, &title);
     labels::title(&mut scene, &title);
     scene.text(
         (16.0, 46.0),
@@ -52,14 +56,18 @@ fn one(member: &Member<'_>) -> Option<Drawing> {
         Ink::Muted,
     );
     scene.text((right + 80.0, top - 8.0), Anchor::End, "requests", SIZE - 1.0, Ink::Muted);
-    let slanted = regions.iter().any(|region| width(&region.name, SIZE - 1.0) > wide - 4.0);
     for (column, region) in regions.iter().enumerate() {
-        let words = elide(&region.name, SIZE - 1.0, if slanted { wide * 2.0 - 8.0 } else { wide - 4.0 });
-        // Long names stand on two lines in turn.
-        let y = top - 8.0 - if slanted && column % 2 == 1 { 15.0 } else { 0.0 };
+        let words = elide(&region.name, SIZE - 1.0, 170.0);
         let x = left + (column as f64 + 0.5) * wide;
-        let x = x.min(scene.size.0 - 8.0 - width(&words, SIZE - 1.0) / 2.0);
-        scene.text((x, y), Anchor::Middle, words, SIZE - 1.0, Ink::Text);
+        scene.marks.push(Mark::Text {
+            at: if upright { (x + 4.0, top - 8.0) } else { (x, top - 8.0) },
+            anchor: if upright { Anchor::Start } else { Anchor::Middle },
+            words,
+            size: SIZE - 1.0,
+            ink: Ink::Text,
+            upwards: upright,
+            edged: false,
+        });
     }
     for (row, (origin, counts)) in origins.iter().zip(&flows.requests).enumerate() {
         let y = top + row as f64 * high;
@@ -68,7 +76,8 @@ fn one(member: &Member<'_>) -> Option<Drawing> {
         let all: u64 = counts.iter().sum();
         for (column, &count) in counts.iter().enumerate() {
             let share = if all > 0 { count as f64 / all as f64 } else { 0.0 };
-            let colour = shade(share);
+            // The root: shares among a dozen regions are small, and differ.
+            let colour = shade(share.sqrt());
             let mean = flows.ttft_mean_ms.get(row).and_then(|means| means.get(column).copied().flatten());
             let x = left + column as f64 * wide;
             let region = regions.get(column).map_or("", |region| region.name.as_str());
@@ -112,5 +121,5 @@ fn round(share: f64) -> f64 {
 }
 
 fn whole(ms: f64) -> String {
-    if ms >= 100.0 { short(ms.round()) } else { short((ms * 10.0).round() / 10.0) }
+    if ms >= 10.0 { short(ms.round()) } else { short((ms * 10.0).round() / 10.0) }
 }

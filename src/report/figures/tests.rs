@@ -23,6 +23,8 @@ fn run(summary: Summary, series: Vec<CellSeries>) -> LoadedRun {
             region: Some("region-1".to_owned()),
             target: "region-1".to_owned(),
         }],
+        setup: None,
+        evidence: None,
     }
 }
 
@@ -135,7 +137,7 @@ fn many() -> LoadedRun {
 }
 
 /// The SVG parses; no number is none; words stand inside the drawing.
-fn sound(drawing: &Drawing) {
+pub(in crate::report) fn sound(drawing: &Drawing) {
     let figure = &drawing.figure;
     let text = &figure.svg;
     let document = roxmltree::Document::parse(text).unwrap_or_else(|error| panic!("{}: {error}", figure.id));
@@ -162,7 +164,7 @@ fn sound(drawing: &Drawing) {
     );
 }
 
-fn no_words_overlap(drawing: &Drawing) {
+pub(in crate::report) fn no_words_overlap(drawing: &Drawing) {
     let all = boxes(&drawing.scene);
     for (i, (words, own)) in all.iter().enumerate() {
         for (others, other) in &all[i + 1..] {

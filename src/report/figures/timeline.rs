@@ -40,6 +40,7 @@ struct Column {
 #[derive(Clone, Copy, PartialEq)]
 enum Scale {
     Count,
+    Whole,
     Share,
     Log,
 }
@@ -49,7 +50,7 @@ const COLUMNS: [Column; 6] = [
     Column {
         head: "running",
         second: "waiting",
-        scale: Scale::Count,
+        scale: Scale::Whole,
         lines: &[Of::Mean(|p| p.running), Of::Mean(|p| p.waiting)],
     },
     Column { head: "KV blocks in use", second: "", scale: Scale::Share, lines: &[Of::Known(|p| p.kv_use)] },
@@ -68,7 +69,7 @@ const COLUMNS: [Column; 6] = [
     Column {
         head: "replicas up",
         second: "",
-        scale: Scale::Count,
+        scale: Scale::Whole,
         lines: &[Of::Least(|p| p.replicas.map(|up| up as f64))],
     },
 ];
@@ -109,6 +110,9 @@ fn value(of: Of, points: &[&SeriesPoint], seconds: f64) -> Option<f64> {
     }
 }
 
+/// When, and what where it is known.
+type Points = Vec<(f64, Option<f64>)>;
+
 /// One region's points by bin: the middle of the bin and its windows.
 fn bins(cell: &CellSeries, region: usize) -> Vec<(f64, f64, Vec<&SeriesPoint>)> {
     let own: Vec<&SeriesPoint> = cell.points.iter().filter(|point| point.region == region).collect();
@@ -134,7 +138,9 @@ fn one(member: &Member<'_>, cell: &CellSeries) -> Result<Drawing, PlotError> {
     let with_replicas = cell.points.iter().any(|point| point.replicas.is_some());
     let columns: Vec<&Column> =
         COLUMNS.iter().filter(|column| with_replicas || column.head != "replicas up").collect();
-    let (left, top, high, foot) = (96.0, 74.0, 74.0, 34.0);
+    let longest = cell.regions.iter().map(|region| width(region, SIZE)).fold(0.0f64, f64::max);
+    let left = (longest + 26.0).clamp(70.0, 210.0);
+    let (top, high, foot) = (74.0, 78.0, 34.0);
     let wide = 150.0;
     let size =
         (left + wide * columns.len() as f64 + 14.0, top + high * cell.regions.len() as f64 + foot + 8.0);
@@ -149,11 +155,18 @@ fn one(member: &Member<'_>, cell: &CellSeries) -> Result<Drawing, PlotError> {
     }
     let mut marked: Vec<(Point, String)> = Vec::new();
     for (number, column) in columns.iter().enumerate() {
-        let lines: Vec<Vec<Vec<(f64, Option<f64>)>>> = binned
+        let lines: Vec<Vec<Points>> = binned
             .iter()
             .map(|bins| {
-                let line =
-                    |&of: &Of| bins.iter().map(|(at, s, points)| (*at, value(of, points, *s))).collect();
+                let line = |&of: &Of| {
+                    let each = bins.iter().map(|(at, s, points)| (*at, *s, value(of, points, *s)));
+                    // What is up or down does not slide from one to the other.
+                    let ends = |(at, s, value): (f64, f64, Option<f64>)| match of {
+                        Of::Least(_) => vec![(at - s / 2.0, value), (at + s / 2.0, value)],
+                        _ => vec![(at, value)],
+                    };
+                    each.flat_map(ends).collect()
+                };
                 column.lines.iter().map(line).collect()
             })
             .collect();
@@ -166,7 +179,12 @@ fn one(member: &Member<'_>, cell: &CellSeries) -> Result<Drawing, PlotError> {
                 axis.ticks.iter_mut().for_each(|(at, words)| *words = percent(*at));
                 axis
             }
-            Scale::Log => Axis::log("", values.iter().copied(), 3),
+            Scale::Whole => {
+                let mut axis = Axis::linear("", values.iter().copied(), 2);
+                axis.ticks.retain(|(at, _)| at.fract() == 0.0);
+                axis
+            }
+            Scale::Log => Axis::log("", values.iter().copied(), 4),
         };
         let x = left + number as f64 * wide;
         head(&mut scene, column, x + 42.0, top - 10.0);
@@ -175,11 +193,11 @@ fn one(member: &Member<'_>, cell: &CellSeries) -> Result<Drawing, PlotError> {
             let below = if last { foot } else { 0.0 };
             let place = Place {
                 at: (x, top + row as f64 * high),
-                size: (wide - 6.0, high - 10.0 + below),
+                size: (wide - 6.0, high - 15.0 + below),
                 left: 42.0,
                 below,
             };
-            let mut across = Axis::time("", (0.0, end), 2);
+            let mut across = Axis::time("", (0.0, end), 4);
             if !last {
                 across.title.clear();
             }

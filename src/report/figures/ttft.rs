@@ -8,19 +8,21 @@ use crate::report::figure::Drawing;
 use crate::report::loaded::LoadedRun;
 use crate::report::plots::PlotError;
 
-/// The points of a curve: share of requests that are at most so many milliseconds, and how many samples there are.
-fn curve(member: &Member<'_>) -> Option<(Vec<(f64, f64)>, u64)> {
+/// The points of a curve: share of requests that are at most so many milliseconds; and how many samples there are.
+type Curve = (Vec<(f64, f64)>, u64);
+
+fn curve(member: &Member<'_>) -> Option<Curve> {
     let cell = member.first()?;
     let n = cell.all.ttft.n;
     let points: Vec<(f64, f64)> = shares(n).into_iter().zip(cell.ttft_curve_ms.iter().copied()).collect();
     (!points.is_empty()).then_some((points, n))
 }
 
-fn times(curves: &[(Member<'_>, (Vec<(f64, f64)>, u64))]) -> Vec<f64> {
+fn times(curves: &[(Member<'_>, Curve)]) -> Vec<f64> {
     curves.iter().flat_map(|(_, (points, _))| points.iter().map(|point| point.1.max(LEAST_MS))).collect()
 }
 
-fn curves<'r>(runs: &'r [LoadedRun]) -> Vec<(Member<'r>, (Vec<(f64, f64)>, u64))> {
+fn curves(runs: &[LoadedRun]) -> Vec<(Member<'_>, Curve)> {
     members(runs).into_iter().filter_map(|member| Some((member, curve(&member)?))).collect()
 }
 

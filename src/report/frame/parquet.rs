@@ -123,6 +123,7 @@ mod frames {
             counts("waiting", |row| row.waiting),
             values("kv_use", |row| row.kv_use),
             values("busy", |row| row.busy),
+            values("replicas", |row| row.replicas.map(|up| up as f64)),
         ];
         put(out, columns)
     }
