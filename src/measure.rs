@@ -66,6 +66,11 @@ pub const KNOWN: &[Known] = &[
     of_the_run("miss.isolation", "share"),
     of_the_run("miss.rollout", "share"),
     of_the_run("miss.outage", "share"),
+    of_requests("ttft.mean", "ms"),
+    of_requests("tpot.p95", "ms"),
+    of_requests("e2e.p95", "ms"),
+    of_the_run("load.top_replica", "share"),
+    of_the_run("load.top_region", "share"),
 ];
 
 /// Why something written was refused: what is wrong and what to write.

@@ -307,6 +307,8 @@ pub struct ReplicaSample {
     pub load: Load,
     /// Its work so far.
     pub work: Work,
+    /// Whether it takes new requests: neither down nor drained.
+    pub up: bool,
 }
 
 /// Something that happened.

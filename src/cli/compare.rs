@@ -104,7 +104,7 @@ fn tolerance(text: &str) -> Result<Tolerance, String> {
         .map_err(|error| error.to_string())
 }
 
-fn confidence(text: &str) -> Result<f64, String> {
+pub(super) fn confidence(text: &str) -> Result<f64, String> {
     let value = text.parse::<f64>().ok().filter(|value| 0.5 <= *value && *value < 1.0);
     value.ok_or_else(|| "write a number from 0.5 to below 1, such as 0.95".to_string())
 }

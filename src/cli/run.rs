@@ -16,10 +16,10 @@ use crate::replica::{Method, Stepping};
 use crate::report::atomic::AtomicFile;
 use crate::report::by::By;
 use crate::report::decisions::DecisionsJsonl;
+use crate::report::loaded::{cell_folder, folder_name};
 use crate::report::requests_csv::RequestsCsv;
-use crate::report::{
-    CellSummary, Summary, gates, markdown, parquet, series_csv, summarise, summarise_cell, table,
-};
+use crate::report::setup::Setup;
+use crate::report::{CellSummary, Summary, gates, markdown, parquet, series_csv, summarise, summarise_cell, table};
 use crate::run::{
     Audit, AuditReport, CapacityLine, CellInput, Prepared, Provenance, RowWriter, SentRows, labels, run_cell,
     run_cell_twice,
@@ -28,7 +28,6 @@ use crate::units::parse_percent;
 use crate::world::{Decisions, Look, PolicyParams, SloParams};
 use anyhow::anyhow;
 use exports::Exports;
-pub(super) use files::folder_name;
 use files::{RunFiles, Wanted};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -77,7 +76,7 @@ pub struct Args {
     /// Run every cell twice in lock-step and stop at the first event that differs.
     #[arg(long)]
     twice: bool,
-    /// Also draw plots (SVG).
+    /// Also draw the figures of `regionsim plot`, as SVG, into the folder `plots`.
     #[arg(long, conflicts_with = "no_files")]
     plots: bool,
     /// Also write requests.parquet and series.parquet (needs the feature `frames`).
@@ -273,10 +272,7 @@ fn run_all(args: &Args) -> Outcome {
     });
     let pairs: Vec<(&PolicyParams, u64)> =
         policies.iter().flat_map(|policy| seeds.iter().map(move |&seed| (*policy, seed))).collect();
-    let folder = |&(policy, seed): &(&PolicyParams, u64)| {
-        let folder = folder_name(&policy.name);
-        if seeds.len() > 1 { format!("{folder}/seed-{seed}") } else { folder }
-    };
+    let folder = |&(policy, seed): &(&PolicyParams, u64)| cell_folder(&policy.name, seed, seeds.len());
     let folders: Vec<String> = pairs.iter().map(folder).collect();
     let wanted = Wanted {
         plots: args.plots,
@@ -378,7 +374,7 @@ fn run_all(args: &Args) -> Outcome {
         .then(|| threads.install(|| uncertainty::ranked(&loaded, &policies, &seeds, how, &summary)))
         .transpose()?;
     if let Some(files) = files {
-        files.publish(&summary, ranked.as_ref(), &source.text, &args.set)?;
+        files.publish(&summary, ranked.as_ref(), (&source.text, &Setup::of(&loaded.plan)), &args.set)?;
     }
     interrupt::end();
     if let Some(file) = markdown {

@@ -19,6 +19,11 @@ pub use crate::measure::Refused as MetricError;
 
 /// All measures that have a name here.
 fn known() -> impl Iterator<Item = &'static Measure> {
+    shown().chain(measures::MORE)
+}
+
+/// Those of them that tables show.
+fn shown() -> impl Iterator<Item = &'static Measure> {
     [
         measures::LATENCY,
         measures::SERVICE,
@@ -37,9 +42,9 @@ impl Metric {
         Metric { measure, group: None }
     }
 
-    /// Every measure, of all requests.
+    /// Every measure that tables show, of all requests.
     pub fn all() -> impl Iterator<Item = Metric> {
-        known().map(Metric::of)
+        shown().map(Metric::of)
     }
 
     /// Reads `ttft.p99` or `ttft.p99{origin="eu"}`.

@@ -1,6 +1,6 @@
 //! The headline measures: what the table shows, what seeds are averaged over, what gates will name. One line each.
 
-use super::numbers::rounded;
+use super::numbers::{ratio, rounded};
 use super::summary::{CellSummary, Distribution, MeasureSummary};
 use crate::stats::Moments;
 
@@ -148,6 +148,39 @@ macro_rules! usd {
     };
 }
 
+/// Measures that verdicts may name and no table shows: between the median and the far tail, and how much one replica or one
+/// region takes.
+pub const MORE: &[Measure] = &[
+    Measure {
+        name: "ttft.mean",
+        head: ["TTFT ms", "mean"],
+        unit: "ms",
+        better: Better::Lower,
+        value: |cell| sure(cell.all.ttft.mean_ms),
+    },
+    latency!("tpot.p95", "TPOT ms", 95.0, "p95", tpot),
+    latency!("e2e.p95", "E2E ms", 95.0, "p95", e2e),
+    Measure {
+        name: "load.top_replica",
+        head: ["busiest", "replica %"],
+        unit: "share",
+        better: Better::Neither,
+        value: |cell| sure(top(cell.replicas.iter().map(|replica| replica.completed))),
+    },
+    Measure {
+        name: "load.top_region",
+        head: ["busiest", "region %"],
+        unit: "share",
+        better: Better::Neither,
+        value: |cell| sure(top(cell.regions.iter().map(|region| region.group.completed))),
+    },
+];
+
+/// The largest as a share of all.
+fn top(counts: impl Iterator<Item = u64> + Clone) -> Option<f64> {
+    ratio(counts.clone().max()?, counts.sum())
+}
+
 /// Dollars: only where the scenario has prices.
 pub const MONEY: &[Measure] = &[
     usd!("cost.usd", "all", "USD", |usd| Some(usd.total)),
@@ -265,9 +298,9 @@ mod tests {
     fn measures_have_the_names_and_units_that_bounds_know_them_by() {
         let of_requests = |measure: &Measure| {
             LATENCY.iter().any(|other| other.name == measure.name)
-                || matches!(measure.name, "slo.attainment" | "cache.hit_rate")
+                || matches!(measure.name, "slo.attainment" | "cache.hit_rate" | "ttft.mean" | "tpot.p95" | "e2e.p95")
         };
-        let all = [LATENCY, SERVICE, MONEY, ROUTING, REGRET, MISSES].into_iter().flatten();
+        let all = [LATENCY, SERVICE, MONEY, ROUTING, REGRET, MISSES, MORE].into_iter().flatten();
         let all: Vec<Known> =
             all.map(|m| Known { name: m.name, unit: m.unit, of_requests: of_requests(m) }).collect();
         assert_eq!(all, KNOWN, "a new measure has its line in src/measure.rs");

@@ -1,10 +1,11 @@
 //! From a finished cell to its summary. Only arithmetic on rows: what is counted, over what, is said in `summary`.
 
+use super::curves;
 use super::followed;
 use super::groups::{self, Sizes};
 use super::measures;
 use super::money;
-use super::numbers::{ms, ratio, rounded};
+use super::numbers::{ratio, rounded};
 use super::routing;
 use super::summary::{
     Basis, CellSummary, ConservationSummary, Cost, Group, NamedGroup, OutcomeCounts, PolicySummary, PoolCost,
@@ -18,9 +19,6 @@ use crate::run::{CapacityLine, Entry, Provenance, RunResult};
 use crate::stats;
 use crate::time::{PS_PER_NS, SimTime};
 use std::collections::BTreeMap;
-
-/// How many points a plotted distribution has.
-const PLOT_POINTS: usize = 400;
 
 fn outcome_counts(name: &str, counts: &Counts) -> OutcomeCounts {
     OutcomeCounts {
@@ -194,8 +192,6 @@ pub fn summarise_cell(result: &RunResult) -> CellSummary {
     let usd = money::usd(result, &all, result.conservation.total.of(Outcome::Completed));
     let (usd, egress) = usd.map_or((None, None), |(usd, egress)| (Some(usd), egress));
     let warnings = warnings::of_cell(result, &all, unstarted, &saturation, &course).into_iter();
-    let points = (0..=PLOT_POINTS)
-        .filter_map(|i| stats::sorted_quantile_of(&ttfts, i as f64 / PLOT_POINTS as f64).map(ms));
 
     CellSummary {
         seed: result.seed,
@@ -211,6 +207,9 @@ pub fn summarise_cell(result: &RunResult) -> CellSummary {
         rungs: followed::rungs(result),
         measured: followed::measured(result),
         ttft_legs: groups::legs(result, &ttfts),
+        ttft_curve_ms: curves::ttft(&ttfts),
+        ttft_bands: curves::bands(result, &ttfts),
+        flows: curves::flows(result),
         routing: routing::routing(result),
         misses,
         throughput_requests_s: rate(ended),
@@ -220,7 +219,6 @@ pub fn summarise_cell(result: &RunResult) -> CellSummary {
         conservation: conservation(result),
         notices: result.notices.clone(),
         warnings: warnings.map(warnings::told).collect(),
-        ttft_points_ms: points.collect(),
         all,
         saturation,
         replicas,

@@ -164,9 +164,16 @@ pub struct CellSummary {
     pub notices: Vec<String>,
     /// What to act on.
     pub warnings: Vec<WarningSummary>,
-    /// Points of the TTFT distribution for plots, ascending, milliseconds; not written.
-    #[serde(skip)]
-    pub ttft_points_ms: Vec<f64>,
+    /// The TTFT distribution of completed measured requests, ascending, milliseconds: exact percentiles 0, 1, … 99; then
+    /// those beyond which a share of 10^(-2 - k/10) lies, k = 1, 2, …, as long as one request does; last the largest.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ttft_curve_ms: Vec<f64>,
+    /// The legs of TTFT by rank.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ttft_bands: Vec<LegBand>,
+    /// Which regions served which origins.
+    #[serde(default)]
+    pub flows: Flows,
 }
 
 /// A warning: its code, its numbers and its words.
@@ -269,6 +276,32 @@ pub struct LegSummary {
     pub near_p50_ms: f64,
     /// Its mean over the requests whose TTFT ranks within half a per cent of the 99th percentile.
     pub near_p99_ms: f64,
+}
+
+/// Completed measured requests whose TTFT ranks between two percentiles; of equal TTFTs all are in the lower band.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LegBand {
+    /// The percentile it begins at.
+    pub from: f64,
+    /// The percentile it ends at.
+    pub to: f64,
+    /// Its requests.
+    pub requests: u64,
+    /// Of these, those whose way over the network (last mile, connection set-up, hop, way back) was more than half of
+    /// TTFT.
+    pub network_bound: u64,
+    /// The mean of each leg, in the order of `ttft_legs`.
+    pub legs_ms: Vec<f64>,
+}
+
+/// Completed measured requests by origin and serving region: a row an origin, a column a region, in the order of `origins`
+/// and `regions`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Flows {
+    /// How many.
+    pub requests: Vec<Vec<u64>>,
+    /// Their mean TTFT; null where there was none.
+    pub ttft_mean_ms: Vec<Vec<Option<f64>>>,
 }
 
 /// How requests were routed, over the whole run, warm-up included. A run is decisions of one gateway for one replica

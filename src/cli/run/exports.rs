@@ -2,7 +2,7 @@
 
 use super::super::exit::Failure;
 use super::super::trace::output::{LEVEL, Output};
-use super::files::folder_name;
+use crate::report::loaded::folder_name;
 use crate::run::{CellInput, Prepared, SentRows, export};
 use crate::workload::WorkloadParams;
 use crate::workload::write::write_native;
