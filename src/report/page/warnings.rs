@@ -2,10 +2,11 @@
 
 use super::model::{Block, Section, Span, code, plain, strong};
 use super::sides::Runs;
+use crate::report::summary::WarningSummary;
 
 pub(super) fn section(runs: &Runs<'_>) -> Option<Section> {
     // By message: whose cells have it.
-    let mut told: Vec<(&str, Vec<(usize, &str)>)> = Vec::new();
+    let mut told: Vec<(&WarningSummary, Vec<(usize, &str)>)> = Vec::new();
     for side in &runs.sides {
         let mut kinds = Vec::new();
         for warning in side.policy.cells.iter().flat_map(|cell| &cell.warnings) {
@@ -16,14 +17,14 @@ pub(super) fn section(runs: &Runs<'_>) -> Option<Section> {
             }
             kinds.push(kind);
             let who = (side.run, side.policy.policy.as_str());
-            match told.iter_mut().find(|(message, _)| *message == warning.message) {
+            match told.iter_mut().find(|(other, _)| other.message == warning.message) {
                 Some((_, whose)) => whose.push(who),
-                None => told.push((&warning.message, vec![who])),
+                None => told.push((warning, vec![who])),
             }
         }
     }
     let mut items: Vec<Vec<Span>> = Vec::new();
-    for (message, whose) in &told {
+    for (warning, whose) in &told {
         let mut spans = Vec::new();
         if whose.len() < runs.sides.len() {
             for (at, (run, policy)) in whose.iter().enumerate() {
@@ -35,7 +36,7 @@ pub(super) fn section(runs: &Runs<'_>) -> Option<Section> {
             }
             spans.push(plain(": "));
         }
-        spans.push(plain(*message));
+        spans.push(plain(format!("{}; {}", warning.message, warning.advice)));
         items.push(spans);
     }
     let mut notices: Vec<&str> = Vec::new();
