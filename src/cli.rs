@@ -10,9 +10,14 @@ mod compare;
 mod completions;
 mod exit;
 mod explain;
+mod interrupt;
 mod load;
+mod one_file;
+mod plot;
+mod plan;
 mod policies;
 mod progress;
+mod report;
 mod query;
 mod run;
 mod schema;
@@ -20,6 +25,7 @@ mod score;
 mod sweep;
 mod terminal;
 mod trace;
+mod tune;
 mod validate;
 
 pub use exit::Exit;
@@ -45,7 +51,10 @@ use std::io;
   regionsim run scenarios/three-regions.toml
   regionsim run scenarios/three-regions.toml --policy nearest_chwbl --seeds 10
   regionsim explain scenarios/three-regions.toml 812 --policy gorgo
+  regionsim report reports/three-regions
   regionsim compare scenarios/three-regions.toml --before nearest_chwbl --after gorgo
+  regionsim plot reports/three-regions --png
+  regionsim tune scenarios/routing/tune-gorgo.toml --over rtt=0.05..2 --over queue=0.001..2
   regionsim validate my-scenario.toml
   regionsim policies gorgo
 
@@ -55,7 +64,8 @@ Exit codes:
   2  wrong usage or invalid scenario
   3  failure at run time
   4  not comparable, or inconclusive
-  5  residency violation"
+  5  residency violation
+  130  interrupted (143 by SIGTERM): what is not whole is taken away"
 )]
 pub struct Cli {
     #[command(subcommand)]
@@ -67,9 +77,13 @@ enum Command {
     Run(Box<run::Args>),
     Explain(explain::Args),
     Sweep(Box<sweep::Args>),
+    Report(report::Args),
     Query(query::Args),
     Compare(Box<compare::Args>),
+    Plot(plot::Args),
     Check(check::Args),
+    Plan(plan::Args),
+    Tune(Box<tune::Args>),
     Validate(validate::Args),
     Schema(schema::Args),
     Policies(policies::Args),
@@ -96,13 +110,18 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
             return code;
         }
     };
+    interrupt::listen();
     let outcome = match cli.command {
         Command::Run(args) => run::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Sweep(args) => sweep::run(&args),
+        Command::Report(args) => report::run(&args),
         Command::Query(args) => query::run(&args),
         Command::Compare(args) => compare::run(&args),
+        Command::Plot(args) => plot::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Plan(args) => plan::run(&args),
+        Command::Tune(args) => tune::run(&args),
         Command::Validate(args) => validate::run(&args),
         Command::Schema(args) => schema::run(&args),
         Command::Policies(args) => policies::run(&args),

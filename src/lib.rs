@@ -7,6 +7,7 @@
 pub mod digest;
 pub mod dist;
 pub mod id;
+pub mod measure;
 pub mod rng;
 pub mod stats;
 pub mod time;
@@ -29,11 +30,13 @@ pub mod routing;
 pub mod world;
 // Floor 5: what users write.
 pub mod scenario;
-// Floor 6: one cell, many cells, and many against what was published.
+// Floor 6: one cell, many cells, many against what was published, searches over many.
 pub mod calibrate;
+pub mod plan;
 pub mod run;
 pub mod score;
 pub mod sweep;
+pub mod tune;
 // Floor 7: what people and files see.
 pub mod gate;
 pub mod report;

@@ -163,6 +163,7 @@ fn files_and_output_are_the_same_for_any_number_of_threads() {
             "nearest/seed-6/requests.csv",
             "nearest/seed-6/series.csv",
             "scenario-as-run.toml",
+            "setup.json",
             "summary.json",
             "ttft-cdf.svg",
         ]
@@ -187,7 +188,7 @@ fn the_table_has_a_row_for_every_policy_and_json_replaces_it() {
 
     let json = run(folder.path(), &["--no-files", "--json", "--policy", "chwbl"]);
     let summary: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
-    assert_eq!(summary["schema_version"], 1);
+    assert_eq!(summary["schema_version"], 2);
     assert_eq!(summary["policies"].as_array().unwrap().len(), 1);
     let cell = &summary["policies"][0]["cells"][0];
     assert_eq!(cell["conservation"]["holds"], true);

@@ -3,17 +3,16 @@
 use super::cells::{self, Cell};
 use super::exit::{Exit, Failure, Invalid};
 use super::load::plan;
+use super::one_file::{OneFile, stdout_of};
 use super::{Outcome, no_such, print, terminal};
 use crate::gate::baseline::SCHEMA_VERSION;
 use crate::gate::judge::{Judged, Standing, gone, judge};
-use crate::gate::{Baseline, Entry, Recorded, Suite, junit, markdown, suite, table};
+use crate::gate::{Baseline, Entry, Recorded, Suite, held, junit, markdown, suite, table};
 use crate::report::CellSummary;
-use crate::report::atomic::AtomicFile;
 use crate::run::Prepared;
 use anyhow::{Context, anyhow};
 use serde::Serialize;
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 /// Hold a suite of scenarios against bounds and against what they gave before, for CI.
@@ -34,7 +33,7 @@ Exit codes:
   2  the suite, a scenario or the command line is wrong
   4  a policy cannot be compared with the baseline; with --strict also where nothing can be told")]
 pub struct Args {
-    /// The suite.
+    /// The suite, or a scenario with `[gates]`.
     suite: String,
     /// What it gave before; without it bounds alone are held.
     #[arg(long, value_name = "FILE")]
@@ -45,10 +44,10 @@ pub struct Args {
     /// Only these scenarios of the suite; may be repeated.
     #[arg(long, value_name = "NAME", conflicts_with = "update")]
     scenario: Vec<String>,
-    /// Also write JUnit XML.
+    /// Also write JUnit XML; `-` prints it in place of the list.
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
-    /// Also append a table in Markdown, as for a job's summary.
+    /// Also append a table in Markdown, as for a job's summary; `-` prints it in place of the list.
     #[arg(long, value_name = "FILE")]
     markdown: Option<PathBuf>,
     /// Also print a line for each failure that GitHub shows beside the change.
@@ -81,23 +80,20 @@ struct Printed<'a> {
 
 /// Files that are written at the end, opened before the work.
 struct Files {
-    baseline: Option<AtomicFile>,
-    junit: Option<AtomicFile>,
-    markdown: Option<AtomicFile>,
+    baseline: Option<OneFile>,
+    junit: Option<OneFile>,
+    markdown: Option<OneFile>,
     /// What other steps of a job have written where the Markdown goes: it stays.
     before: Vec<u8>,
 }
 
-/// Refuses outputs that would meet each other or the list on stdout; reads what `--markdown` is appended to.
+/// Refuses outputs that would meet each other; reads what `--markdown` is appended to.
 fn outputs(args: &Args) -> Result<Vec<u8>, Failure> {
-    let given = [("--junit", &args.junit), ("--markdown", &args.markdown)];
-    if let Some((flag, _)) = given.iter().find(|(_, path)| path.as_deref() == Some(Path::new("-"))) {
-        return Err(Failure::usage(anyhow!("{flag} needs a file: stdout carries the list")));
-    }
     if args.junit.is_some() && args.junit == args.markdown {
         return Err(Failure::usage(anyhow!("--junit and --markdown are two files")));
     }
-    let Some(path) = args.markdown.as_ref().filter(|path| !path.starts_with("/dev")) else {
+    let file = |path: &&PathBuf| !path.starts_with("/dev") && path.as_path() != Path::new("-");
+    let Some(path) = args.markdown.as_ref().filter(file) else {
         return Ok(Vec::new());
     };
     match std::fs::read(path) {
@@ -111,9 +107,19 @@ fn outputs(args: &Args) -> Result<Vec<u8>, Failure> {
 pub fn run(args: &Args) -> Outcome {
     let suite = read(args)?;
     let old = args.baseline.as_deref().filter(|_| !args.update).map(baseline).transpose()?;
+    let flags = [("--junit", args.junit.as_deref()), ("--markdown", args.markdown.as_deref())];
+    let stdout = stdout_of(&flags, args.json || args.annotate)?;
     let before = outputs(args)?;
     let ready = suite.entries.iter().map(prepare).collect::<Result<Vec<_>, _>>()?;
-    let open = |path: Option<&PathBuf>| path.map(|path| AtomicFile::create(path)).transpose();
+    let held = ready.iter().any(|(entry, _)| !entry.thresholds.is_empty());
+    if args.baseline.is_none() && !held {
+        return Err(Failure::usage(anyhow!(
+            "there is nothing to hold {} to; give `--baseline FILE`, or write bounds: `[gates]` in a scenario, \
+             `thresholds` in a suite",
+            args.suite
+        )));
+    }
+    let open = |path: Option<&PathBuf>| path.map(|path| OneFile::open(path)).transpose();
     let files = Files {
         baseline: open(args.baseline.as_ref().filter(|_| args.update))?,
         junit: open(args.junit.as_ref())?,
@@ -139,7 +145,9 @@ pub fn run(args: &Args) -> Outcome {
         judged.extend(gone(&suite.entries, &now, old));
     }
     write(files, args, &suite.name, &judged, &now)?;
-    show(args, &suite.name, &judged)?;
+    if stdout.is_none() {
+        show(args, &suite.name, &judged)?;
+    }
     let worst = judged.iter().map(|judged| judged.standing).max().unwrap_or(Standing::Pass);
     Ok(match worst {
         Standing::Fail => Exit::GateBreached,
@@ -155,8 +163,12 @@ fn read(args: &Args) -> Result<Suite, Failure> {
         .with_context(|| format!("{}: a suite is a file that can be read", args.suite))
         .map_err(Failure::usage)?;
     let folder = path.parent().unwrap_or(Path::new("."));
-    let mut suite = suite::parse(&args.suite, &text, folder)
-        .map_err(|diagnostics| Failure { exit: Exit::Usage, error: Invalid(diagnostics).into() })?;
+    let mut suite = if suite::is_scenario(&text) {
+        Suite::of_scenario(path)
+    } else {
+        suite::parse(&args.suite, &text, folder)
+            .map_err(|diagnostics| Failure { exit: Exit::Usage, error: Invalid(diagnostics).into() })?
+    };
     if let Some(unknown) =
         args.scenario.iter().find(|name| suite.entries.iter().all(|entry| entry.name != **name))
     {
@@ -186,13 +198,16 @@ fn baseline(path: &Path) -> Result<Baseline, Failure> {
     .map_err(|error| Failure { exit: Exit::NotComparable, error })
 }
 
-fn prepare(entry: &Entry) -> Result<(&Entry, Prepared), Failure> {
+/// An entry with the gates of its scenario among its bounds.
+fn prepare(entry: &Entry) -> Result<(Entry, Prepared), Failure> {
+    let mut entry = entry.clone();
     let prepared = Prepared::of(plan(&entry.file.to_string_lossy(), &entry.set)?);
     let known = || prepared.plan.policies.iter().map(|policy| policy.name.as_str());
     if let Some(unknown) = entry.policies.iter().find(|name| known().all(|other| other != **name)) {
         let rule = format!("scenario `{}` of the suite has no policy", entry.name);
         return Err(no_such(&rule, unknown, known()));
     }
+    entry.thresholds.extend(held::thresholds(&prepared.plan.gates)?);
     Ok((entry, prepared))
 }
 
@@ -227,21 +242,19 @@ fn record(entry: &Entry, prepared: &Prepared, summaries: &[CellSummary]) -> Resu
 }
 
 fn write(files: Files, args: &Args, suite: &str, judged: &[Judged], now: &Baseline) -> Result<(), Failure> {
-    if let Some(mut file) = files.baseline {
-        file.write_all((serde_json::to_string_pretty(now)? + "\n").as_bytes())?;
-        file.commit()?;
+    if let Some(file) = files.baseline {
+        file.write(serde_json::to_string_pretty(now)? + "\n")?;
         if !args.quiet {
             terminal::note("the baseline is written; look at what changed in it before it is committed");
         }
     }
-    if let Some(mut file) = files.junit {
-        file.write_all(junit::render(suite, judged, args.strict).as_bytes())?;
-        file.commit()?;
+    if let Some(file) = files.junit {
+        file.write(junit::render(suite, judged, args.strict))?;
     }
-    if let Some(mut file) = files.markdown {
-        file.write_all(&files.before)?;
-        file.write_all(markdown::render(suite, judged).as_bytes())?;
-        file.commit()?;
+    if let Some(file) = files.markdown {
+        let mut page = files.before;
+        page.extend_from_slice(markdown::render(suite, judged).as_bytes());
+        file.write(page)?;
     }
     Ok(())
 }

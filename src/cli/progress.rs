@@ -49,9 +49,25 @@ impl Progress {
     pub fn left(&self, cells: usize) {
         self.bar.set_message(format!("{cells} cells to go"));
     }
+    /// How far it is, in words.
+    pub fn say(&self, text: String) {
+        self.bar.set_message(text);
+    }
     /// An observer that counts the requests of one cell.
     pub fn watcher(&self) -> Watcher {
         Watcher { bar: self.bar.clone(), pending: 0 }
+    }
+    /// A line for a search, of which nobody knows how many cells it takes.
+    pub fn of_search(quiet: bool) -> Progress {
+        let progress = Progress::new(0, quiet);
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {human_pos} cells played [{elapsed}]") {
+            progress.bar.set_style(style);
+        }
+        progress
+    }
+    /// One more cell of a search.
+    pub fn cell(&self) {
+        self.bar.inc(1);
     }
     /// Takes the line away.
     pub fn finish(&self) {

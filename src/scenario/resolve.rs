@@ -4,9 +4,11 @@
 mod admission;
 mod client_pool;
 mod demand;
+mod gates;
 mod geography;
 mod operations;
 mod paths;
+mod planning;
 mod policies;
 mod pools;
 mod prices;
@@ -241,6 +243,12 @@ pub(super) fn resolve(
             this.check_allowed(&fleet, &origins, &workloads, &policies, &table);
         }
     }
+    let gates = this.gates(&gates::Names {
+        origins: origins.iter().map(|origin| origin.name.as_str()).collect(),
+        classes: classes.iter().map(|class| class.name.as_str()).collect(),
+        regions: names.iter().map(String::as_str).collect(),
+        policies: policies.iter().map(|policy| policy.name.as_str()).collect(),
+    });
     let warmup = raw.warmup.unwrap_or_default().0;
     let horizon = this.horizon(warmup);
     if raw.horizon.is_none()
@@ -252,9 +260,10 @@ pub(super) fn resolve(
             .help("shorten `warmup`, or send more requests: nothing would be counted");
         this.push(item);
     }
+    let planning = this.planning(&names, &pools, &pool_facts, classes.as_slice(), &policies, warmup);
     let length = if raw.horizon.is_some() { Some(Span(horizon.0)) } else { length };
     let sample_every = this.sample_every(length);
-    facts.prices = this.prices(&pools, &pool_facts, &region_facts);
+    (facts.prices, facts.egress_prices) = this.prices(&pools, &pool_facts, &names, &region_facts);
     facts.api_prices = this.api_prices();
     facts.regions = region_facts;
     facts.pools = pool_facts;
@@ -264,6 +273,7 @@ pub(super) fn resolve(
     }
     let isolation = raw.isolation.unwrap_or_default();
     Ok(Plan {
+        gates,
         name: raw.name.clone().unwrap_or_else(|| file_stem.to_owned()),
         description: raw.description.clone().unwrap_or_default(),
         seed: raw.seed.unwrap_or(1),
@@ -283,6 +293,7 @@ pub(super) fn resolve(
             sample_every,
         },
         policies,
+        planning,
         facts,
         notices: Diagnostics { file: String::new(), text: String::new(), items: this.found },
     })

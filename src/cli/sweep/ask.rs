@@ -69,7 +69,7 @@ pub(super) struct Asked {
 
 /// The folder where none is named.
 pub(super) fn folder(scenario: &str) -> PathBuf {
-    Path::new("reports").join(super::super::run::folder_name(scenario) + "-sweep")
+    Path::new("reports").join(crate::report::loaded::folder_name(scenario) + "-sweep")
 }
 
 /// A measure by its name.
