@@ -3,6 +3,7 @@
 //! docs/DATA.md.
 
 pub mod country;
+pub mod egress;
 pub mod gpu;
 pub mod model;
 pub mod price;
@@ -10,6 +11,7 @@ pub mod region;
 pub mod rtt;
 
 pub use country::{Country, countries, country};
+pub use egress::{EgressPrice, egress_price, egress_prices};
 pub use gpu::{Gpu, gpu, gpus};
 pub use model::{DimsProblem, Dtype, MlaDims, Model, ModelDims, MoeDims, model, models};
 pub use price::{Price, Term, price, prices};
@@ -44,6 +46,7 @@ pub struct TableInfo {
 pub fn tables() -> Vec<TableInfo> {
     let rtt_names = ["rtt/aws", "rtt/azure", "rtt/gcp"];
     let mut tables = vec![
+        TableInfo { name: "egress", rows: egress_prices().len(), provenance: egress::PROVENANCE },
         TableInfo { name: "gpus", rows: gpus().len(), provenance: gpu::PROVENANCE },
         TableInfo { name: "models", rows: models().len(), provenance: model::PROVENANCE },
         TableInfo { name: "prices", rows: prices().len(), provenance: price::PROVENANCE },

@@ -10,12 +10,16 @@ mod compare;
 mod completions;
 mod exit;
 mod explain;
+mod interrupt;
 mod load;
+mod one_file;
 mod policies;
 mod progress;
+mod report;
 mod run;
 mod schema;
 mod score;
+mod sweep;
 mod terminal;
 mod trace;
 mod tune;
@@ -44,6 +48,7 @@ use std::io;
   regionsim run scenarios/three-regions.toml
   regionsim run scenarios/three-regions.toml --policy nearest_chwbl --seeds 10
   regionsim explain scenarios/three-regions.toml 812 --policy gorgo
+  regionsim report reports/three-regions
   regionsim compare scenarios/three-regions.toml --before nearest_chwbl --after gorgo
   regionsim tune scenarios/routing/tune-gorgo.toml --over rtt=0.05..2 --over queue=0.001..2
   regionsim validate my-scenario.toml
@@ -55,7 +60,8 @@ Exit codes:
   2  wrong usage or invalid scenario
   3  failure at run time
   4  not comparable, or inconclusive
-  5  residency violation"
+  5  residency violation
+  130  interrupted (143 by SIGTERM): what is not whole is taken away"
 )]
 pub struct Cli {
     #[command(subcommand)]
@@ -66,6 +72,8 @@ pub struct Cli {
 enum Command {
     Run(Box<run::Args>),
     Explain(explain::Args),
+    Sweep(Box<sweep::Args>),
+    Report(report::Args),
     Compare(Box<compare::Args>),
     Check(check::Args),
     Tune(Box<tune::Args>),
@@ -95,9 +103,12 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
             return code;
         }
     };
+    interrupt::listen();
     let outcome = match cli.command {
         Command::Run(args) => run::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Sweep(args) => sweep::run(&args),
+        Command::Report(args) => report::run(&args),
         Command::Compare(args) => compare::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Tune(args) => tune::run(&args),

@@ -7,6 +7,7 @@
 
 pub mod baseline;
 pub mod compare;
+pub mod held;
 pub mod judge;
 pub mod junit;
 pub mod markdown;

@@ -7,6 +7,7 @@
 pub mod digest;
 pub mod dist;
 pub mod id;
+pub mod measure;
 pub mod rng;
 pub mod stats;
 pub mod time;
@@ -29,10 +30,11 @@ pub mod routing;
 pub mod world;
 // Floor 5: what users write.
 pub mod scenario;
-// Floor 6: one cell, many against what was published, a search over many.
+// Floor 6: one cell, many cells, many against what was published, a search over many.
 pub mod calibrate;
 pub mod run;
 pub mod score;
+pub mod sweep;
 pub mod tune;
 // Floor 7: what people and files see.
 pub mod gate;

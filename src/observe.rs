@@ -307,6 +307,8 @@ pub struct ReplicaSample {
     pub load: Load,
     /// Its work so far.
     pub work: Work,
+    /// Whether it takes new requests: neither down nor drained.
+    pub up: bool,
 }
 
 /// Something that happened.
@@ -342,6 +344,12 @@ pub enum Observation<'a> {
         replica: ReplicaId,
         /// The chosen replica's region.
         region: RegionId,
+        /// The request's class.
+        class: ClassId,
+        /// Its tenant.
+        tenant: TenantId,
+        /// Its prompt.
+        prompt_tokens: u32,
     },
     /// A gateway decided about a request of which that was asked to be told.
     Decided(&'a DecisionRecord),

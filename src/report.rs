@@ -3,29 +3,44 @@
 //! give equal bytes.
 
 pub mod atomic;
+pub mod by;
 pub mod calibration_plot;
+mod curves;
 pub mod decisions;
+mod differences;
+pub mod evidence;
 pub mod explain;
+pub mod figure;
+pub mod figures;
 mod followed;
+pub mod gates;
 pub mod grid;
 mod groups;
 pub mod landscape;
+pub mod loaded;
 pub mod manifest;
+pub mod markdown;
 pub mod measures;
 mod money;
 mod numbers;
+pub mod page;
 pub mod parquet;
 pub mod plots;
 pub mod requests_csv;
 mod routing;
 pub mod scorecard;
 pub mod series_csv;
+pub mod setup;
+pub mod staging;
 pub mod summarise;
 pub mod summary;
+pub mod sweep_files;
+pub mod sweep_table;
 pub mod table;
 pub mod trace_plots;
 pub mod trace_table;
 pub mod uncertainty;
+mod warnings;
 
 pub use summarise::{summarise, summarise_cell};
 pub use summary::{CellSummary, PolicySummary, Summary};

@@ -14,6 +14,7 @@ pub mod result;
 pub mod routed;
 pub mod rows;
 pub mod series;
+pub mod spent;
 pub mod totals;
 pub mod twice;
 pub mod uncertainty;
@@ -33,6 +34,7 @@ pub use result::{
 pub use routed::{Routed, Runs};
 pub use rows::{RowSink, RowWriter};
 pub use series::{SeriesRow, SeriesSink};
+pub use spent::{Lane, Moved, Spent, SpentSink, TokenTime};
 pub use totals::Totals;
 pub use twice::{Difference, lockstep};
 pub use warning::Warning;

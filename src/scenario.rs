@@ -18,9 +18,10 @@ pub mod schema;
 mod schema_parts;
 
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
-pub use plan::{Facts, Plan, PoolFacts, RegionFacts};
+pub use plan::{Facts, Gate, Plan, PoolFacts, RegionFacts};
 pub use schema::scenario_schema;
 
+use crate::workload::Shelf;
 use document::Document;
 use std::path::Path;
 
@@ -70,6 +71,18 @@ pub fn parse(
     stem: &str,
     overrides: &[String],
 ) -> Result<Plan, Diagnostics> {
+    parse_with(file, text, folder, stem, overrides, &Shelf::default())
+}
+
+/// The same for several plans of one scenario: traces on `shelf` are not read again.
+pub fn parse_with(
+    file: &str,
+    text: &str,
+    folder: &Path,
+    stem: &str,
+    overrides: &[String],
+    shelf: &Shelf,
+) -> Result<Plan, Diagnostics> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let gathered = |text: &str, mut items: Vec<Diagnostic>| {
         // A setting for all pools is one mistake, however many pools have it.
@@ -91,7 +104,7 @@ pub fn parse(
             return Err(gathered(&changed, found));
         }
     };
-    match resolve::resolve(&document, &raw, folder, stem, found) {
+    match resolve::resolve(&document, &raw, folder, stem, shelf, found) {
         Ok(mut plan) => {
             plan.notices = gathered(&changed, plan.notices.items);
             Ok(plan)

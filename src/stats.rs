@@ -5,12 +5,14 @@
 //! 50(4), 1996 (R's and NumPy's default): at position `h = (n - 1) p`, linear between the order statistics.
 
 mod bootstrap;
+mod histogram;
 mod holm;
 mod paired;
 mod verdict;
 mod warmup;
 
 pub use bootstrap::bca;
+pub use histogram::{Histogram, NoHistogram, RELATIVE_ERROR};
 pub use holm::holm;
 pub use paired::Paired;
 pub use verdict::{Evidence, Verdict};

@@ -39,6 +39,7 @@ pub mod request;
 pub mod rungs;
 mod sessions;
 mod setting;
+mod shelf;
 mod siphash;
 pub mod spread;
 mod starts;
@@ -70,6 +71,7 @@ pub use params::{
 pub use read::read_trace;
 pub use readers::READERS;
 pub use request::{Request, Source};
+pub use shelf::Shelf;
 pub use trace::{CompiledTrace, TraceSummary};
 
 use crate::rng::Key;

@@ -24,7 +24,7 @@ mod store;
 mod views;
 
 pub use event::Event;
-pub use gateway::{gateway_regions, keeps_index, oracles};
+pub use gateway::{gateway_regions, keeps_index, load_age, oracles};
 pub use look::{Decisions, Look};
 pub use params::{
     ClassParams, GatewayPlacement, Isolation, OriginParams, PolicyParams, PoolParams, RegionParams,
@@ -340,7 +340,14 @@ impl<'p, O: Observer> World<'p, O> {
     fn sample(&self, replica: ReplicaId) -> ReplicaSample {
         let site = &self.sites[replica];
         let (load, work): (Load, Work) = (site.replica.load(), outage::sum(site.past, site.replica.work()));
-        ReplicaSample { replica, pool: site.pool, region: site.region, load, work }
+        ReplicaSample {
+            replica,
+            pool: site.pool,
+            region: site.region,
+            load,
+            work,
+            up: self.health.is_well(replica),
+        }
     }
 }
 

@@ -31,6 +31,7 @@ fn two_regions() -> WorldParams {
         admission: Admission::FullIsl,
         watermark_blocks: 0,
         prefix_cache: true,
+        checkpoint_blocks: 1,
         chunked_prefill: true,
         batching: Batching::Mixed,
         async_scheduling: false,
@@ -47,6 +48,8 @@ fn two_regions() -> WorldParams {
             per_prefill_seq_us: 0.0,
             per_decode_seq_us: 50.0,
             per_context_token_ns: 40.0,
+            captured_seqs: 0,
+            eager_us: 0.0,
             ingress: IngressParams::NONE,
         }));
         pool.gpus_per_replica = 4;

@@ -58,7 +58,7 @@ impl Observer for Diary {
                 self.arrived.push((now, id.0, origin, class, tenant.0, prompt_tokens));
             }
             Observation::Restricted { .. } => {}
-            Observation::Sent { id, gateway, replica, region } => {
+            Observation::Sent { id, gateway, replica, region, .. } => {
                 self.sent.entry(id.0).or_default().push((gateway.0, replica, region));
             }
             Observation::Ended(row) => self.ended.push((now, *row)),

@@ -44,6 +44,7 @@ fn random_params(stream: &mut Stream) -> EngineParams {
         ][below(stream, 4) as usize],
         watermark_blocks: below(stream, 3),
         prefix_cache: below(stream, 12) > 0,
+        checkpoint_blocks: 1,
         chunked_prefill: below(stream, 4) > 0,
         batching: [Batching::Mixed, Batching::PrefillFirst][below(stream, 2) as usize],
         async_scheduling: below(stream, 3) == 0,

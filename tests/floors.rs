@@ -14,6 +14,7 @@ const HOUSE: &[(&str, u32, u32)] = &[
     ("digest", 0, 1),
     ("dist", 0, 1),
     ("stats", 0, 1),
+    ("measure", 0, 2),
     ("engine", 1, 0),
     ("observe", 1, 0),
     ("catalog", 1, 0),
@@ -32,6 +33,8 @@ const HOUSE: &[(&str, u32, u32)] = &[
     ("run", 6, 0),
     ("score", 6, 1),
     ("tune", 6, 1),
+    // Many cells are made of single ones.
+    ("sweep", 6, 1),
     ("report", 7, 0),
     // Verdicts are on summaries, which are the report's.
     ("gate", 7, 1),

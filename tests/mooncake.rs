@@ -33,6 +33,7 @@ fn fleet() -> Option<WorldParams> {
         admission: Admission::FullIsl,
         watermark_blocks: 0,
         prefix_cache: true,
+        checkpoint_blocks: 1,
         chunked_prefill: true,
         batching: Batching::Mixed,
         async_scheduling: false,

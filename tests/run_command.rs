@@ -163,6 +163,7 @@ fn files_and_output_are_the_same_for_any_number_of_threads() {
             "nearest/seed-6/requests.csv",
             "nearest/seed-6/series.csv",
             "scenario-as-run.toml",
+            "setup.json",
             "summary.json",
             "ttft-cdf.svg",
         ]

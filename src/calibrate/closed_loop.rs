@@ -79,6 +79,7 @@ pub(super) fn engine(kind: EngineKind, kv_blocks: u32, budget: u32, max_num_seqs
         admission,
         watermark_blocks: 0,
         prefix_cache: false,
+        checkpoint_blocks: 1,
         chunked_prefill: true,
         batching,
         async_scheduling,

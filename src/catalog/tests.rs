@@ -155,6 +155,7 @@ fn misspelt_regions_find_their_neighbour() {
 fn every_table_says_where_it_comes_from() {
     let rows: Vec<_> = tables().iter().map(|table| (table.name, table.rows)).collect();
     let expected = [
+        ("egress", 80),
         ("gpus", 15),
         ("models", 22),
         ("prices", 54),
@@ -165,7 +166,7 @@ fn every_table_says_where_it_comes_from() {
         ("countries", 249),
     ];
     assert_eq!(rows, expected);
-    for (table, info) in rtt_tables().iter().zip(&tables()[4..]) {
+    for (table, info) in rtt_tables().iter().zip(&tables()[5..]) {
         assert_eq!(info.name, format!("rtt/{}", table.name));
     }
 }
@@ -216,4 +217,43 @@ fn every_price_is_of_a_known_gpu_at_a_known_place_and_spot_is_no_dearer() {
         6_880_000
     );
     assert_eq!(price("aws:sa-east-1", "h100-sxm", Term::OnDemand), None);
+}
+
+#[test]
+fn every_cloud_region_has_prices_of_bytes_and_published_ones_are_found() {
+    let usd = |from: &str, to: Option<&str>| egress_price(from, to).map(|price| price.usd_per_gb);
+    for from in regions() {
+        let out = usd(from.id, None).unwrap_or_else(|| panic!("{} has no way out", from.id));
+        assert!((0.08..0.2).contains(&out), "{}: {out}", from.id);
+        for to in regions().iter().filter(|to| to.id != from.id) {
+            let price = usd(from.id, Some(to.id)).unwrap_or_else(|| panic!("{} to {}", from.id, to.id));
+            // To another cloud over the internet; within one for no more than to the internet, but for Google's Australia.
+            if to.cloud != from.cloud {
+                assert_eq!(price, out, "{} to {}", from.id, to.id);
+            } else if to.cloud != "gcp" {
+                assert!(price <= out, "{} to {}: {price}", from.id, to.id);
+            }
+        }
+    }
+    // AWS is by source alone, but for its two regions in the east; Azure and Google by continents.
+    for (from, to, price) in [
+        ("aws:us-east-1", Some("aws:us-east-2"), 0.01),
+        ("aws:us-east-1", Some("aws:ap-south-1"), 0.02),
+        ("aws:ap-south-1", Some("aws:us-east-1"), 0.086),
+        ("aws:ap-northeast-1", None, 0.114),
+        ("aws:us-east-1", Some("gcp:us-east4"), 0.09),
+        ("azure:eastus", Some("azure:canadacentral"), 0.02),
+        ("azure:eastus", Some("azure:northeurope"), 0.05),
+        ("azure:brazilsouth", None, 0.181),
+        ("azure:uaenorth", Some("azure:japaneast"), 0.08),
+        ("gcp:us-central1", Some("gcp:northamerica-northeast1"), 0.01),
+        ("gcp:us-central1", Some("gcp:europe-west1"), 0.08),
+        ("gcp:europe-west1", Some("gcp:europe-west3"), 0.02),
+        ("gcp:europe-west1", Some("gcp:australia-southeast1"), 0.15),
+        ("gcp:australia-southeast1", Some("gcp:us-central1"), 0.15),
+        ("gcp:asia-southeast1", None, 0.14),
+    ] {
+        assert_eq!(usd(from, to), Some(price), "{from} to {to:?}");
+    }
+    assert_eq!((usd("moon:base", None), usd("aws:us-east-1", Some("moon:base"))), (None, Some(0.09)));
 }

@@ -34,6 +34,8 @@ enum Which {
     Rtt,
     /// Prices of GPUs: what `[prices]` takes.
     Prices,
+    /// Prices of bytes that leave a place: what `[prices]` takes too.
+    Egress,
     /// Timing profiles: an engine's efficiencies and overheads.
     Profiles,
 }
@@ -55,6 +57,7 @@ pub fn run(args: &Args) -> Outcome {
         Which::Regions => regions(),
         Which::Rtt => rtt(),
         Which::Prices => prices(),
+        Which::Egress => egress(),
         Which::Profiles => profiles(),
     };
     if args.json {
@@ -96,6 +99,20 @@ fn prices() -> Listing {
         rows: rows.collect(),
         notes: vec![origin(&catalog::price::PROVENANCE)],
         json: json!(catalog::prices()),
+    }
+}
+
+fn egress() -> Listing {
+    let rows = catalog::egress_prices().iter().map(|price| {
+        let words = [price.from, price.to].map(str::to_string);
+        let [from, to] = words;
+        vec![from, to, format!("{:.4}", price.usd_per_gb), price.date.to_string(), price.source.to_string()]
+    });
+    Listing {
+        head: &["from", "to", "USD/GB", "date", "source"],
+        rows: rows.collect(),
+        notes: vec![origin(&catalog::egress::PROVENANCE)],
+        json: json!(catalog::egress_prices()),
     }
 }
 

@@ -6,7 +6,7 @@ use super::load::plan;
 use super::{Outcome, no_such, print, terminal};
 use crate::gate::baseline::SCHEMA_VERSION;
 use crate::gate::judge::{Judged, Standing, gone, judge};
-use crate::gate::{Baseline, Entry, Recorded, Suite, junit, markdown, suite, table};
+use crate::gate::{Baseline, Entry, Recorded, Suite, held, junit, markdown, suite, table};
 use crate::report::CellSummary;
 use crate::report::atomic::AtomicFile;
 use crate::run::Prepared;
@@ -34,7 +34,7 @@ Exit codes:
   2  the suite, a scenario or the command line is wrong
   4  a policy cannot be compared with the baseline; with --strict also where nothing can be told")]
 pub struct Args {
-    /// The suite.
+    /// The suite, or a scenario with `[gates]`.
     suite: String,
     /// What it gave before; without it bounds alone are held.
     #[arg(long, value_name = "FILE")]
@@ -113,6 +113,14 @@ pub fn run(args: &Args) -> Outcome {
     let old = args.baseline.as_deref().filter(|_| !args.update).map(baseline).transpose()?;
     let before = outputs(args)?;
     let ready = suite.entries.iter().map(prepare).collect::<Result<Vec<_>, _>>()?;
+    let held = ready.iter().any(|(entry, _)| !entry.thresholds.is_empty());
+    if args.baseline.is_none() && !held {
+        return Err(Failure::usage(anyhow!(
+            "there is nothing to hold {} to; give `--baseline FILE`, or write bounds: `[gates]` in a scenario, \
+             `thresholds` in a suite",
+            args.suite
+        )));
+    }
     let open = |path: Option<&PathBuf>| path.map(|path| AtomicFile::create(path)).transpose();
     let files = Files {
         baseline: open(args.baseline.as_ref().filter(|_| args.update))?,
@@ -155,8 +163,12 @@ fn read(args: &Args) -> Result<Suite, Failure> {
         .with_context(|| format!("{}: a suite is a file that can be read", args.suite))
         .map_err(Failure::usage)?;
     let folder = path.parent().unwrap_or(Path::new("."));
-    let mut suite = suite::parse(&args.suite, &text, folder)
-        .map_err(|diagnostics| Failure { exit: Exit::Usage, error: Invalid(diagnostics).into() })?;
+    let mut suite = if suite::is_scenario(&text) {
+        Suite::of_scenario(path)
+    } else {
+        suite::parse(&args.suite, &text, folder)
+            .map_err(|diagnostics| Failure { exit: Exit::Usage, error: Invalid(diagnostics).into() })?
+    };
     if let Some(unknown) =
         args.scenario.iter().find(|name| suite.entries.iter().all(|entry| entry.name != **name))
     {
@@ -186,13 +198,16 @@ fn baseline(path: &Path) -> Result<Baseline, Failure> {
     .map_err(|error| Failure { exit: Exit::NotComparable, error })
 }
 
-fn prepare(entry: &Entry) -> Result<(&Entry, Prepared), Failure> {
+/// An entry with the gates of its scenario among its bounds.
+fn prepare(entry: &Entry) -> Result<(Entry, Prepared), Failure> {
+    let mut entry = entry.clone();
     let prepared = Prepared::of(plan(&entry.file.to_string_lossy(), &entry.set)?);
     let known = || prepared.plan.policies.iter().map(|policy| policy.name.as_str());
     if let Some(unknown) = entry.policies.iter().find(|name| known().all(|other| other != **name)) {
         let rule = format!("scenario `{}` of the suite has no policy", entry.name);
         return Err(no_such(&rule, unknown, known()));
     }
+    entry.thresholds.extend(held::thresholds(&prepared.plan.gates)?);
     Ok((entry, prepared))
 }
 

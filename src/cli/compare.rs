@@ -1,5 +1,6 @@
 //! `compare`: two sides on the same worlds, seed by seed, with intervals and a verdict.
 
+mod price_of;
 mod uncertainty;
 
 use super::cells::{self, Cell};
@@ -33,6 +34,7 @@ const FIRST_LOOK: u32 = 5;
   regionsim compare scenarios/three-regions.toml --before nearest_chwbl --after gorgo
   regionsim compare old.toml new.toml --policy gorgo --tolerance ttft.p99=3% --tolerance throughput.output_tokens=1%
   regionsim compare reports/monday reports/tuesday
+  regionsim compare scenarios/residency-eu.toml --price-of residency --policy gorgo
   regionsim compare scenarios/three-regions.toml --set regions.eu.pools.main.replicas=5 --policy gorgo --until ttft.p99=2%
 
 Exit codes: 1 where a measure named by --tolerance is worse, 4 where the sides have no seed or policy in common, and
@@ -45,6 +47,9 @@ pub struct Args {
     /// Override a value of the second side; may be repeated.
     #[arg(long, value_name = "PATH=VALUE")]
     set: Vec<String>,
+    /// Compare the scenario without its residency rules (before) with itself (after): the change is what the rules cost.
+    #[arg(long, value_name = "WHAT", value_enum, conflicts_with_all = ["after", "set", "before_policy"])]
+    price_of: Option<price_of::What>,
     /// Override a value of both sides; may be repeated.
     #[arg(long, value_name = "PATH=VALUE")]
     set_both: Vec<String>,
@@ -198,7 +203,8 @@ struct Printed<'a> {
 /// Runs `compare`.
 pub fn run(args: &Args) -> Outcome {
     let changed = [&args.set_both[..], &args.set[..]].concat();
-    let same = args.after.is_none() && args.set.is_empty() && args.before_policy.is_none();
+    let nothing = args.after.is_none() && args.set.is_empty() && args.before_policy.is_none();
+    let same = nothing && args.price_of.is_none();
     if same {
         return Err(Failure::usage(anyhow!(
             "there is nothing to compare {} with; give a second scenario or folder, `--set path=value`, or two of its \
@@ -213,11 +219,16 @@ pub fn run(args: &Args) -> Outcome {
              policies or scenarios"
         )));
     }
-    let first = Side::open(&args.before, &args.set_both, args.quiet)?;
-    let second = match &args.after {
-        Some(after) => Side::open(after, &changed, args.quiet)?,
-        // Its notices are those of the first.
-        None => Side::open(&args.before, &changed, true)?,
+    let (first, second) = if args.price_of.is_some() {
+        price_of::sides(args)?
+    } else {
+        let first = Side::open(&args.before, &args.set_both, args.quiet)?;
+        let second = match &args.after {
+            Some(after) => Side::open(after, &changed, args.quiet)?,
+            // Its notices are those of the first.
+            None => Side::open(&args.before, &changed, true)?,
+        };
+        (first, second)
     };
     let over = first.seeds().is_some() || second.seeds().is_some();
     if over && (args.seed.is_some() || args.seeds.is_some() || !args.until.is_empty()) {
@@ -230,7 +241,10 @@ pub fn run(args: &Args) -> Outcome {
     if !args.quiet {
         differs.iter().for_each(|what| terminal::note(what));
     }
-    let rules = if args.tolerance.is_empty() {
+    let rules = if let (Some(_), Side::Plan(with), true) = (args.price_of, &second, args.tolerance.is_empty())
+    {
+        price_of::rules(&with.plan, args.confidence, DEFAULT_MARGIN)
+    } else if args.tolerance.is_empty() {
         Rules::headline(args.confidence, DEFAULT_MARGIN)
     } else {
         Rules { confidence: args.confidence, gated: args.tolerance.clone() }
@@ -242,7 +256,9 @@ pub fn run(args: &Args) -> Outcome {
             Side::Done(_) => format!("{} ({path})", side.name()),
         };
         let after = args.after.as_deref().unwrap_or(&args.before);
-        let names = (format!("{} {a}", path(&first, &args.before)), format!("{} {b}", path(&second, after)));
+        let without = if args.price_of.is_some() { ", without [residency]" } else { "" };
+        let names =
+            (format!("{} {a}{without}", path(&first, &args.before)), format!("{} {b}", path(&second, after)));
         comparisons.push(pair((&first, a, &names.0), (&second, b, &names.1), &rules, args)?);
     }
     if args.json {

@@ -29,6 +29,22 @@ impl Progress {
         }
         Progress { bar }
     }
+    /// A line that counts cells, some of them done already, and says how long the rest may take.
+    pub fn of_cells(cells: usize, done: usize, quiet: bool) -> Progress {
+        let progress = Progress::new(cells, quiet);
+        progress.bar.set_length(cells as u64);
+        progress.bar.set_position(done as u64);
+        progress.bar.reset_eta();
+        let template = "{bar:24} {human_pos} of {human_len} cells [{elapsed}, {eta} left]";
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            progress.bar.set_style(style);
+        }
+        progress
+    }
+    /// A cell is done.
+    pub fn cell_done(&self) {
+        self.bar.inc(1);
+    }
     /// So many cells are still to do.
     pub fn left(&self, cells: usize) {
         self.bar.set_message(format!("{cells} cells to go"));

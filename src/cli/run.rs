@@ -1,34 +1,39 @@
 //! `run`: every policy of a scenario on the same world.
 
-mod stale;
+mod exports;
+mod files;
 mod uncertainty;
 
 use super::exit::{Exit, Failure};
-use super::load::{COPY, Source, prepare};
+use super::load::{Source, prepare};
+use super::one_file::{OneFile, stdout_of};
 use super::progress::Progress;
-use super::trace::output::{LEVEL, Output};
-use super::{Outcome, no_such, print, terminal};
+use super::{Outcome, interrupt, no_such, print, terminal};
+use crate::gate::held;
+use crate::id::TenantId;
 use crate::observe::{Observer, RequestRow};
 use crate::replica::{Method, Stepping};
 use crate::report::atomic::AtomicFile;
+use crate::report::by::By;
 use crate::report::decisions::DecisionsJsonl;
-use crate::report::manifest::Manifest;
+use crate::report::loaded::{cell_folder, folder_name};
 use crate::report::requests_csv::RequestsCsv;
-use crate::report::uncertainty::Uncertainty;
-use crate::report::{CellSummary, Summary, parquet, plots, series_csv, summarise, summarise_cell, table};
+use crate::report::setup::Setup;
+use crate::report::{
+    CellSummary, Summary, gates, markdown, parquet, series_csv, summarise, summarise_cell, table,
+};
 use crate::run::{
-    Audit, AuditReport, CapacityLine, CellInput, Prepared, Provenance, RowWriter, SentRows, Warning, export,
-    labels, run_cell, run_cell_twice,
+    Audit, AuditReport, CapacityLine, CellInput, Prepared, Provenance, RowWriter, SentRows, labels, run_cell,
+    run_cell_twice,
 };
 use crate::units::parse_percent;
-use crate::workload::WorkloadParams;
-use crate::workload::write::write_native;
 use crate::world::{Decisions, Look, PolicyParams, SloParams};
 use anyhow::anyhow;
+use exports::Exports;
+use files::{RunFiles, Wanted};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -76,14 +81,18 @@ pub struct Args {
     /// Also draw plots (SVG).
     #[arg(long, conflicts_with = "no_files")]
     plots: bool,
-    /// Also write requests.parquet (needs the feature `frames`).
+    /// Also write requests.parquet and series.parquet (needs the feature `frames`).
     #[arg(long, conflicts_with = "no_files")]
     parquet: bool,
-    /// Also write the requests as they were sent, as a native trace (of one policy and seed). A replay of it in this
-    /// scenario gives the same outcomes. With several workloads, a file each: FILE-<workload>.
+    /// Also write the headline table, gates, warnings and provenance as Markdown, for a pull request; `-` prints it in
+    /// place of the table.
+    #[arg(long, value_name = "FILE")]
+    markdown: Option<PathBuf>,
+    /// Also write the requests as they were sent, as a native trace (of one policy and seed); `-` is stdout. A replay of
+    /// it in this scenario gives the same outcomes. With several workloads, a file each: FILE-<workload>.
     #[arg(long, value_name = "FILE")]
     export_trace: Option<PathBuf>,
-    /// Also write the evidence of residency (JSON): by data class and path, what was read, sent and served where. Exit code
+    /// Also write the evidence of residency (JSON; `-` is stdout): by data class and path, what was read, sent and served where. Exit code
     /// 5 where a required rule was broken.
     #[arg(long, value_name = "FILE")]
     audit: Option<PathBuf>,
@@ -98,6 +107,13 @@ pub struct Args {
     /// far decisions lie from the best ones.
     #[arg(long, value_name = "sample=SHARE", value_parser = sample)]
     decisions: Option<f64>,
+    /// Also show the differences against this policy, with intervals where there are several seeds; then the first one's
+    /// where none is named.
+    #[arg(long, value_name = "POLICY")]
+    baseline: Option<String>,
+    /// Also show these groups of requests; may be repeated.
+    #[arg(long, value_enum, value_name = "GROUP")]
+    by: Vec<GroupBy>,
     /// Also show how requests were routed.
     #[arg(long, short)]
     verbose: bool,
@@ -112,6 +128,9 @@ pub struct Args {
     /// blocks, and is there to prove `fast`.
     #[arg(long, value_enum, default_value_t)]
     engine: Engine,
+    /// End with 0 also where a gate of the scenario is breached.
+    #[arg(long)]
+    exit_zero: bool,
     /// Print the plan, every default explicit, and run nothing.
     #[arg(long)]
     show_plan: bool,
@@ -147,6 +166,44 @@ impl Engine {
     }
 }
 
+/// What `--by` takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum GroupBy {
+    /// The region that served.
+    Region,
+    /// The SLO class.
+    Class,
+    /// Where clients are.
+    Origin,
+    /// Whose requests they are.
+    Tenant,
+}
+
+impl From<GroupBy> for By {
+    fn from(by: GroupBy) -> By {
+        match by {
+            GroupBy::Region => By::Region,
+            GroupBy::Class => By::Class,
+            GroupBy::Origin => By::Origin,
+            GroupBy::Tenant => By::Tenant,
+        }
+    }
+}
+
+/// The tenant of each request by its id.
+#[derive(Debug, Default)]
+struct Tenants(Vec<TenantId>);
+
+impl RowWriter for Tenants {
+    fn row(&mut self, row: &RequestRow) {
+        let at = row.id.0 as usize;
+        if self.0.len() <= at {
+            self.0.resize(at + 1, TenantId(0));
+        }
+        self.0[at] = row.tenant;
+    }
+}
+
 /// One policy under one seed.
 pub(super) struct Place<'p> {
     pub policy: &'p PolicyParams,
@@ -161,6 +218,7 @@ pub(super) struct How {
     pub engine: Engine,
     pub twice: bool,
     pub parquet: bool,
+    pub tenants: bool,
     pub look: Look,
 }
 
@@ -175,8 +233,18 @@ fn sample(text: &str) -> Result<f64, String> {
     }
 }
 
-/// Runs `run`.
+/// Runs `run`; where it fails half-way, says what is missing.
 pub fn run(args: &Args) -> Outcome {
+    let outcome = run_all(args);
+    if let (Err(failure), Some(missing)) = (&outcome, interrupt::missing())
+        && !failure.is_broken_pipe()
+    {
+        terminal::warning(&missing);
+    }
+    outcome
+}
+
+fn run_all(args: &Args) -> Outcome {
     let source = Source::read(&args.scenario)?;
     let loaded = prepare(source.plan(&args.set)?, args.quiet);
     if args.show_plan {
@@ -193,23 +261,45 @@ pub fn run(args: &Args) -> Outcome {
         )));
     }
     let policies = chosen(&loaded.plan.policies, &args.policy)?;
+    if let Some(name) =
+        args.baseline.as_ref().filter(|name| policies.iter().all(|policy| policy.name != **name))
+    {
+        let known = policies.iter().map(|policy| policy.name.as_str());
+        return Err(no_such("--baseline: this run has no policy", name, known));
+    }
     let first_seed = args.seed.unwrap_or(loaded.plan.seed);
     let seeds: Vec<u64> = (0..u64::from(args.seeds)).map(|i| first_seed.wrapping_add(i)).collect();
     let top = (!args.no_files).then(|| {
         args.out.clone().unwrap_or_else(|| Path::new("reports").join(folder_name(&loaded.plan.name)))
     });
+    let pairs: Vec<(&PolicyParams, u64)> =
+        policies.iter().flat_map(|policy| seeds.iter().map(move |&seed| (*policy, seed))).collect();
+    let folder = |&(policy, seed): &(&PolicyParams, u64)| cell_folder(&policy.name, seed, seeds.len());
+    let folders: Vec<String> = pairs.iter().map(folder).collect();
+    let wanted = Wanted {
+        plots: args.plots,
+        parquet: args.parquet,
+        decisions: args.decisions.is_some(),
+        uncertainty: args.uncertainty,
+    };
+    let stdout = stdout_of(
+        &[
+            ("--audit", args.audit.as_deref()),
+            ("--export-trace", args.export_trace.as_deref()),
+            ("--markdown", args.markdown.as_deref()),
+        ],
+        args.json,
+    )?;
     // Opened before the work: a bad path fails now.
-    let top_files =
-        top.as_deref().map(|top| TopFiles::open(top, args.plots, args.uncertainty)).transpose()?;
-    let top_files = top_files.map(|files| (files, &source.text));
-
-    let cells: Vec<Place> = policies
+    let files = top.as_deref().map(|top| RunFiles::open(top, &folders, wanted)).transpose()?;
+    let markdown = args.markdown.as_deref().map(OneFile::open).transpose()?;
+    let cells: Vec<Place> = pairs
         .iter()
-        .flat_map(|policy| seeds.iter().map(move |&seed| (*policy, seed)))
-        .map(|(policy, seed)| {
-            let folder = folder_name(&policy.name);
-            let folder = if seeds.len() > 1 { format!("{folder}/seed-{seed}") } else { folder };
-            Place { policy, seed, folder: top.as_ref().map(|top| top.join(&folder)) }
+        .zip(&folders)
+        .map(|(&(policy, seed), folder)| Place {
+            policy,
+            seed,
+            folder: files.as_ref().map(|files| files.folder(folder)),
         })
         .collect();
 
@@ -217,7 +307,11 @@ pub fn run(args: &Args) -> Outcome {
         Some(path) => Some(Exports::open(path, &loaded, cells.len())?),
         None => None,
     };
-    let evidence = args.audit.as_deref().map(AtomicFile::create).transpose()?;
+    let evidence = args.audit.as_deref().map(OneFile::open).transpose()?;
+    interrupt::begin(
+        top.as_ref().map(|top| top.display().to_string()),
+        policies.iter().map(|policy| (policy.name.clone(), seeds.len())),
+    );
     let progress = Progress::new(cells.len(), args.quiet);
     let mut threads = rayon::ThreadPoolBuilder::new();
     if let Some(count) = args.threads {
@@ -225,7 +319,8 @@ pub fn run(args: &Args) -> Outcome {
     }
     let decisions = args.decisions.map_or(Decisions::None, Decisions::Share);
     let look = Look { misses: args.misses, decisions, ..Look::default() };
-    let how = How { engine: args.engine, twice: args.twice, parquet: args.parquet, look };
+    let tenants = args.by.contains(&GroupBy::Tenant);
+    let how = How { engine: args.engine, twice: args.twice, parquet: args.parquet, tenants, look };
     let left = AtomicUsize::new(cells.len());
     type Ran = (CellSummary, Option<SentRows>, Option<AuditReport>);
     let threads = threads.build()?;
@@ -243,6 +338,9 @@ pub fn run(args: &Args) -> Outcome {
                 audit.finish(world, cell.policy, cell.seed)
             });
             let summary = summary.map(|summary| (summary, sent, audit));
+            if summary.is_ok() {
+                interrupt::finished(&cell.policy.name);
+            }
             progress.left(left.fetch_sub(1, Ordering::Relaxed) - 1);
             summary
         });
@@ -263,35 +361,45 @@ pub fn run(args: &Args) -> Outcome {
     }
     let audits: Vec<&AuditReport> = results.iter().filter_map(|(.., audit)| audit.as_ref()).collect();
     let violations: u64 = audits.iter().map(|audit| audit.violations).sum();
-    if let Some(mut file) = evidence {
-        file.write_all(json(&Evidence::of(&loaded, &audits))?.as_bytes())?;
-        file.commit()?;
+    if let Some(file) = evidence {
+        file.write(&json(&Evidence::of(&loaded, &audits))?)?;
     }
     let mut results = results.into_iter().map(|(summary, ..)| summary);
     let by_policy = policies
         .iter()
         .map(|policy| (policy.name.clone(), results.by_ref().take(seeds.len()).collect::<Vec<_>>()));
     let by_policy = by_policy.collect();
-    let summary = summarise(&loaded.plan.name, &loaded.provenance, &loaded.capacity, &seeds, by_policy);
+    let mut summary = summarise(&loaded.plan.name, &loaded.provenance, &loaded.capacity, &seeds, by_policy);
+    summary.gates = held::hold(&loaded.plan.gates, &summary)?;
 
     let ranked = (args.uncertainty)
         .then(|| threads.install(|| uncertainty::ranked(&loaded, &policies, &seeds, how, &summary)))
         .transpose()?;
-    if let (Some((files, text)), Some(top)) = (top_files, &top) {
-        let written = cells.iter().filter_map(|cell| cell.folder.as_ref()?.strip_prefix(top).ok());
-        let names =
-            ["requests.csv", "series.csv"].into_iter().chain(args.parquet.then_some("requests.parquet"));
-        let names = names.chain(args.decisions.map(|_| "decisions.jsonl"));
-        let names: Vec<&str> = names.collect();
-        let written =
-            written.flat_map(|folder| names.iter().map(|name| format!("{}/{name}", folder.display())));
-        files.write(top, (&summary, ranked.as_ref()), text, &args.set, written.collect())?;
+    if let Some(files) = files {
+        files.publish(&summary, ranked.as_ref(), (&source.text, &Setup::of(&loaded.plan)), &args.set)?;
     }
+    if let Some(file) = markdown {
+        file.write(&markdown::render(&summary))?;
+    }
+    interrupt::end();
     if args.json {
         print(&json(&summary)?)?;
-    } else {
+    } else if stdout.is_none() {
         let mut out = head(&loaded, &summary);
-        out.push_str(&table::render_more(&summary, terminal::stdout_colour(), args.verbose));
+        let by: Vec<By> = args.by.iter().map(|&by| by.into()).collect();
+        let first =
+            || summary.policies.first().filter(|_| seeds.len() > 1).map(|policy| policy.policy.as_str());
+        let shown = table::Shown {
+            colour: terminal::stdout_colour(),
+            routing: args.verbose,
+            width: terminal::stdout_width(),
+            against: args.baseline.as_deref().or_else(first),
+            by: &by,
+        };
+        out.push_str(&table::render_with(&summary, &shown));
+        if !summary.gates.is_empty() {
+            let _ = write!(out, "\n{}", gates::render(&summary.gates, terminal::stdout_colour()));
+        }
         if let Some(ranked) = &ranked {
             out.push_str(&("\n".to_owned() + &ranked.render()));
         }
@@ -305,10 +413,15 @@ pub fn run(args: &Args) -> Outcome {
     if violations > 0 {
         terminal::warning(&format!("residency: {violations} on paths that a required rule forbids"));
     }
-    Ok(match (sound, violations) {
-        (false, _) => Exit::Failed,
-        (true, 0) => Exit::Ok,
-        (true, _) => Exit::Residency,
+    let breached = summary.gates.iter().filter(|gate| !gate.holds).count();
+    if breached > 0 {
+        terminal::warning(&format!("{breached} of {} gates are breached", summary.gates.len()));
+    }
+    Ok(match (sound, violations, breached) {
+        (false, ..) => Exit::Failed,
+        (true, 1.., _) => Exit::Residency,
+        (true, 0, 1..) if !args.exit_zero => Exit::GateBreached,
+        (true, 0, _) => Exit::Ok,
     })
 }
 
@@ -337,13 +450,6 @@ fn chosen<'p>(all: &'p [PolicyParams], names: &[String]) -> Result<Vec<&'p Polic
     Ok(all.iter().filter(|policy| names.is_empty() || names.contains(&policy.name)).collect())
 }
 
-/// A name that is one folder on every system.
-pub(super) fn folder_name(name: &str) -> String {
-    let safe = |c: char| if c.is_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '-' };
-    let name: String = name.chars().map(safe).collect();
-    if name.trim_matches('.').is_empty() { "unnamed".to_string() } else { name }
-}
-
 /// Runs one cell, writes its files and summarises it: its rows are not kept.
 pub(super) fn one(
     cell: &Place<'_>,
@@ -357,7 +463,7 @@ pub(super) fn one(
     let open =
         |name: &str| cell.folder.as_ref().map(|folder| AtomicFile::create(&folder.join(name))).transpose();
     let (requests, series) = (open("requests.csv")?, open("series.csv")?);
-    let frames = if how.parquet { open("requests.parquet")? } else { None };
+    let frames = if how.parquet { open("requests.parquet")?.zip(open("series.parquet")?) } else { None };
     let labels = labels(input.world, input.policy, input.gpus);
     let slos: Vec<SloParams> = input.world.classes.iter().map(|class| class.slo.clone()).collect();
     let misses = how.look.misses;
@@ -367,12 +473,13 @@ pub(super) fn one(
     let mut decisions = decisions.map(|file| DecisionsJsonl::new(file, &labels));
     let watcher = (watcher, decisions.as_mut());
     // A Parquet file is by columns: only for it every row is kept to the end.
-    type Kept<'s> = (Option<Vec<RequestRow>>, Option<&'s mut SentRows>);
+    type Kept<'s> = (Option<Vec<RequestRow>>, (Option<&'s mut SentRows>, Option<Tenants>));
     let mut writers: (Option<RequestsCsv<AtomicFile>>, Kept<'_>) =
-        (requests, (frames.is_some().then(Vec::new), sent));
-    let any = writers.0.is_some() || writers.1.0.is_some() || writers.1.1.is_some();
+        (requests, (frames.is_some().then(Vec::new), (sent, how.tenants.then(Tenants::default))));
+    let (requests, (rows, (sent, tenants))) = &writers;
+    let any = requests.is_some() || rows.is_some() || sent.is_some() || tenants.is_some();
     let writer = any.then_some(&mut writers as &mut dyn RowWriter);
-    let result = if how.twice {
+    let mut result = if how.twice {
         let (result, difference) = run_cell_twice(&input, writer, watcher)?;
         if let Some(difference) = difference {
             let name = format!("policy `{}`, seed {}", cell.policy.name, cell.seed);
@@ -384,7 +491,8 @@ pub(super) fn one(
     } else {
         run_cell(&input, writer, watcher)?
     };
-    let (requests, (rows, _)) = writers;
+    let (requests, (rows, (_, tenants))) = writers;
+    result.tenants = tenants.map(|tenants| tenants.0).unwrap_or_default();
     if let Some(csv) = requests {
         csv.finish()?.commit()?;
     }
@@ -395,107 +503,13 @@ pub(super) fn one(
         series_csv::write(&mut file, &result.labels, &result.series)?;
         file.commit()?;
     }
-    if let (Some(mut file), Some(rows)) = (frames, rows) {
-        parquet::write(&mut file, rows, &labels, &slos, misses)?;
-        file.commit()?;
+    if let (Some((mut requests, mut series)), Some(rows)) = (frames, rows) {
+        parquet::write(&mut requests, rows, &labels, &slos, misses)?;
+        requests.commit()?;
+        parquet::write_series(&mut series, &labels, &result.series)?;
+        series.commit()?;
     }
     Ok(summarise_cell(&result))
-}
-
-/// Where the requests of a run go, a file a workload.
-struct Exports(Vec<Output>);
-
-impl Exports {
-    fn open(path: &Path, loaded: &Prepared, cells: usize) -> Result<Exports, Failure> {
-        if cells != 1 {
-            let rule = "what is sent may hang on the policy and the seed, and --export-trace writes one run";
-            return Err(Failure::usage(anyhow!(
-                "{rule}: there are {cells}; choose with --policy, without --seeds"
-            )));
-        }
-        if path == Path::new("-") {
-            return Err(Failure::usage(anyhow!("--export-trace needs a file: stdout carries the table")));
-        }
-        let workloads = &loaded.plan.world.workloads;
-        let open = |workload: &WorkloadParams| {
-            let path = if workloads.len() > 1 { beside(path, &workload.name) } else { path.to_path_buf() };
-            Output::open(&path.to_string_lossy(), LEVEL)
-        };
-        Ok(Exports(workloads.iter().map(open).collect::<Result<_, _>>()?))
-    }
-    fn write(self, input: &CellInput<'_>, sent: &SentRows) -> Result<(), Failure> {
-        for ((name, trace), mut file) in export(input, sent).into_iter().zip(self.0) {
-            let source = format!(
-                "regionsim run, scenario {}, workload {name}, policy {}, seed {}",
-                input.scenario, input.policy.name, input.seed
-            );
-            write_native(&trace, &source, &mut file)?;
-            file.finish()?;
-        }
-        Ok(())
-    }
-}
-
-/// `sent.jsonl.zst` of the workload `chat`: `sent-chat.jsonl.zst`.
-fn beside(path: &Path, workload: &str) -> PathBuf {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let (stem, rest) = name.split_once('.').unwrap_or((&name, ""));
-    let dot = if rest.is_empty() { "" } else { "." };
-    path.with_file_name(format!("{stem}-{}{dot}{rest}", folder_name(workload)))
-}
-
-/// The files at the top of a run's folder.
-struct TopFiles {
-    scenario: AtomicFile,
-    summary: AtomicFile,
-    manifest: AtomicFile,
-    plot: Option<AtomicFile>,
-    uncertainty: Option<AtomicFile>,
-}
-
-impl TopFiles {
-    fn open(top: &Path, plots: bool, uncertainty: bool) -> std::io::Result<TopFiles> {
-        let wanted =
-            |name: &str, wanted: bool| wanted.then(|| AtomicFile::create(&top.join(name))).transpose();
-        Ok(TopFiles {
-            scenario: AtomicFile::create(&top.join(COPY))?,
-            summary: AtomicFile::create(&top.join("summary.json"))?,
-            manifest: AtomicFile::create(&top.join("manifest.json"))?,
-            plot: wanted("ttft-cdf.svg", plots)?,
-            uncertainty: wanted("uncertainty.json", uncertainty)?,
-        })
-    }
-    fn write(
-        mut self,
-        top: &Path,
-        (summary, ranked): (&Summary, Option<&Uncertainty>),
-        scenario: &str,
-        overrides: &[String],
-        mut files: Vec<String>,
-    ) -> Result<(), Failure> {
-        // As it was read: overrides stand in the manifest.
-        self.scenario.write_all(scenario.as_bytes())?;
-        self.scenario.commit()?;
-        files.push(COPY.to_string());
-        self.summary.write_all(json(summary)?.as_bytes())?;
-        self.summary.commit()?;
-        files.push("summary.json".to_string());
-        if let Some(mut plot) = self.plot {
-            plot.write_all(plots::ttft_cdf(summary)?.as_bytes())?;
-            plot.commit()?;
-            files.push("ttft-cdf.svg".to_string());
-        }
-        if let (Some(mut file), Some(ranked)) = (self.uncertainty, ranked) {
-            file.write_all(json(ranked)?.as_bytes())?;
-            file.commit()?;
-            files.push("uncertainty.json".to_string());
-        }
-        let manifest = Manifest::of(summary, overrides, files);
-        self.manifest.write_all(json(&manifest)?.as_bytes())?;
-        stale::remove(top, &manifest.files)?;
-        self.manifest.commit()?;
-        Ok(())
-    }
 }
 
 fn json(value: &impl serde::Serialize) -> serde_json::Result<String> {
@@ -547,56 +561,22 @@ fn seconds(seconds: f64) -> String {
     if seconds < 600.0 { format!("{seconds:.1} s") } else { format!("{:.1} min", seconds / 60.0) }
 }
 
-/// The warnings of all cells: of a policy's seeds each kind once, and what all policies share said once.
+/// The warnings of all cells, with the policies each is of.
 fn tell(summary: &Summary) {
-    let mut told: Vec<(&str, Vec<&str>)> = Vec::new();
-    for policy in &summary.policies {
-        let mut kinds = Vec::new();
-        for warning in policy.cells.iter().flat_map(|cell| &cell.warnings) {
-            let kind = (std::mem::discriminant(&warning.warning), about(&warning.warning));
-            if kinds.contains(&kind) {
-                continue;
-            }
-            kinds.push(kind);
-            match told.iter_mut().find(|(message, _)| *message == warning.message) {
-                Some((_, policies)) => policies.push(&policy.policy),
-                None => told.push((&warning.message, vec![&policy.policy])),
-            }
+    let mut told: Vec<(String, Vec<&str>)> = Vec::new();
+    for warning in &summary.warnings {
+        let text = warning.warning.to_string();
+        let policy = warning.policy.as_deref();
+        match told.iter_mut().find(|(other, _)| *other == text) {
+            Some((_, policies)) => policies.extend(policy),
+            None => told.push((text, policy.into_iter().collect())),
         }
     }
-    for (message, policies) in told {
-        if policies.len() == summary.policies.len() {
-            terminal::warning(message);
+    for (text, policies) in told {
+        if policies.is_empty() {
+            terminal::warning(&text);
         } else {
-            terminal::warning(&format!("{}: {message}", policies.join(", ")));
+            terminal::warning(&format!("{}: {text}", policies.join(", ")));
         }
-    }
-}
-
-/// What a warning of the scenario, not of a cell, is about: there may be several of a kind.
-fn about(warning: &Warning) -> Option<(&str, &str)> {
-    match warning {
-        Warning::OldTable { table, .. } => Some((table, "")),
-        Warning::AsymmetricRtt { from, to } => Some((from, to)),
-        _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_becomes_one_folder() {
-        assert_eq!(folder_name("three-regions"), "three-regions");
-        assert_eq!(folder_name("../../etc/x y"), "..-..-etc-x-y");
-        assert_eq!(folder_name(".."), "unnamed");
-        assert_eq!(folder_name(""), "unnamed");
-    }
-
-    #[test]
-    fn an_export_of_several_workloads_is_a_file_each() {
-        assert_eq!(beside(Path::new("a.b/sent.jsonl.zst"), "x/y"), Path::new("a.b/sent-x-y.jsonl.zst"));
-        assert_eq!(beside(Path::new("sent"), "chat"), Path::new("sent-chat"));
     }
 }

@@ -14,6 +14,11 @@ pub fn stdout_colour() -> bool {
     colour_wanted(std::io::stdout().is_terminal())
 }
 
+/// How many characters a line of stdout has, where it is a terminal.
+pub fn stdout_width() -> Option<usize> {
+    terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| usize::from(width.0))
+}
+
 /// Whether stderr should have colour.
 pub fn stderr_colour() -> bool {
     colour_wanted(std::io::stderr().is_terminal())
@@ -24,6 +29,13 @@ fn say(kind: &str, code: &str, text: &str) {
         plain(&format!("\x1b[1;{code}m{kind}\x1b[0m: {text}"));
     } else {
         plain(&format!("{kind}: {text}"));
+    }
+}
+
+/// Takes away what stands on the line, where it is a terminal's: a spinner.
+pub fn clear_line() {
+    if std::io::stderr().is_terminal() {
+        let _ = std::io::stderr().write_all(b"\r\x1b[2K");
     }
 }
 

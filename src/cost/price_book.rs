@@ -16,12 +16,32 @@ pub struct PoolPrice {
     pub micro_usd_per_gpu_hour: u64,
     /// Where that is from: a row of the catalogue with its date, or the scenario.
     pub source: String,
+    /// GPUs of an instance, where GPUs are paid for by whole instances; 0 is by the GPU.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub gpus_per_instance: u32,
+}
+
+/// Left out where it says nothing.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 impl PoolPrice {
     /// As money.
     pub fn gpu_hour(&self) -> MicroUsd {
         MicroUsd(self.micro_usd_per_gpu_hour)
+    }
+    /// GPUs that so many replicas are paid for: those they have, or those of the instances that they fill. A replica that
+    /// fits in an instance lies in one; a larger one has instances of its own.
+    pub fn paid_gpus(&self, replicas: u64, gpus_per_replica: u64) -> u64 {
+        let instance = u64::from(self.gpus_per_instance);
+        let instances = match (instance, gpus_per_replica) {
+            (0, _) | (_, 0) => return replicas * gpus_per_replica,
+            (instance, gpus) if gpus <= instance => replicas.div_ceil(instance / gpus),
+            (instance, gpus) => replicas * gpus.div_ceil(instance),
+        };
+        instances * instance
     }
 }
 
@@ -101,6 +121,19 @@ mod tests {
         // Half of the fleet 40 % off: 20 % off the mean.
         let reserved = Reserved { share: 0.5, discount: 0.4 };
         assert_eq!(reserved.price(MicroUsd::from_usd(6.88)), MicroUsd::from_usd(5.504));
+    }
+
+    #[test]
+    fn instances_are_paid_whole() {
+        let paid = |gpus_per_instance, replicas, gpus| {
+            let source = String::new();
+            PoolPrice { pool: String::new(), micro_usd_per_gpu_hour: 1, source, gpus_per_instance }
+                .paid_gpus(replicas, gpus)
+        };
+        assert_eq!(paid(0, 3, 2), 6, "by the GPU");
+        // Of instances of 8: three pairs fill one; of three GPUs two replicas fit in one, and five take three instances.
+        assert_eq!((paid(8, 3, 2), paid(8, 5, 2), paid(8, 5, 3)), (8, 16, 24));
+        assert_eq!((paid(8, 2, 16), paid(8, 1, 12), paid(1, 3, 2)), (32, 16, 6));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use super::baseline::{Baseline, Recorded};
 use super::compare::{Comparison, Rules, compare};
 use super::sample::Sample;
 use super::suite::Entry;
+pub use crate::report::gates::shown;
 use crate::stats::Verdict;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -69,7 +70,7 @@ pub fn judge(
         thresholds: Vec::new(),
         comparison: None,
     };
-    for threshold in &entry.thresholds {
+    for threshold in entry.thresholds.iter().filter(|threshold| threshold.is_of(policy)) {
         let held = threshold.hold(samples);
         let unit = threshold.metric.measure.unit;
         judged.thresholds.push(Held {
@@ -199,14 +200,5 @@ impl Judged {
     fn fall(&mut self, to: Standing, why: String) {
         self.standing = self.standing.max(to);
         self.reasons.push(why);
-    }
-}
-
-/// A value as people read it.
-pub fn shown(value: f64, unit: &str) -> String {
-    match unit {
-        "share" => format!("{:.2} %", value * 100.0),
-        unit if value.abs() >= 1000.0 => format!("{value:.0} {unit}"),
-        unit => format!("{value:.2} {unit}"),
     }
 }

@@ -1,19 +1,10 @@
 //! What is compared: a headline measure, of all requests or of one origin, class or region, written
 //! `ttft.p99{origin="eu"}`. Knows the names; must not know verdicts.
 
+use crate::measure::{By, Selector};
 use crate::report::CellSummary;
 use crate::report::measures::{self, Better, Measure};
 use std::fmt;
-
-/// What requests are grouped by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum By {
-    Origin,
-    Class,
-    Region,
-}
-
-const BY: [(&str, By); 3] = [("origin", By::Origin), ("class", By::Class), ("region", By::Region)];
 
 /// A measure, perhaps of one group alone.
 #[derive(Clone, Debug)]
@@ -24,9 +15,7 @@ pub struct Metric {
 }
 
 /// Why a metric was refused: what is wrong and what to write.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct MetricError(pub String);
+pub use crate::measure::Refused as MetricError;
 
 /// All measures that have a name here.
 fn known() -> impl Iterator<Item = &'static Measure> {
@@ -47,12 +36,6 @@ fn shown() -> impl Iterator<Item = &'static Measure> {
     .flatten()
 }
 
-/// Whether a measure is of requests, and so of any group of them.
-fn of_requests(measure: &Measure) -> bool {
-    measures::LATENCY.iter().any(|other| other.name == measure.name)
-        || matches!(measure.name, "slo.attainment" | "cache.hit_rate" | "ttft.mean" | "tpot.p95" | "e2e.p95")
-}
-
 impl Metric {
     /// Of all requests.
     pub fn of(measure: &'static Measure) -> Metric {
@@ -69,36 +52,23 @@ impl Metric {
     /// # Errors
     /// When the measure or the key is not known, or the measure is not one of requests and so has no groups.
     pub fn parse(text: &str, suggest: impl Fn(&str, &[&str]) -> String) -> Result<Metric, MetricError> {
-        let text = text.trim();
-        let (name, group) = match text.split_once('{') {
-            None => (text, None),
-            Some((name, rest)) => {
-                let inner = rest.strip_suffix('}').ok_or_else(|| {
-                    MetricError(format!("`{text}` lacks its closing brace; write {name}{{origin=\"eu\"}}"))
-                })?;
-                (name.trim(), Some(inner))
-            }
-        };
-        let measure = known().find(|measure| measure.name == name).ok_or_else(|| {
-            let names: Vec<&str> = known().map(|measure| measure.name).collect();
-            MetricError(format!("there is no measure `{name}`; {}", suggest(name, &names)))
-        })?;
-        let Some(inner) = group else { return Ok(Metric::of(measure)) };
-        if !of_requests(measure) {
-            return Err(MetricError(format!(
-                "`{name}` is of the whole run and has no groups; leave the braces out"
-            )));
+        let selector = Selector::parse(text, suggest)?;
+        if selector.policy.is_some() {
+            let why = "names a policy, which is chosen elsewhere here; leave `policy` out";
+            return Err(MetricError(format!("`{}` {why}", text.trim())));
         }
-        let (key, value) = inner.split_once('=').ok_or_else(|| {
-            MetricError(format!("`{{{inner}}}` names no group; write {name}{{origin=\"eu\"}}"))
-        })?;
-        let key = key.trim();
-        let &(_, by) = BY.iter().find(|(name, _)| *name == key).ok_or_else(|| {
-            let names = BY.map(|(name, _)| name);
-            MetricError(format!("requests have no group by `{key}`; {}", suggest(key, &names)))
-        })?;
-        let value = value.trim().trim_matches(['"', '\'']);
-        Ok(Metric { measure, group: Some((by, value.to_string())) })
+        Metric::selected(&selector)
+    }
+
+    /// What a selector names, whatever its policy.
+    ///
+    /// # Errors
+    /// Never, while the names are those of the table.
+    pub fn selected(selector: &Selector) -> Result<Metric, MetricError> {
+        let name = selector.known.name;
+        let measure = known().find(|measure| measure.name == name);
+        let measure = measure.ok_or_else(|| MetricError(format!("`{name}` is measured nowhere")))?;
+        Ok(Metric { measure, group: selector.group.clone() })
     }
 
     /// Its value in a cell, and whether it stands on enough samples; `None` where the cell has none.
@@ -134,10 +104,7 @@ impl fmt::Display for Metric {
         let name = self.measure.name;
         match &self.group {
             None => f.pad(name),
-            Some((by, value)) => {
-                let key = BY.iter().find(|(_, other)| other == by).map_or("", |(key, _)| key);
-                f.pad(&format!("{name}{{{key}=\"{value}\"}}"))
-            }
+            Some((by, value)) => f.pad(&format!("{name}{{{}=\"{value}\"}}", by.name())),
         }
     }
 }

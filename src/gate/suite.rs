@@ -94,6 +94,36 @@ pub struct Entry {
     pub thresholds: Vec<Threshold>,
 }
 
+impl Suite {
+    /// Of one scenario, which is held to its own gates.
+    pub fn of_scenario(file: &Path) -> Suite {
+        let name =
+            file.file_stem().map_or_else(|| "scenario".into(), |stem| stem.to_string_lossy().into_owned());
+        let confidence = 0.95;
+        let entry = Entry {
+            name: name.clone(),
+            file: file.to_owned(),
+            set: Vec::new(),
+            policies: Vec::new(),
+            seed: None,
+            seeds: SEEDS,
+            exact: false,
+            confidence,
+            tolerance: super::Rules::headline(confidence, Margin::Relative(0.02)).gated,
+            thresholds: Vec::new(),
+        };
+        Suite { name, entries: vec![entry] }
+    }
+}
+
+/// Whether a file is a scenario and no suite: it has what only a scenario has.
+pub fn is_scenario(text: &str) -> bool {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    Document::parse(text).is_ok_and(|document| {
+        !document.has(&["scenarios"]) && (document.has(&["regions"]) || document.has(&["workloads"]))
+    })
+}
+
 /// The schema of a suite.
 pub fn suite_schema() -> &'static Value {
     static SCHEMA: OnceLock<Value> = OnceLock::new();

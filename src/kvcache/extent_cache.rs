@@ -85,8 +85,8 @@ impl ExtentTable {
 }
 
 /// Segments that a cache has room for from the start, where its blocks may be that many (our choice): growing a table
-/// copies it, and memory that nobody has written to costs nothing.
-const ROOM: usize = 1_024;
+/// copies it into pages that are new to the process, and memory that nobody has written to costs nothing.
+const ROOM: usize = 4_096;
 
 /// A pool of KV blocks with a prefix index of segments.
 #[derive(Debug)]

@@ -15,6 +15,7 @@ pub struct Network {
     jitter: JitterParams,
     bandwidth_bytes_per_s: Option<u64>,
     bytes_per_token: u32,
+    initial_window_bytes: Option<u32>,
 }
 
 /// Why a network cannot be made.
@@ -69,6 +70,9 @@ impl Network {
         if spike_mean > MAX_RTT {
             return fail("jitter.spike_mean", spike_mean.to_string(), "at most 60s");
         }
+        if params.initial_window_bytes == Some(0) {
+            return fail("initial_window_bytes", "0".to_owned(), "above 0, or left out for no slow start");
+        }
         if params.bandwidth_bytes_per_s == Some(0) {
             return fail("bandwidth", "0".to_owned(), "above 0, or left out for no limit");
         }
@@ -78,6 +82,7 @@ impl Network {
             jitter: params.jitter,
             bandwidth_bytes_per_s: params.bandwidth_bytes_per_s,
             bytes_per_token: params.bytes_per_token,
+            initial_window_bytes: params.initial_window_bytes,
         })
     }
 
@@ -97,10 +102,11 @@ impl Network {
     pub fn round_trip(&self, from: RegionId, to: RegionId, key: Key) -> Span {
         jitter::round_trip(self.rtt(from, to), &self.jitter, key)
     }
-    /// The way out of a message: ⌊RTT/2⌋ of the round trip drawn, then its bytes.
+    /// The way out of a message: ⌊RTT/2⌋ of the round trip drawn, those of slow start, then its bytes.
     #[inline]
     pub fn forward(&self, from: RegionId, to: RegionId, bytes: u64, key: Key) -> Span {
-        split(self.round_trip(from, to, key)).0 + self.serialisation(bytes)
+        let rtt = self.round_trip(from, to, key);
+        split(rtt).0 + self.slow_start(rtt, bytes) + self.serialisation(bytes)
     }
     /// The way back over the path from `from` to `to`: the rest of the round trip drawn, then its bytes. With one key
     /// for both ways, or without jitter, the two add up to the round trip exactly.
@@ -118,8 +124,24 @@ impl Network {
         bytes_back: u64,
         key: Key,
     ) -> (Span, Span) {
-        let (out, back) = split(self.round_trip(from, to, key));
+        let rtt = self.round_trip(from, to, key);
+        let (out, back) = split(rtt);
+        let out = out + self.slow_start(rtt, bytes_out);
         (out + self.serialisation(bytes_out), back + self.serialisation(bytes_back))
+    }
+    /// The round trips that a message waits for acknowledgements: with a window of w bytes at first, n flights carry
+    /// w (2ⁿ − 1), and each but the last waits for one round trip. The connection is taken to have been idle for longer
+    /// than its retransmission timeout, after which it begins at the initial window again (RFC 5681, 4.1).
+    #[inline]
+    fn slow_start(&self, rtt: Span, bytes: u64) -> Span {
+        let Some(window) = self.initial_window_bytes else { return Span::ZERO };
+        let (mut flight, mut left, mut waits) = (u64::from(window), bytes, 0);
+        while left > flight {
+            left -= flight;
+            flight = flight.saturating_mul(2);
+            waits += 1;
+        }
+        Span(rtt.0.saturating_mul(waits))
     }
     /// The time the bytes of one message need on one flow, rounded up.
     #[inline]
@@ -178,7 +200,27 @@ mod tests {
             jitter: JitterParams::NONE,
             bandwidth_bytes_per_s: None,
             bytes_per_token: 6,
+            initial_window_bytes: None,
         }
+    }
+
+    #[test]
+    fn slow_start_waits_for_acknowledgements() {
+        // Ten segments of 1,460 bytes: 14,600, then 43,800 with the second flight, 102,200 with the third.
+        let network =
+            Network::new(&NetworkParams { initial_window_bytes: Some(14_600), ..params() }).unwrap();
+        let key = Key::root(1);
+        let (half, rtt) = (Span(40_000_000), 80_000_001);
+        for (bytes, waits) in
+            [(0, 0), (14_600, 0), (14_601, 1), (43_800, 1), (43_801, 2), (102_200, 2), (102_201, 3)]
+        {
+            assert_eq!(network.forward(A, B, bytes, key), half + Span(rtt * waits), "{bytes}");
+            assert_eq!(network.both_ways(A, B, bytes, 90_000, key).0, half + Span(rtt * waits), "{bytes}");
+        }
+        // What is streamed back comes token by token, each in a window of its own.
+        assert_eq!(network.both_ways(A, B, 0, 90_000, key).1, Span(40_000_001));
+        let error = Network::new(&NetworkParams { initial_window_bytes: Some(0), ..params() }).unwrap_err();
+        assert!(error.to_string().contains("initial_window_bytes"), "{error}");
     }
 
     #[test]

@@ -16,6 +16,10 @@ pub struct NetworkParams {
     /// Bytes on the wire for one token of prompt or answer. Default 6: about four characters of text, with JSON
     /// and event framing on top (our choice; it matters only under a bandwidth limit).
     pub bytes_per_token: u32,
+    /// What a connection may send before the first acknowledgement, in bytes: the window of TCP's slow start, which doubles
+    /// with each round trip. `None` is a window that nothing exceeds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub initial_window_bytes: Option<u32>,
 }
 
 impl NetworkParams {

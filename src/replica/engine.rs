@@ -312,7 +312,7 @@ impl<C: KvCache> Engine<C> {
     pub fn holds(&self, chain: &Chain, limit: u32) -> u32 {
         let open = &self.lockstep.buckets;
         let open_end = |key| open.open_under(key).map_or(0, |slot| open.get(slot).next);
-        self.cache.found(chain, limit, &open_end)
+        self.params.up_to_checkpoint(self.cache.found(chain, limit, &open_end))
     }
     /// All blocks that its cache would find.
     pub fn cached(&mut self) -> Vec<Run> {

@@ -144,6 +144,9 @@ pub struct EngineParams {
     pub watermark_blocks: u32,
     /// Whether full blocks are shared between requests.
     pub prefix_cache: bool,
+    /// A cached prefix can be used up to a multiple of so many blocks alone. 1 is every block.
+    #[serde(skip_serializing_if = "is_every_block")]
+    pub checkpoint_blocks: u32,
     /// Whether a prompt may be spread over several steps.
     pub chunked_prefill: bool,
     /// How prompts and outputs share the steps.
@@ -161,10 +164,20 @@ fn is_mixed(batching: &Batching) -> bool {
     *batching == Batching::Mixed
 }
 
+/// Left out of a printed plan, so that plans of models without a state stay what they were.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_every_block(blocks: &u32) -> bool {
+    *blocks == 1
+}
+
 impl EngineParams {
     /// The blocks that requests can use.
     pub fn usable_blocks(&self) -> u32 {
         self.kv_blocks.saturating_sub(1)
+    }
+    /// Of so many leading blocks that are cached, those up to the last checkpoint.
+    pub fn up_to_checkpoint(&self, blocks: u32) -> u32 {
+        blocks - blocks % self.checkpoint_blocks.max(1)
     }
 }
 

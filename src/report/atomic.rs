@@ -1,12 +1,50 @@
 //! Files that appear whole or not at all: opened before the work, so that a bad path fails at once, written beside
 //! their place under a hidden name, and renamed when they are complete.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Bytes that go to the system at once: a call for each of the standard 8 KiB showed in profiles.
 const BUFFER: usize = 1 << 17;
+
+/// What this process has under hidden names and would leave behind if it ended now. Process-wide, because an interrupt is.
+static WATCHED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+
+/// What would be left behind. Whoever holds it keeps anything from being put in its place.
+pub(super) fn watched() -> MutexGuard<'static, BTreeSet<PathBuf>> {
+    WATCHED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+pub(super) fn watch(path: &Path) {
+    watched().insert(path.to_path_buf());
+}
+
+/// Nothing more will be put in its place.
+#[derive(Debug)]
+pub struct Abandoned {
+    _held: MutexGuard<'static, BTreeSet<PathBuf>>,
+}
+
+/// Takes away all that is not whole, after what is being put in place just now is. The process is to end while the
+/// answer is held: until then nothing is put in place.
+pub fn abandon() -> Abandoned {
+    let mut held = watched();
+    // What lies in a folder before the folder.
+    while let Some(path) = held.pop_last() {
+        let folder = fs::symlink_metadata(&path).is_ok_and(|found| found.is_dir());
+        let ours = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(".regionsim-"));
+        let _ = match (folder, ours) {
+            (false, _) => fs::remove_file(&path),
+            (true, true) => fs::remove_dir_all(&path),
+            // One that was made for a run, if nothing is in it.
+            (true, false) => fs::remove_dir(&path),
+        };
+    }
+    Abandoned { _held: held }
+}
 
 /// A file being written.
 #[derive(Debug)]
@@ -55,6 +93,7 @@ impl AtomicFile {
         // The same hidden name every time: what an interrupted run left is taken over by the next.
         let part = folder.join(format!(".{name}.part"));
         let file = File::create(&part).map_err(|error| context(target, error))?;
+        watch(&part);
         Ok(AtomicFile {
             target: target.to_path_buf(),
             part,
@@ -64,15 +103,24 @@ impl AtomicFile {
     }
     /// Puts the file in its place.
     pub fn commit(mut self) -> io::Result<()> {
-        if let Some(mut writer) = self.writer.take() {
-            writer.flush()?;
+        let wrong = |error: io::Error| {
+            io::Error::new(error.kind(), format!("cannot write `{}`: {error}", self.target.display()))
+        };
+        if let Some(writer) = &mut self.writer {
+            writer.flush().map_err(wrong)?;
         }
         if self.direct {
             return Ok(());
         }
-        fs::rename(&self.part, &self.target).map_err(|error| {
-            io::Error::new(error.kind(), format!("cannot write `{}`: {error}", self.target.display()))
-        })
+        // A file that is closed late may say late that the disk is full.
+        drop(self.writer.take());
+        let mut watched = watched();
+        let renamed = fs::rename(&self.part, &self.target).map_err(wrong);
+        watched.remove(&self.part);
+        if renamed.is_err() {
+            let _ = fs::remove_file(&self.part);
+        }
+        renamed
     }
     /// Where it will stand.
     pub fn target(&self) -> &Path {
@@ -82,7 +130,11 @@ impl AtomicFile {
 
 impl Write for AtomicFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.writer.as_mut().map_or(Ok(0), |writer| writer.write(bytes))
+        let Some(writer) = &mut self.writer else { return Ok(0) };
+        let written = writer.write(bytes);
+        written.map_err(|error| {
+            io::Error::new(error.kind(), format!("cannot write `{}`: {error}", self.target.display()))
+        })
     }
     fn flush(&mut self) -> io::Result<()> {
         self.writer.as_mut().map_or(Ok(()), Write::flush)
@@ -92,6 +144,7 @@ impl Write for AtomicFile {
 impl Drop for AtomicFile {
     fn drop(&mut self) {
         if self.writer.take().is_some() && !self.direct {
+            watched().remove(&self.part);
             let _ = fs::remove_file(&self.part);
         }
     }

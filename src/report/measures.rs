@@ -184,6 +184,7 @@ fn top(counts: impl Iterator<Item = u64> + Clone) -> Option<f64> {
 /// Dollars: only where the scenario has prices.
 pub const MONEY: &[Measure] = &[
     usd!("cost.usd", "all", "USD", |usd| Some(usd.total)),
+    usd!("cost.usd_egress", "egress", "USD", |usd| usd.egress),
     usd!("cost.usd_per_hour", "/hour", "USD/h", |usd| Some(usd.fleet_per_hour)),
     usd!("cost.usd_per_1m_input_tokens", "/1M in", "USD", |usd| usd.per_1m_input_tokens),
     usd!("cost.usd_per_1m_output_tokens", "/1M out", "USD", |usd| usd.per_1m_output_tokens),
@@ -285,5 +286,26 @@ pub fn over_seeds(measure: &Measure, cells: &[CellSummary]) -> MeasureSummary {
         half_width_95: moments.half_width(0.95).map(rounded),
         seeds: moments.count(),
         reliable: values.iter().all(|value| value.1),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::measure::{KNOWN, Known};
+
+    #[test]
+    fn measures_have_the_names_and_units_that_bounds_know_them_by() {
+        let of_requests = |measure: &Measure| {
+            LATENCY.iter().any(|other| other.name == measure.name)
+                || matches!(
+                    measure.name,
+                    "slo.attainment" | "cache.hit_rate" | "ttft.mean" | "tpot.p95" | "e2e.p95"
+                )
+        };
+        let all = [LATENCY, SERVICE, MONEY, ROUTING, REGRET, MISSES, MORE].into_iter().flatten();
+        let all: Vec<Known> =
+            all.map(|m| Known { name: m.name, unit: m.unit, of_requests: of_requests(m) }).collect();
+        assert_eq!(all, KNOWN, "a new measure has its line in src/measure.rs");
     }
 }

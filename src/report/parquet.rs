@@ -1,8 +1,8 @@
-//! requests.parquet: the columns of requests.csv as a Parquet file. Needs the feature `frames`; the lean build says
+//! requests.parquet and series.parquet: the columns of requests.csv and series.csv as Parquet files. Needs the feature `frames`; the lean build says
 //! so instead.
 
 use crate::observe::RequestRow;
-use crate::run::Labels;
+use crate::run::{Labels, SeriesRow};
 use crate::world::SloParams;
 use std::io::Write;
 
@@ -25,6 +25,12 @@ pub fn available() -> Result<(), ParquetError> {
     if cfg!(feature = "frames") { Ok(()) } else { Err(ParquetError::NotBuilt) }
 }
 
+/// Writes the columns of a sweep's rows.csv.
+pub fn write_sweep(out: impl Write, rows: &[crate::sweep::row::Row]) -> Result<(), ParquetError> {
+    let _ = (out, rows);
+    Err(ParquetError::NotBuilt)
+}
+
 /// Writes rows by id, whatever order they come in; with the columns that `misses` adds to requests.csv.
 #[cfg(not(feature = "frames"))]
 pub fn write(
@@ -35,6 +41,18 @@ pub fn write(
     _: bool,
 ) -> Result<(), ParquetError> {
     Err(ParquetError::NotBuilt)
+}
+
+/// Writes the time line: the columns of series.csv.
+#[cfg(not(feature = "frames"))]
+pub fn write_series(_: impl Write, _: &Labels, _: &[SeriesRow]) -> Result<(), ParquetError> {
+    Err(ParquetError::NotBuilt)
+}
+
+/// Writes the time line: the columns of series.csv.
+#[cfg(feature = "frames")]
+pub fn write_series(out: impl Write, labels: &Labels, rows: &[SeriesRow]) -> Result<(), ParquetError> {
+    frames::write_series(out, labels, rows).map_err(|error| ParquetError::Failed(error.to_string()))
 }
 
 /// Writes rows by id, whatever order they come in; with the columns that `misses` adds to requests.csv.
@@ -55,7 +73,7 @@ mod frames {
     use crate::id::Id;
     use crate::observe::{Leg, Miss, RequestRow};
     use crate::run::result::name_of;
-    use crate::run::{Entry, Labels, met};
+    use crate::run::{Entry, Labels, SeriesRow, met};
     use crate::world::SloParams;
     use polars::prelude::{Column, DataFrame, NamedFrom, PolarsResult, Series};
     use polars_io::prelude::{ParquetCompression, ParquetWriter};
@@ -75,6 +93,44 @@ mod frames {
     fn words(name: &str, rows: &[RequestRow], of: impl Fn(&RequestRow) -> Option<String>) -> Column {
         let values: Vec<Option<String>> = rows.iter().map(of).collect();
         Column::from(Series::new(name.into(), values))
+    }
+
+    /// Writes a frame: in parts of fixed size, on one thread.
+    fn put(out: impl Write, columns: Vec<Column>) -> PolarsResult<()> {
+        let mut frame = DataFrame::new_infer_height(columns)?;
+        ParquetWriter::new(out)
+            .with_compression(ParquetCompression::Zstd(None))
+            .with_row_group_size(Some(ROW_GROUP))
+            // Cells already run side by side, on as many threads as the user allowed.
+            .set_parallel(false)
+            .finish(&mut frame)?;
+        Ok(())
+    }
+
+    pub(super) fn write_series(out: impl Write, labels: &Labels, rows: &[SeriesRow]) -> PolarsResult<()> {
+        let counts = |name: &str, of: fn(&SeriesRow) -> u64| {
+            Column::from(Series::new(name.into(), rows.iter().map(of).collect::<Vec<u64>>()))
+        };
+        let values = |name: &str, of: fn(&SeriesRow) -> Option<f64>| {
+            Column::from(Series::new(name.into(), rows.iter().map(of).collect::<Vec<Option<f64>>>()))
+        };
+        let regions: Vec<String> = rows.iter().map(|row| labels.region(row.region)).collect();
+        let columns = vec![
+            counts("start_ns", |row| row.start.0),
+            Column::from(Series::new("region".into(), regions)),
+            counts("sent", |row| row.sent),
+            counts("completed", |row| row.completed),
+            counts("not_completed", |row| row.not_completed),
+            values("ttft_p50_ms", |row| row.ttft_p50_ns.map(|ns| ns / 1e6)),
+            values("ttft_p99_ms", |row| row.ttft_p99_ns.map(|ns| ns / 1e6)),
+            values("hit_rate", |row| row.hit_rate),
+            counts("output_tokens", |row| row.output_tokens),
+            counts("running", |row| row.running),
+            counts("waiting", |row| row.waiting),
+            values("kv_use", |row| row.kv_use),
+            values("busy", |row| row.busy),
+        ];
+        put(out, columns)
     }
 
     pub(super) fn write(
@@ -129,14 +185,7 @@ mod frames {
                 columns.push(optional(&format!("miss_{}_tokens", miss.name()), rows, tokens));
             }
         }
-        let mut frame = DataFrame::new_infer_height(columns)?;
-        ParquetWriter::new(out)
-            .with_compression(ParquetCompression::Zstd(None))
-            .with_row_group_size(Some(ROW_GROUP))
-            // Cells already run side by side, on as many threads as the user allowed.
-            .set_parallel(false)
-            .finish(&mut frame)?;
-        Ok(())
+        put(out, columns)
     }
 }
 
@@ -151,6 +200,7 @@ mod lean_tests {
         let cell = sample::cell("a", 1, 1);
         let written = super::write(Vec::new(), sample::rows(1), &cell.labels, cell.slos.as_slice(), false);
         written.expect_err("this build has none");
+        super::write_series(Vec::new(), &cell.labels, &cell.series).expect_err("this build has none");
     }
 }
 
@@ -224,6 +274,25 @@ mod tests {
             let frame = read(with_misses(rows, misses));
             let columns: Vec<String> = frame.get_column_names().iter().map(ToString::to_string).collect();
             assert_eq!(columns, requests_csv::columns(misses));
+        }
+    }
+
+    #[test]
+    fn the_time_line_has_the_columns_and_the_values_of_series_csv() {
+        let cell = sample::cell("a", 1, 1);
+        let mut bytes = Vec::new();
+        write_series(&mut bytes, &cell.labels, &cell.series).unwrap();
+        let frame = read(bytes);
+        let mut text = Vec::new();
+        super::super::series_csv::write(&mut text, &cell.labels, &cell.series).unwrap();
+        let mut reader = csv::Reader::from_reader(text.as_slice());
+        let columns: Vec<String> = frame.get_column_names().iter().map(ToString::to_string).collect();
+        assert_eq!(columns, reader.headers().unwrap().iter().collect::<Vec<_>>());
+        let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+        assert_eq!((frame.height(), rows.len()), (4, 4), "two windows of two regions");
+        for (row, record) in rows.iter().enumerate() {
+            let sent = frame.column("sent").unwrap().get(row).unwrap();
+            assert_eq!(sent, AnyValue::UInt64(record[2].parse().unwrap()), "{row}");
         }
     }
 

@@ -39,7 +39,7 @@ fn draw(svg: &mut String, summary: &Summary) -> Result<(), Box<dyn std::error::E
     let lines: Vec<(&str, &[f64])> = summary
         .policies
         .iter()
-        .filter_map(|policy| Some((policy.policy.as_str(), policy.cells.first()?.ttft_points_ms.as_slice())))
+        .filter_map(|policy| Some((policy.policy.as_str(), policy.cells.first()?.ttft_curve_ms.as_slice())))
         .filter(|(_, points)| !points.is_empty())
         .collect();
     let ends = lines.iter().flat_map(|(_, points)| [points[0], points[points.len() - 1]]);

@@ -89,7 +89,8 @@ pub(crate) fn cell(policy: &str, seed: u64, step_ms: u64) -> RunResult {
         let RequestRow { id, origin, class, tenant, prompt_tokens, .. } = *row;
         checker.observe(SimTime::ZERO, &Observation::Arrived { id, origin, class, tenant, prompt_tokens });
         if let (Some(region), Some(replica)) = (row.region, row.replica) {
-            let sent = Observation::Sent { id, gateway: crate::id::GatewayId(0), replica, region };
+            let gateway = crate::id::GatewayId(0);
+            let sent = Observation::Sent { id, gateway, replica, region, class, tenant, prompt_tokens };
             checker.observe(SimTime::ZERO, &sent);
             series.observe(row.sent_at, &sent);
         }
@@ -142,6 +143,7 @@ pub(crate) fn cell(policy: &str, seed: u64, step_ms: u64) -> RunResult {
             }],
             prices: Vec::new(),
             api_prices: None,
+            egress_prices: None,
         }),
         ..Default::default()
     }

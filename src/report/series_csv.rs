@@ -20,6 +20,7 @@ pub fn write(out: impl Write, labels: &Labels, rows: &[SeriesRow]) -> io::Result
         "waiting",
         "kv_use",
         "busy",
+        "replicas",
     ])?;
     let optional = |value: Option<f64>| value.map(|value| format!("{value:.6}")).unwrap_or_default();
     for row in rows {
@@ -37,6 +38,7 @@ pub fn write(out: impl Write, labels: &Labels, rows: &[SeriesRow]) -> io::Result
             row.waiting.to_string(),
             optional(row.kv_use),
             optional(row.busy),
+            row.replicas.map(|up| up.to_string()).unwrap_or_default(),
         ])?;
     }
     writer.flush()

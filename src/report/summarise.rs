@@ -1,25 +1,24 @@
 //! From a finished cell to its summary. Only arithmetic on rows: what is counted, over what, is said in `summary`.
 
+use super::curves;
 use super::followed;
 use super::groups::{self, Sizes};
 use super::measures;
 use super::money;
-use super::numbers::{PERCENTILES, ms, ratio, rounded};
+use super::numbers::{PERCENTILES, ratio, rounded};
 use super::routing;
 use super::summary::{
-    Basis, CellSummary, ConservationSummary, Cost, Group, OutcomeCounts, PolicySummary, PoolCost, RegionCost,
-    ReplicaSummary, SCHEMA_VERSION, Saturation, Summary, WarningSummary,
+    Basis, CellSummary, ConservationSummary, Cost, Group, NamedGroup, OutcomeCounts, PolicySummary, PoolCost,
+    RegionCost, ReplicaSummary, SCHEMA_VERSION, Saturation, Summary,
 };
+use super::warnings;
 use crate::id::Id;
 use crate::observe::Outcome;
 use crate::run::conservation::Counts;
-use crate::run::{CapacityLine, Entry, Provenance, RunResult, Warning};
+use crate::run::{CapacityLine, Entry, Provenance, RunResult};
 use crate::stats;
 use crate::time::{PS_PER_NS, SimTime};
 use std::collections::BTreeMap;
-
-/// How many points a plotted distribution has.
-const PLOT_POINTS: usize = 400;
 
 fn outcome_counts(name: &str, counts: &Counts) -> OutcomeCounts {
     OutcomeCounts {
@@ -88,16 +87,6 @@ fn replicas(result: &RunResult) -> Vec<ReplicaSummary> {
     each.collect()
 }
 
-/// Requests waiting in each window before the last arrival, all regions together.
-fn waiting(result: &RunResult) -> Vec<f64> {
-    let last = result.book.last_sent();
-    let mut windows: BTreeMap<SimTime, u64> = BTreeMap::new();
-    for row in result.series.iter().filter(|row| row.start + result.series_window <= last) {
-        *windows.entry(row.start).or_default() += row.waiting;
-    }
-    windows.into_values().map(|waiting| waiting as f64).collect()
-}
-
 fn saturation(result: &RunResult, replicas: &[ReplicaSummary]) -> Saturation {
     let busy = || replicas.iter().filter_map(|replica| replica.busy);
     let largest = |values: &mut dyn Iterator<Item = f64>| values.max_by(f64::total_cmp);
@@ -109,7 +98,7 @@ fn saturation(result: &RunResult, replicas: &[ReplicaSummary]) -> Saturation {
             ratio(work().map(|work| work.sequence_steps).sum(), work().map(|work| work.steps).sum())
         },
         kv_peak: largest(&mut replicas.iter().filter_map(|replica| replica.kv_peak)),
-        waiting_mean: stats::Moments::of(waiting(result)).mean().map(rounded),
+        waiting_mean: stats::Moments::of(warnings::waiting(result, None)).mean().map(rounded),
     }
 }
 
@@ -139,63 +128,20 @@ fn cost(result: &RunResult, output_tokens: u64) -> Cost {
             .collect(),
         output_tokens_per_gpu_hour: (gpu_hours > 0.0).then(|| rounded(output_tokens as f64 / gpu_hours)),
         usd: None,
+        egress: None,
         api: None,
     }
 }
 
-/// The warnings that the rows themselves give rise to.
-fn warnings(result: &RunResult, all: &Group, unstarted: u64, saturation: &Saturation) -> Vec<Warning> {
-    let mut warnings = result.warnings.clone();
-    let total = &result.conservation.total;
-    let arrivals = total.arrived;
-    if all.arrivals == 0 && arrivals > 0 {
-        let (warmup_s, last_arrival_s) = (result.warmup.as_secs_f64(), result.book.last_sent().as_secs_f64());
-        warnings.push(Warning::WarmupTooLong { warmup_s, last_arrival_s });
-    } else if !stats::reliable(all.ttft.n, 0.99) {
-        let reliable = PERCENTILES.iter().rev().find(|&&p| stats::reliable(all.ttft.n, p / 100.0));
-        warnings.push(Warning::FewSamples { reliable_up_to: reliable.copied(), samples: all.ttft.n });
-    }
-    if result.conservation.violations > 0 {
-        let first = result.conservation.first.first().map(ToString::to_string).unwrap_or_default();
-        warnings.push(Warning::Inconsistent { violations: result.conservation.violations, first });
-    }
-    let too_large = total.of(Outcome::TooLarge);
-    if too_large > 0 {
-        warnings.push(Warning::PoolTooSmall { refused: too_large, arrivals });
-    }
-    let labels = &result.labels;
-    let outside = result.replicas.enumerate().filter(|(_, totals)| totals.whole.extrapolated);
-    let mut pools: Vec<String> = outside
-        .filter_map(|(id, _)| labels.pools.get(labels.replicas.get(id)?.pool))
-        .map(|pool| pool.name.clone())
-        .collect();
-    pools.dedup();
-    if !pools.is_empty() {
-        warnings.push(Warning::Extrapolated { pools });
-    }
-    let no_region = total.of(Outcome::NoRegion);
-    if no_region > 0 {
-        // The first is the class of data without a rule.
-        let rules = labels.data_classes.len() > 1;
-        warnings.push(Warning::NoRegion { requests: no_region, arrivals, rules });
-    }
-    if unstarted * 100 > arrivals || queue_grows(&waiting(result), result.replicas.len()) {
-        let busy = saturation.busy_max.unwrap_or_default();
-        warnings.push(Warning::Saturated { in_flight: total.of(Outcome::InFlight), arrivals, busy });
-    }
-    warnings
-}
-
-/// Whether the queue is still growing when arrivals end: in the last quarter of the windows more than twice what
-/// waited in the second quarter, and more than one request a replica. Our choice: a queue in balance has no trend.
-fn queue_grows(waiting: &[f64], replicas: usize) -> bool {
-    let quarter = waiting.len() / 4;
-    if quarter == 0 {
-        return false;
-    }
-    let mean = |part: &[f64]| part.iter().sum::<f64>() / part.len() as f64;
-    let (early, late) = (mean(&waiting[quarter..2 * quarter]), mean(&waiting[waiting.len() - quarter..]));
-    late > 2.0 * early && late > replicas as f64
+/// Groups by tenant, of those that sent anything; nothing where nobody asked.
+fn tenants(result: &RunResult, all: &Group) -> Vec<NamedGroup> {
+    let Some(last) = result.tenants.iter().max() else { return Vec::new() };
+    let names: Vec<String> = (0..=last.0).map(|tenant| tenant.to_string()).collect();
+    let key = |entry: &Entry| result.tenants.get(entry.id.index()).map(|tenant| tenant.index());
+    let mut sizes = Sizes::of(&names);
+    result.measured().for_each(|entry| sizes.add(key(&entry)));
+    let groups = sizes.groups(result, all, &names, key);
+    groups.into_iter().filter(|group| group.group.arrivals > 0).collect()
 }
 
 /// Summarises a finished cell.
@@ -212,12 +158,14 @@ pub fn summarise_cell(result: &RunResult) -> CellSummary {
     let (mut served, mut abroad) = (0, 0);
     // Of all requests, also those sent during the warm-up: ended after it, their tokens; never begun.
     let (mut ended, mut received, mut unstarted) = (0, 0, 0);
+    let mut course = warnings::Course::new(result.book.last_sent());
     let mut tally = groups::all(result, |entry, counts| {
         if entry.completed() && entry.ended_at >= from {
             ended += 1;
             received += u64::from(entry.output_tokens);
         }
         unstarted += u64::from(entry.outcome == Outcome::InFlight && entry.ttft.is_none());
+        course.add(entry);
         if !counts {
             return;
         }
@@ -241,11 +189,9 @@ pub fn summarise_cell(result: &RunResult) -> CellSummary {
     let produced = result.replicas.iter().map(|totals| totals.whole.output_tokens).sum();
     let misses = routing::misses(result, all.prompt_tokens);
     let api = money::api(result, &all, &misses);
-    let warnings = warnings(result, &all, unstarted, &saturation)
-        .into_iter()
-        .map(|warning| WarningSummary { message: warning.to_string(), warning });
-    let points = (0..=PLOT_POINTS)
-        .filter_map(|i| stats::sorted_quantile_of(&ttfts, i as f64 / PLOT_POINTS as f64).map(ms));
+    let usd = money::usd(result, &all, result.conservation.total.of(Outcome::Completed));
+    let (usd, egress) = usd.map_or((None, None), |(usd, egress)| (Some(usd), egress));
+    let warnings = warnings::of_cell(result, &all, unstarted, &saturation, &course).into_iter();
 
     CellSummary {
         seed: result.seed,
@@ -257,23 +203,22 @@ pub fn summarise_cell(result: &RunResult) -> CellSummary {
         classes: sizes[0].groups(result, &all, classes, class),
         regions: sizes[1].groups(result, &all, regions, region),
         origins: sizes[2].groups(result, &all, origins, origin),
+        tenants: tenants(result, &all),
         rungs: followed::rungs(result),
         measured: followed::measured(result),
         ttft_legs: groups::legs(result, &ttfts),
+        ttft_curve_ms: curves::ttft(&ttfts),
+        ttft_bands: curves::bands(result, &ttfts),
+        flows: curves::flows(result),
         routing: routing::routing(result),
         misses,
         throughput_requests_s: rate(ended),
         throughput_output_tokens_s: rate(received),
         cross_region_share: ratio(abroad, served),
-        cost: Cost {
-            usd: money::usd(result, &all, result.conservation.total.of(Outcome::Completed)),
-            api,
-            ..cost(result, produced)
-        },
+        cost: Cost { usd, egress, api, ..cost(result, produced) },
         conservation: conservation(result),
         notices: result.notices.clone(),
-        warnings: warnings.collect(),
-        ttft_points_ms: points.collect(),
+        warnings: warnings.map(warnings::told).collect(),
         all,
         saturation,
         replicas,
@@ -288,11 +233,14 @@ pub fn summarise(
     seeds: &[u64],
     policies: Vec<(String, Vec<CellSummary>)>,
 ) -> Summary {
-    let policies = policies.into_iter().map(|(policy, cells)| PolicySummary {
-        policy,
-        measures: measures::of(&cells).map(|measure| measures::over_seeds(measure, &cells)).collect(),
-        cells,
-    });
+    let policies: Vec<PolicySummary> = policies
+        .into_iter()
+        .map(|(policy, cells)| PolicySummary {
+            policy,
+            measures: measures::of(&cells).map(|measure| measures::over_seeds(measure, &cells)).collect(),
+            cells,
+        })
+        .collect();
     let mut provenance = provenance.clone();
     let drawn_by: Vec<String> = seeds.iter().map(ToString::to_string).collect();
     for (_, label) in &mut provenance.origins {
@@ -305,7 +253,9 @@ pub fn summarise(
         provenance,
         basis: Basis::default(),
         capacity: capacity.to_vec(),
-        policies: policies.collect(),
+        gates: Vec::new(),
+        warnings: warnings::gathered(&policies),
+        policies,
     }
 }
 
@@ -353,14 +303,7 @@ mod tests {
         assert_eq!(cell.all.attainment, Some(0.0));
         result.warmup = Span::from_secs(60);
         let warnings = summarise_cell(&result).warnings;
-        assert!(warnings.iter().any(|w| matches!(w.warning, Warning::WarmupTooLong { .. })), "{warnings:?}");
-    }
-
-    #[test]
-    fn a_queue_that_grows_is_told_from_one_in_balance() {
-        assert!(queue_grows(&[0.0, 5.0, 10.0, 20.0], 2));
-        assert!(!queue_grows(&[9.0, 10.0, 11.0, 10.0], 2));
-        assert!(!queue_grows(&[0.0, 0.1, 0.2, 0.9], 2), "fewer than one a replica");
+        assert!(warnings.iter().any(|w| w.warning.code() == "warm-up-too-long"), "{warnings:?}");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The version of this shape: raised when a field changes its meaning or goes away, not when one is added.
-pub const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 2;
 
 /// A run: every policy of a scenario on the same world.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -26,6 +26,29 @@ pub struct Summary {
     pub capacity: Vec<CapacityLine>,
     /// One entry a policy, in the order of the scenario.
     pub policies: Vec<PolicySummary>,
+    /// What the scenario's gates say, by gate and then policy.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gates: Vec<GateSummary>,
+    /// What to act on: the warnings of all cells, each once.
+    #[serde(default)]
+    pub warnings: Vec<WarningSummary>,
+}
+
+/// A gate of the scenario, and one policy held to it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct GateSummary {
+    /// The policy.
+    pub policy: String,
+    /// The measure and its bound, such as `ttft.p99 < 800ms`.
+    pub gate: String,
+    /// The mean over the seeds; null where no run has a value, and then the gate is breached.
+    pub value: Option<f64>,
+    /// Its unit.
+    pub unit: String,
+    /// Whether the bound holds.
+    pub holds: bool,
+    /// Whether every seed's value stands on enough samples.
+    pub reliable: bool,
 }
 
 /// What kind of numbers these are.
@@ -106,6 +129,9 @@ pub struct CellSummary {
     pub regions: Vec<NamedGroup>,
     /// By origin.
     pub origins: Vec<NamedGroup>,
+    /// By tenant, where that was asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tenants: Vec<NamedGroup>,
     /// The parts of TTFT.
     pub ttft_legs: Vec<LegSummary>,
     /// Requests completed per second, from the end of the warm-up to the end of the run.
@@ -138,18 +164,34 @@ pub struct CellSummary {
     pub notices: Vec<String>,
     /// What to act on.
     pub warnings: Vec<WarningSummary>,
-    /// Points of the TTFT distribution for plots, ascending, milliseconds; not written.
-    #[serde(skip)]
-    pub ttft_points_ms: Vec<f64>,
+    /// The TTFT distribution of completed measured requests, ascending, milliseconds: exact percentiles 0, 1, … 99; then
+    /// those beyond which a share of 10^(-2 - k/10) lies, k = 1, 2, …, as long as one request does; last the largest.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ttft_curve_ms: Vec<f64>,
+    /// The legs of TTFT by rank.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ttft_bands: Vec<LegBand>,
+    /// Which regions served which origins.
+    #[serde(default)]
+    pub flows: Flows,
 }
 
-/// A warning: its kind and its words.
+/// A warning: its code, its numbers and its words.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct WarningSummary {
-    /// Which, with its numbers.
+    /// Its code, and its numbers.
+    #[serde(flatten)]
     pub warning: Warning,
-    /// What is so, and what to do.
+    /// The policy it is of, in the list over all; left out where it is of all of them, and in a policy's own lists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
+    /// The region it is of, where it is of one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    /// What was seen.
     pub message: String,
+    /// What to do next.
+    pub advice: String,
 }
 
 /// Measures of a group of requests: those sent after the warm-up.
@@ -234,6 +276,32 @@ pub struct LegSummary {
     pub near_p50_ms: f64,
     /// Its mean over the requests whose TTFT ranks within half a per cent of the 99th percentile.
     pub near_p99_ms: f64,
+}
+
+/// Completed measured requests whose TTFT ranks between two percentiles; of equal TTFTs all are in the lower band.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LegBand {
+    /// The percentile it begins at.
+    pub from: f64,
+    /// The percentile it ends at.
+    pub to: f64,
+    /// Its requests.
+    pub requests: u64,
+    /// Of these, those whose way over the network (last mile, connection set-up, hop, way back) was more than half of
+    /// TTFT.
+    pub network_bound: u64,
+    /// The mean of each leg, in the order of `ttft_legs`.
+    pub legs_ms: Vec<f64>,
+}
+
+/// Completed measured requests by origin and serving region: a row an origin, a column a region, in the order of `origins`
+/// and `regions`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Flows {
+    /// How many.
+    pub requests: Vec<Vec<u64>>,
+    /// Their mean TTFT; null where there was none.
+    pub ttft_mean_ms: Vec<Vec<Option<f64>>>,
 }
 
 /// How requests were routed, over the whole run, warm-up included. A run is decisions of one gateway for one replica
@@ -332,6 +400,9 @@ pub struct Cost {
     /// In US dollars, where the scenario has prices (`provenance.prices`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usd: Option<UsdCost>,
+    /// Bytes between regions and to and from the internet, where the scenario has prices.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub egress: Option<EgressCost>,
     /// What the same tokens would cost at an API, where the scenario has its prices.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api: Option<ApiCost>,
@@ -340,8 +411,14 @@ pub struct Cost {
 /// Dollars, of the whole run, warm-up included: provisioned time is paid for, busy or not.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct UsdCost {
-    /// All of it: the sum of the pools, to the millionth.
+    /// All of it: GPUs, and egress where its price is known; to the millionth.
     pub total: f64,
+    /// GPUs: the sum of the pools.
+    #[serde(default)]
+    pub gpus: f64,
+    /// Bytes: the sum of the links; null where one was used whose price is not known.
+    #[serde(default)]
+    pub egress: Option<f64>,
     /// The fleet for an hour.
     pub fleet_per_hour: f64,
     /// By pool, in the order of `pools`.
@@ -350,6 +427,25 @@ pub struct UsdCost {
     pub regions: Vec<f64>,
     /// What was paid for GPUs in engine steps, as if time outside of them were free.
     pub busy: f64,
+    /// What was paid for GPUs of whole instances that no replica has; part of the pools.
+    #[serde(default)]
+    pub spare: f64,
+    /// By region and GPU: they add up to `gpus`.
+    #[serde(default)]
+    pub fleet: Vec<FleetCost>,
+    /// By class: with `unshared` they add up to `total`.
+    #[serde(default)]
+    pub classes: Vec<ShareCost>,
+    /// By tenant, the twenty largest bills and the others in one: they too. Nothing where there is one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tenants: Vec<ShareCost>,
+    /// What was paid for pools in which no token was computed.
+    #[serde(default)]
+    pub unshared: f64,
+    /// What prompt tokens came to that were computed because they were not cached, by reason, where misses were asked for:
+    /// of completed measured requests.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub misses: Vec<MissCost>,
     /// For a million prompt tokens of completed requests, cached ones with them.
     pub per_1m_input_tokens: Option<f64>,
     /// For a million output tokens.
@@ -358,6 +454,83 @@ pub struct UsdCost {
     pub per_request: Option<f64>,
     /// For a request that met its SLO, in proportion to the measured part of the run.
     pub per_good_request: Option<f64>,
+}
+
+/// Provisioned against busy GPUs of one kind in one region.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct FleetCost {
+    /// The region.
+    pub region: String,
+    /// The GPU.
+    pub gpu: String,
+    /// GPU-hours of replicas, busy or not.
+    pub gpu_hours: f64,
+    /// Of these, in engine steps.
+    pub busy_gpu_hours: f64,
+    /// Beside them, of GPUs of whole instances that no replica has.
+    pub spare_gpu_hours: f64,
+    /// What was paid for replicas and spare GPUs.
+    pub usd: f64,
+    /// What the busy hours come to.
+    pub busy_usd: f64,
+}
+
+/// Somebody's part of the bill, of the whole run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ShareCost {
+    /// The class, the tenant's number, or `others`.
+    pub name: String,
+    /// How many are in it: 1, or how many others.
+    pub of: u64,
+    /// Requests that ended, however they did.
+    pub requests: u64,
+    /// Tokens of prompts that were computed for them.
+    pub computed_tokens: u64,
+    /// Tokens of answers.
+    pub output_tokens: u64,
+    /// Their part of the pools' bills, by engine time; idle time in proportion.
+    pub gpus: f64,
+    /// Their bytes; null where egress has no price.
+    pub egress: Option<f64>,
+    /// Both.
+    pub total: f64,
+}
+
+/// What misses of one reason came to.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct MissCost {
+    /// The reason.
+    pub reason: String,
+    /// Prompt tokens.
+    pub tokens: u64,
+    /// GPU-seconds of computing them, in full steps.
+    pub gpu_s: f64,
+    /// What these are paid with.
+    pub usd: f64,
+}
+
+/// Bytes that were moved, over the whole run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct EgressCost {
+    /// All of them.
+    pub bytes: u64,
+    /// What they cost; null where a link was used whose price is not known.
+    pub usd: Option<f64>,
+    /// By link, in the order of regions, the internet last.
+    pub links: Vec<EgressLink>,
+}
+
+/// Bytes over one link.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct EgressLink {
+    /// The region they left, or `internet`.
+    pub from: String,
+    /// Where they went.
+    pub to: String,
+    /// How many.
+    pub bytes: u64,
+    /// What they cost; null where that is not known.
+    pub usd: Option<f64>,
 }
 
 /// Dollars at an API for completed, measured requests.

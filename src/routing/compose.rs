@@ -67,7 +67,7 @@ pub struct Params {
     pub other: Option<Box<Body>>,
     /// Scorers: signals turned, weighted and combined.
     pub score: Vec<Term>,
-    /// How scorers become one score: `sum`, `lexicographic` or `product`; `sum` unless given.
+    /// How scorers become one score: `sum`, `lexicographic`, `product` or `max`; `sum` unless given.
     pub combine: Option<Combine>,
     /// Who of those left it is; `random` where nothing else is said.
     pub pick: Option<Pick>,

@@ -4,15 +4,17 @@
 use super::routed::RoutedSink;
 use super::{
     CapacityLine, Conservation, Difference, FollowSink, Labels, PoolLabel, Provenance, ReplicaLabel,
-    ReplicaTotals, RowSink, RowWriter, RunResult, SeriesSink, Totals, Warning, lockstep,
+    ReplicaTotals, RowSink, RowWriter, RunResult, SeriesSink, SpentSink, TokenTime, Totals, Warning,
+    lockstep,
 };
 use crate::engine::Ended;
 use crate::id::{Id, IdVec};
-use crate::observe::{Observer, Work};
+use crate::observe::{Observer, ReplicaSample, Work};
 use crate::replica::{Method, ServerParams};
 use crate::time::{SimTime, Span};
+use crate::workload::{WorkloadKind, WorkloadParams};
 use crate::world::{
-    GatewayPlacement, Look, PolicyParams, World, WorldError, WorldParams, gateway_regions, oracles,
+    GatewayPlacement, Look, PolicyParams, World, WorldError, WorldParams, gateway_regions, load_age, oracles,
 };
 use std::sync::Arc;
 
@@ -134,7 +136,8 @@ pub fn run_cell_twice(
     Ok((result(input, summary, sinks), difference))
 }
 
-type Sinks<'w, O> = ((RowSink<'w>, SeriesSink), (Conservation, (Totals, RoutedSink), FollowSink), O);
+type Counting = (Totals, RoutedSink, Option<SpentSink>);
+type Sinks<'w, O> = ((RowSink<'w>, SeriesSink), (Conservation, Counting, FollowSink), O);
 
 fn sinks<'w, O>(input: &CellInput<'_>, writer: Option<&'w mut dyn RowWriter>, extra: O) -> Sinks<'w, O> {
     let rows = writer.map_or_else(RowSink::new, RowSink::streaming);
@@ -142,7 +145,10 @@ fn sinks<'w, O>(input: &CellInput<'_>, writer: Option<&'w mut dyn RowWriter>, ex
     let followed = FollowSink::new(input.world.workloads.iter());
     let replicas = input.world.pools.iter().map(|pool| u64::from(pool.replicas)).sum();
     let routed = RoutedSink::new(gateway_regions(input.world, input.policy), replicas, input.warmup);
-    ((rows, series), (Conservation::new(), (Totals::new(input.warmup), routed), followed), extra)
+    let priced = !input.provenance.prices.is_empty();
+    let spent =
+        priced.then(|| SpentSink::new(input.world, gateway_regions(input.world, input.policy), input.warmup));
+    ((rows, series), (Conservation::new(), (Totals::new(input.warmup), routed, spent), followed), extra)
 }
 
 /// The windows of the time line are the gaps between samples; ten seconds where nothing is sampled (our choice).
@@ -150,8 +156,19 @@ fn window(world: &WorldParams) -> Span {
     if world.sample_every == Span::ZERO { Span::from_secs(10) } else { world.sample_every }
 }
 
+/// Whether the law of what is sent stays the same and nothing happens to the fleet. A trace is as it was recorded.
+fn steady(world: &WorldParams) -> bool {
+    let generated = |workload: &WorkloadParams| {
+        workload.setting.rate_curve.is_none()
+            && matches!(&workload.kind, WorkloadKind::Synthetic(some) if some.stages.is_empty())
+    };
+    world.operations.incidents.is_empty()
+        && world.workloads.iter().all(generated)
+        && world.origins.iter().all(|origin| origin.geography.day_curve.is_none())
+}
+
 fn result<O>(input: &CellInput<'_>, summary: crate::world::Summary, sinks: Sinks<'_, O>) -> RunResult {
-    let ((rows, series), (conservation, (totals, routed), followed), _) = sinks;
+    let ((rows, series), (conservation, (totals, routed, spent), followed), _) = sinks;
     let labels = Arc::new(labels(input.world, input.policy, input.gpus));
     let book = rows.finish();
     // The last word may reach its client after the last event; a run ends when its last request has.
@@ -159,6 +176,11 @@ fn result<O>(input: &CellInput<'_>, summary: crate::world::Summary, sinks: Sinks
     let engines = input.world.pools.iter().all(|pool| matches!(pool.server, ServerParams::Engine(_)));
     let works: Vec<Work> =
         if engines { summary.replicas.iter().map(|sample| sample.work).collect() } else { Vec::new() };
+    let spent = spent.map(|sink| {
+        let mut spent = sink.finish();
+        spent.token_times = token_times(input.world, &summary.replicas);
+        spent
+    });
     let replicas = summary.replicas.iter().map(|sample| {
         let (warmup_sample_at, at_warmup) = totals.at_warmup(sample.replica);
         ReplicaTotals {
@@ -191,6 +213,19 @@ fn result<O>(input: &CellInput<'_>, summary: crate::world::Summary, sinks: Sinks
         book,
         followed: followed.finish(),
         routed: routed.finish(),
+        spent,
         oracles: oracles(input.policy),
+        load_age: load_age(input.policy),
+        tenants: Vec::new(),
+        steady: steady(input.world),
     }
+}
+
+/// By pool, how long a token took in this run.
+fn token_times(world: &WorldParams, replicas: &[ReplicaSample]) -> Vec<Option<TokenTime>> {
+    let each = world.pools.enumerate().map(|(id, pool)| {
+        let of = replicas.iter().filter(|sample| sample.pool == id);
+        TokenTime::of(pool, &of.map(|sample| sample.work).collect::<Vec<_>>())
+    });
+    each.collect()
 }

@@ -393,7 +393,16 @@ mod tests {
     }
     fn send(checker: &mut Conservation, id: u32, region: u32) {
         let (gateway, replica, region) = (GatewayId(0), ReplicaId(0), RegionId(region));
-        checker.observe(SimTime(1), &Observation::Sent { id: RequestId(id), gateway, replica, region });
+        let sent = Observation::Sent {
+            id: RequestId(id),
+            gateway,
+            replica,
+            region,
+            class: ClassId(0),
+            tenant: TenantId(0),
+            prompt_tokens: 10,
+        };
+        checker.observe(SimTime(1), &sent);
     }
     fn good(id: u32, region: u32) -> RequestRow {
         let mut legs = Legs::default();

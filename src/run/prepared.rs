@@ -8,6 +8,7 @@ use crate::network::matrix::PairSource;
 use crate::replica::{Method, ServerParams};
 use crate::scenario::{Plan, PoolFacts};
 use crate::time::Span;
+use crate::timing::Status;
 use crate::workload::geography::origin_label;
 use crate::workload::{WorkloadKind, WorkloadParams};
 use crate::world::{Look, PolicyParams, PoolParams};
@@ -60,6 +61,7 @@ impl Prepared {
                 data_tables: tables,
                 prices: plan.facts.prices.clone(),
                 api_prices: plan.facts.api_prices,
+                egress_prices: plan.facts.egress_prices.clone(),
             }),
             plan,
         }
@@ -173,6 +175,14 @@ fn tables(plan: &Plan) -> Vec<DataTable> {
     }
     let found = rtt.iter().filter_map(|name| catalog::rtt_table(name));
     tables.extend(found.map(|table| entry(format!("rtt/{}", table.name), &table.provenance)));
+    let taken = |source: &String| source != "stated" && !source.starts_with("owned");
+    if plan.facts.prices.iter().any(|price| taken(&price.source)) {
+        tables.push(entry("prices".to_string(), &catalog::price::PROVENANCE));
+    }
+    let links = plan.facts.egress_prices.iter().flat_map(|rates| &rates.links);
+    if links.map(|link| &link.source).any(|source| source != "stated" && !source.starts_with("within")) {
+        tables.push(entry("egress".to_string(), &catalog::egress::PROVENANCE));
+    }
     let own = |name: &str, statistic: &str, source: String| DataTable {
         name: name.to_string(),
         date: "-".to_string(),
@@ -197,11 +207,18 @@ fn latest_year(date: &str) -> Option<u32> {
 
 fn warnings(plan: &Plan, tables: &[DataTable]) -> Vec<Warning> {
     let old = |table: &&DataTable| latest_year(&table.date).is_some_and(|year| year + OLD_YEARS < DATA_YEAR);
-    let round_trips = tables.iter().filter(|table| table.name.starts_with("rtt/"));
-    let mut warnings: Vec<Warning> = round_trips
+    let ages = |name: &str| name.starts_with("rtt/") || matches!(name, "prices" | "egress");
+    let aging = tables.iter().filter(|table| ages(&table.name));
+    let mut warnings: Vec<Warning> = aging
         .filter(old)
         .map(|table| Warning::OldTable { table: table.name.clone(), date: table.date.clone() })
         .collect();
+    let pools = plan.world.pools.iter().zip(&plan.facts.pools);
+    let elsewhere = pools.filter(|(_, facts)| facts.timing_status == Some(Status::Extrapolated));
+    let pools: Vec<String> = elsewhere.map(|(pool, _)| pool.name.clone()).collect();
+    if !pools.is_empty() {
+        warnings.push(Warning::Extrapolated { pools, profile: true });
+    }
     let (rtt, names) = (&plan.world.network.rtt, &plan.world.regions);
     for (from, row) in rtt.iter().enumerate() {
         for (to, &there) in row.iter().enumerate().take(from) {

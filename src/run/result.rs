@@ -1,8 +1,8 @@
 //! What a finished cell is. Plain data, filled by the cell's runner and its sinks, read by reports and gates.
 
-use super::{Book, ConservationReport, Entry, Followed, Routed, SeriesRow, Warning};
-use crate::cost::{ApiPrices, PoolPrice};
-use crate::id::{ClassId, Id, IdVec, OriginId, PoolId, RegionId, ReplicaId};
+use super::{Book, ConservationReport, Entry, Followed, Routed, SeriesRow, Spent, Warning};
+use crate::cost::{ApiPrices, EgressRates, PoolPrice};
+use crate::id::{ClassId, Id, IdVec, OriginId, PoolId, RegionId, ReplicaId, TenantId};
 use crate::observe::Work;
 use crate::time::{SimTime, Span};
 use crate::timing::Status;
@@ -148,6 +148,9 @@ pub struct Provenance {
     /// What an API asks for tokens, where the scenario says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api_prices: Option<ApiPrices>,
+    /// What bytes cost, where the scenario has prices.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub egress_prices: Option<EgressRates>,
 }
 
 /// What one replica did.
@@ -186,12 +189,21 @@ pub struct RunResult {
     pub cut_at_horizon: bool,
     /// Of every request what percentiles need.
     pub book: Book,
+    /// The tenant of each request by its id, where groups by tenant were asked for.
+    pub tenants: Vec<TenantId>,
     /// Requests of ladders, and of traces that tell what was measured.
     pub followed: Vec<Followed>,
     /// How requests were routed.
     pub routed: Routed,
+    /// What a bill is made of; nothing where the scenario has no prices.
+    pub spent: Option<Spent>,
     /// What the policy read as it is, which no system can: `loads`, `caches`.
     pub oracles: Vec<&'static str>,
+    /// How old a reading of loads gets that the policy decides by; `None` where it reads none, or reads them as they are.
+    pub load_age: Option<Span>,
+    /// Whether what is sent has the same law from the first request to the last, and nothing happens to the fleet: only
+    /// then there is a state to settle in.
+    pub steady: bool,
     /// The time line by region.
     pub series: Vec<SeriesRow>,
     /// The length of its windows.

@@ -134,6 +134,9 @@ mod tests {
                 gateway: GatewayId(gateway),
                 replica: ReplicaId(replica),
                 region: RegionId(replica),
+                class: crate::id::ClassId(0),
+                tenant: crate::id::TenantId(0),
+                prompt_tokens: 1,
             };
             sink.observe(SimTime(0), &sent);
         }

@@ -36,6 +36,8 @@ pub struct SeriesRow {
     pub kv_use: Option<f64>,
     /// Share of the window the region's replicas spent in engine steps.
     pub busy: Option<f64>,
+    /// Replicas that took new requests when the window closed.
+    pub replicas: Option<u64>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -51,6 +53,8 @@ struct Window {
     kv_used: u64,
     kv_total: u64,
     busy_ps: u64,
+    up: u64,
+    sampled: bool,
     /// The time the samples cover, summed over replicas.
     sampled_ns: u64,
 }
@@ -74,6 +78,7 @@ impl Window {
             waiting: self.waiting,
             kv_use: ratio(self.kv_used, self.kv_total),
             busy: ratio(self.busy_ps / PS_PER_NS, self.sampled_ns),
+            replicas: self.sampled.then_some(self.up),
         };
         ttfts.clear();
         *self = Window { ttfts_ns: ttfts, ..Window::default() };
@@ -149,6 +154,8 @@ impl SeriesSink {
         }
         // A sample at the very end of a window closes it and does not open the next.
         let window = self.at(SimTime(now.0.saturating_sub(1)), sample.region);
+        window.sampled = true;
+        window.up += u64::from(sample.up);
         window.running += u64::from(sample.load.running);
         window.waiting += u64::from(sample.load.waiting);
         window.kv_used += u64::from(sample.load.kv_used_blocks);
@@ -241,6 +248,7 @@ mod tests {
                 ..Default::default()
             },
             work: Work { busy_ps, ..Default::default() },
+            up: true,
         };
         sink.observe(SimTime(100), &Observation::Sampled(&sample(25_000)));
         sink.observe(SimTime(100), &Observation::Ended(&ended(100, 70)));
@@ -255,6 +263,7 @@ mod tests {
         assert_eq!((first.hit_rate, first.kv_use, first.busy), (Some(0.4), Some(0.25), Some(0.25)));
         let second = rows[3];
         assert_eq!((second.start, second.completed, second.busy), (SimTime(100), 1, Some(0.75)));
+        assert_eq!((first.replicas, rows[0].replicas), (Some(1), None));
         assert_eq!(rows[0].ttft_p50_ns, None);
     }
 }

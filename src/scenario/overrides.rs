@@ -5,7 +5,7 @@ use super::diagnostic::Diagnostic;
 use super::nearest::{nearest, suggest};
 use super::schema::scenario_schema;
 use serde_json::Value;
-use toml_edit::{DocumentMut, Item, Table, TableLike};
+use toml_edit::{Array, ArrayOfTables, DocumentMut, Item, Table, TableLike};
 
 /// The text with every override in it, and what was wrong with those that could not be applied.
 pub fn apply(text: &str, overrides: &[String]) -> (String, Vec<Diagnostic>) {
@@ -36,37 +36,138 @@ fn set(document: &mut DocumentMut, assignment: &str) -> Result<(), Refused> {
     let value = value.trim();
     // What is no TOML value is text: `--set slo.chat.ttft=900ms` needs no quotes.
     let value: toml_edit::Value = value.parse().unwrap_or_else(|_| value.into());
-    let (last, tables) = path.split_last().ok_or_else(|| ("an empty path".to_owned(), example.to_owned()))?;
-    let mut table: &mut dyn TableLike = document.as_table_mut();
-    for (depth, part) in tables.iter().enumerate() {
-        let inline = table.get(part).is_none() && depth > 1;
-        let next = table.entry(part).or_insert_with(|| {
-            if inline {
-                return Item::Value(toml_edit::InlineTable::new().into());
-            }
-            let mut new = Table::new();
-            new.set_implicit(true);
-            Item::Table(new)
-        });
-        table = next.as_table_like_mut().ok_or_else(|| {
-            (
-                format!("`{}` is a value, not a table", tables[..=depth].join(".")),
-                "shorten the path".to_owned(),
-            )
+    let (last, before) = path.split_last().ok_or_else(|| ("an empty path".to_owned(), example.to_owned()))?;
+    let mut here = Place::Table(document.as_table_mut());
+    for (depth, part) in before.iter().enumerate() {
+        here = here.enter(part, depth).ok_or_else(|| {
+            let whole = path[..=depth].join(".");
+            (format!("`{whole}` is a value, not a table"), "shorten the path".to_owned())
         })?;
     }
-    match table.get_mut(last) {
-        // The comment behind a value stays.
-        Some(Item::Value(old)) => {
-            let decor = old.decor().clone();
-            *old = value;
-            *old.decor_mut() = decor;
+    match here {
+        Place::Table(table) => match table.get_mut(last) {
+            // The comment behind a value stays.
+            Some(Item::Value(old)) => replace(old, value),
+            _ => {
+                table.insert(last, Item::Value(value));
+            }
+        },
+        Place::Array(array) => {
+            if let Some(old) = index(last).and_then(|index| array.get_mut(index)) {
+                replace(old, value);
+            }
         }
-        _ => {
-            table.insert(last, Item::Value(value));
+        Place::Tables(_) => {
+            return Err((
+                format!("`{}` is a whole table", path.join(".")),
+                "name one of its keys behind it".to_owned(),
+            ));
         }
     }
     Ok(())
+}
+
+fn replace(old: &mut toml_edit::Value, new: toml_edit::Value) {
+    let decor = old.decor().clone();
+    *old = new;
+    *old.decor_mut() = decor;
+}
+
+/// The place of an entry in a list, counted from 0.
+fn index(part: &str) -> Option<usize> {
+    part.parse().ok()
+}
+
+/// Where a path leads, on its way.
+enum Place<'d> {
+    Table(&'d mut dyn TableLike),
+    Array(&'d mut Array),
+    /// `[[events]]`.
+    Tables(&'d mut ArrayOfTables),
+}
+
+impl<'d> Place<'d> {
+    fn of(item: &'d mut Item) -> Option<Place<'d>> {
+        match item {
+            Item::Table(table) => Some(Place::Table(table)),
+            Item::ArrayOfTables(tables) => Some(Place::Tables(tables)),
+            Item::Value(value) => Place::of_value(value),
+            Item::None => None,
+        }
+    }
+    fn of_value(value: &'d mut toml_edit::Value) -> Option<Place<'d>> {
+        match value {
+            toml_edit::Value::InlineTable(table) => Some(Place::Table(table)),
+            toml_edit::Value::Array(array) => Some(Place::Array(array)),
+            _ => None,
+        }
+    }
+    /// The next part of a path; a table that is not there is made.
+    fn enter(self, part: &str, depth: usize) -> Option<Place<'d>> {
+        match self {
+            Place::Table(table) => {
+                let inline = table.get(part).is_none() && depth > 1;
+                Place::of(table.entry(part).or_insert_with(|| {
+                    if inline {
+                        return Item::Value(toml_edit::InlineTable::new().into());
+                    }
+                    let mut new = Table::new();
+                    new.set_implicit(true);
+                    Item::Table(new)
+                }))
+            }
+            Place::Array(array) => Place::of_value(array.get_mut(index(part)?)?),
+            Place::Tables(tables) => Some(Place::Table(tables.get_mut(index(part)?)?)),
+        }
+    }
+}
+
+/// The same, to look at.
+#[derive(Clone, Copy)]
+enum Seen<'d> {
+    Table(&'d dyn TableLike),
+    Array(&'d Array),
+    Tables(&'d ArrayOfTables),
+}
+
+impl<'d> Seen<'d> {
+    fn of(item: &'d Item) -> Option<Seen<'d>> {
+        match item {
+            Item::Table(table) => Some(Seen::Table(table)),
+            Item::ArrayOfTables(tables) => Some(Seen::Tables(tables)),
+            Item::Value(value) => Seen::of_value(value),
+            Item::None => None,
+        }
+    }
+    fn of_value(value: &'d toml_edit::Value) -> Option<Seen<'d>> {
+        match value {
+            toml_edit::Value::InlineTable(table) => Some(Seen::Table(table)),
+            toml_edit::Value::Array(array) => Some(Seen::Array(array)),
+            _ => None,
+        }
+    }
+    /// What is at this part, and what can be there; nothing more where it is a plain value.
+    fn enter(self, part: &str) -> Option<Option<Seen<'d>>> {
+        match self {
+            Seen::Table(table) => table.get(part).map(Seen::of),
+            Seen::Array(array) => array.get(index(part)?).map(Seen::of_value),
+            Seen::Tables(tables) => tables.get(index(part)?).map(|table| Some(Seen::Table(table))),
+        }
+    }
+    /// How many entries, of a list.
+    fn entries(self) -> Option<usize> {
+        match self {
+            Seen::Table(_) => None,
+            Seen::Array(array) => Some(array.len()),
+            Seen::Tables(tables) => Some(tables.len()),
+        }
+    }
+    fn names(self) -> Vec<&'d str> {
+        match self {
+            Seen::Table(table) => table.iter().map(|entry| entry.0).collect(),
+            _ => Vec::new(),
+        }
+    }
 }
 
 /// The parts of `a.b."c.d"`.
@@ -79,9 +180,10 @@ fn split(path: &str) -> Option<Vec<String>> {
 fn check_path(root: &Table, path: &[String]) -> Result<(), Refused> {
     let schema = scenario_schema();
     let mut nodes = vec![schema];
-    let mut item: Option<&dyn TableLike> = Some(root);
+    let mut seen = Some(Seen::Table(root));
     for (depth, part) in path.iter().enumerate() {
         let nodes_here: Vec<&Value> = nodes.iter().flat_map(|node| alternatives(schema, node)).collect();
+        let before = path[..depth].join(".");
         let fixed: Vec<(&String, &Value)> = nodes_here
             .iter()
             .filter_map(|node| node.get("properties").and_then(Value::as_object))
@@ -93,7 +195,15 @@ fn check_path(root: &Table, path: &[String]) -> Result<(), Refused> {
             .filter_map(|node| node.get("additionalProperties"))
             .filter(|more| more.is_object())
             .collect();
-        let before = path[..depth].join(".");
+        let items: Vec<&Value> = nodes_here.iter().flat_map(|node| items(node, part)).collect();
+        // A list, by what is written; by the schema alone where nothing is.
+        let entries = seen.and_then(Seen::entries);
+        if entries.is_some() || !items.is_empty() && next.is_empty() && open.is_empty() {
+            entry(&before, part, entries.unwrap_or(0))?;
+            nodes = items;
+            seen = seen.and_then(|seen| seen.enter(part)).flatten();
+            continue;
+        }
         let inside = if before.is_empty() { "the scenario".to_owned() } else { format!("`{before}`") };
         if next.is_empty() && open.is_empty() {
             let known = fixed.iter().map(|key| key.0.as_str());
@@ -102,10 +212,9 @@ fn check_path(root: &Table, path: &[String]) -> Result<(), Refused> {
                 suggest(part, "the keys here are", known),
             ));
         }
-        let child = item.and_then(|table| table.get(part));
+        let child = seen.and_then(|seen| seen.enter(part));
         if next.is_empty() && child.is_none() {
-            let entries: Vec<&str> =
-                item.map(|table| table.iter().map(|entry| entry.0).collect()).unwrap_or_default();
+            let entries: Vec<&str> = seen.map(Seen::names).unwrap_or_default();
             if let Some(close) = nearest(part, entries.iter().copied()) {
                 return Err((
                     format!("there is no `{part}` in {inside}"),
@@ -120,9 +229,28 @@ fn check_path(root: &Table, path: &[String]) -> Result<(), Refused> {
             }
         }
         nodes = if next.is_empty() { open } else { next };
-        item = child.and_then(Item::as_table_like);
+        seen = child.flatten();
     }
     Ok(())
+}
+
+/// What the schema says of an entry of a list.
+fn items<'s>(node: &'s Value, part: &str) -> Option<&'s Value> {
+    let by_place = node.get("prefixItems").and_then(|items| items.get(index(part)?));
+    by_place.or_else(|| node.get("items").filter(|items| items.is_object()))
+}
+
+/// Whether a list of `entries` has the entry `part`.
+fn entry(list: &str, part: &str, entries: usize) -> Result<(), Refused> {
+    if index(part).is_some_and(|index| index < entries) {
+        return Ok(());
+    }
+    let help = match entries {
+        0 => "an override changes what is there; write the entry in the scenario".to_owned(),
+        1 => format!("its one entry is `{list}.0`"),
+        _ => format!("its {entries} entries are `{list}.0` to `{list}.{}`", entries - 1),
+    };
+    Err((format!("there is no entry `{part}` in the list `{list}`"), help))
 }
 
 /// A schema node, references followed and choices opened.

@@ -3,14 +3,16 @@
 
 use super::diagnostic::Diagnostics;
 use crate::catalog::Dtype;
-use crate::cost::{ApiPrices, PoolPrice};
+use crate::cost::{ApiPrices, EgressRates, PoolPrice};
 use crate::digest::Digest;
+use crate::measure::{Bound, Selector};
 use crate::network::matrix::PairSource;
 use crate::time::Span;
 use crate::timing::{KvCapacity, Status};
-use crate::world::{PolicyParams, WorldParams};
+use crate::world::{PolicyParams, ResidencyParams, WorldParams};
 use serde::Serialize;
 use serde_json::Value;
+use std::fmt;
 
 /// A resolved scenario. Lengths of time are nanoseconds, sizes bytes, bandwidths bytes per second.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -27,11 +29,35 @@ pub struct Plan {
     pub world: WorldParams,
     /// The policies to compare, in file order.
     pub policies: Vec<PolicyParams>,
+    /// What the policies must hold. No part of any hash: a gate changes no result.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub gates: Vec<Gate>,
     /// What was looked up or derived on the way, for reports.
     pub facts: Facts,
     /// What the user should know, with the places in the file.
     #[serde(skip)]
     pub notices: Diagnostics,
+}
+
+/// A measure and its bound.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Gate {
+    /// The measure, of which requests and which policy.
+    pub selector: Selector,
+    /// What it must keep to.
+    pub bound: Bound,
+}
+
+impl fmt::Display for Gate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.selector, self.bound.text)
+    }
+}
+
+impl Serialize for Gate {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
 }
 
 /// What was looked up or derived.
@@ -49,6 +75,9 @@ pub struct Facts {
     pub prices: Vec<PoolPrice>,
     /// What an API asks for tokens.
     pub api_prices: Option<ApiPrices>,
+    /// What bytes cost; `None` where the scenario has no prices.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub egress_prices: Option<EgressRates>,
 }
 
 /// A region, as far as the simulation does not care.
@@ -92,10 +121,24 @@ impl Plan {
         serde_json::to_string_pretty(self).expect("a plan is plain data, which JSON can hold")
     }
 
+    /// Whether a data class of it is kept from any region.
+    pub fn has_residency(&self) -> bool {
+        self.world.data_classes.iter().any(|rule| *rule != ResidencyParams::unrestricted(&rule.name))
+    }
+
+    /// The same with every data class allowed everywhere. What single requests of a trace allow stays.
+    pub fn without_residency(&self) -> Plan {
+        let mut plan = self.clone();
+        for rule in plan.world.data_classes.iter_mut() {
+            *rule = ResidencyParams::unrestricted(std::mem::take(&mut rule.name));
+        }
+        plan
+    }
+
     /// A hash of what the plan means. Comments, formatting, the order of keys, names of files, the scenario's name and
     /// description do not change it. The order of regions, policies, classes and so on does: ties go by it.
     pub fn content_hash(&self) -> u64 {
-        let whole = self.hash_without(&["name", "description", "facts"]);
+        let whole = self.hash_without(&["name", "description", "facts", "gates"]);
         self.prices_hash().map_or(whole, |prices| {
             let mut digest = Digest::new();
             [whole, prices].into_iter().for_each(|word| digest.word(word));
@@ -103,12 +146,12 @@ impl Plan {
         })
     }
 
-    /// A hash of what pools and tokens cost; `None` where the scenario does not ask.
+    /// A hash of what pools, bytes and tokens cost; `None` where the scenario does not ask.
     pub fn prices_hash(&self) -> Option<u64> {
-        let (prices, api) = (&self.facts.prices, &self.facts.api_prices);
+        let (prices, api, egress) = (&self.facts.prices, &self.facts.api_prices, &self.facts.egress_prices);
         (!prices.is_empty() || api.is_some()).then(|| {
-            let value =
-                serde_json::to_value((prices, api)).expect("prices are plain data, which JSON can hold");
+            let value = serde_json::to_value((prices, api, egress))
+                .expect("prices are plain data, which JSON can hold");
             let mut digest = Digest::new();
             hash(&value, &mut digest);
             digest.value()
@@ -117,7 +160,15 @@ impl Plan {
 
     /// The same of what all policies and seeds share: two plans of equal worlds pose the same question, whatever routes.
     pub fn world_hash(&self) -> u64 {
-        self.hash_without(&["name", "description", "facts", "seed", "policies"])
+        self.hash_without(&["name", "description", "facts", "gates", "seed", "policies"])
+    }
+
+    /// A hash of one policy, whatever others stand beside it.
+    pub fn policy_hash(&self, policy: &PolicyParams) -> u64 {
+        let value = serde_json::to_value(policy).expect("a policy is plain data, which JSON can hold");
+        let mut digest = Digest::new();
+        hash(&value, &mut digest);
+        digest.value()
     }
 
     fn hash_without(&self, parts: &[&str]) -> u64 {

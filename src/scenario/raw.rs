@@ -79,6 +79,8 @@ pub struct RawScenario {
     pub workloads: Named<RawWorkload>,
     /// Routing policies to compare, each on the same world. Default: a set of six usual ones.
     pub policies: Named<RawPolicy>,
+    /// What policies must hold, by the mean over the seeds of a run: a measure and its bound, such as "ttft.p99" = "< 1200ms". Default: nothing.
+    pub gates: Named<String>,
 }
 
 /// What a request class is promised. A limit that is left out is not promised.
@@ -240,6 +242,9 @@ pub struct RawEngine {
     pub watermark: Option<Ratio>,
     /// Whether full blocks are shared between requests. Default: true.
     pub prefix_cache: Option<bool>,
+    /// A cached prefix can be used up to a multiple of so many tokens alone, as by models with linear attention, whose state is kept at checkpoints; a multiple of `block_tokens`. Default: `block_tokens`, every block.
+    #[schemars(range(min = 1, max = 16_777_216))]
+    pub prefix_checkpoint_tokens: Option<u32>,
     /// Whether a prompt may be spread over several steps. Default: true.
     pub chunked_prefill: Option<bool>,
     /// How prompts and outputs share the steps: "mixed", or "prefill_first" (decoding pauses while a prompt is computed). Default: the timing profile's engine's, "mixed".
@@ -311,6 +316,12 @@ pub struct RawLinear {
     /// Each token of context that attention reads, in nanoseconds. Default: 0.
     #[schemars(range(min = 0, max = 1e9))]
     pub per_context_token_ns: f64,
+    /// Most decoding sequences that a captured CUDA graph holds (SGLang's `cuda-graph-max-bs`); 0 is any number. Default: 0.
+    #[schemars(range(min = 0, max = 1_048_576))]
+    pub captured_seqs: u32,
+    /// What the host needs to launch a step that no captured graph holds, with prompts or with more sequences: such a step takes at least that, in microseconds. Default: 0.
+    #[schemars(range(min = 0, max = 1e9))]
+    pub eager_us: f64,
 }
 
 /// Measured steps.
@@ -459,9 +470,12 @@ pub struct RawNetwork {
     pub jitter: Option<RawJitter>,
     /// Bandwidth of one flow, such as "10Gbps" (bits) or "1.2GB/s" (bytes). Default: no limit.
     pub bandwidth: Option<Bandwidth>,
-    /// Bytes on the wire for one token; it matters under a bandwidth limit alone. Default: 6.
+    /// Bytes on the wire for one token; it matters under a bandwidth limit and with `initial_window_bytes` alone. Default: 6.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub bytes_per_token: Option<u32>,
+    /// Bytes that a connection between regions may send before it waits a round trip for the first acknowledgement, doubled with each: TCP's slow start, which idle connections begin again; 14600 is usual. Default: no limit.
+    #[schemars(range(min = 1, max = 1_000_000_000))]
+    pub initial_window_bytes: Option<u32>,
     /// Round trips of pairs, over the catalogue's: "us->eu" one way, "us<->eu" both ways, "us" within a region.
     pub rtt: Named<Duration>,
     /// A CSV file of round trips with the columns from, to and rtt_ms; relative to the scenario.

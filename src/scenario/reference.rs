@@ -7,7 +7,7 @@ use serde_json::Value;
 use std::fmt::Write as _;
 
 /// Heading and definition of each table, in reading order.
-const TABLES: [(&str, &str); 57] = [
+const TABLES: [(&str, &str); 58] = [
     ("The file", ""),
     ("`[slo.CLASS]`", "Slo"),
     ("`[models.NAME]`", "Model"),
@@ -32,6 +32,7 @@ const TABLES: [(&str, &str); 57] = [
     ("`[spill]`", "Spill"),
     ("`[prices]`", "Prices"),
     ("`[prices.reserved]`", "Reserved"),
+    ("`[prices.egress]`", "Egress"),
     ("`[prices.api]`", "ApiPrices"),
     ("`price.owned = { … }` in a pool", "Owned"),
     ("`[dns]`", "Dns"),

@@ -4,6 +4,7 @@
 mod admission;
 mod client_pool;
 mod demand;
+mod gates;
 mod geography;
 mod operations;
 mod paths;
@@ -25,6 +26,7 @@ use crate::id::{Id, IdVec};
 use crate::network::RegionSet;
 use crate::time::{MAX_TIME, SimTime, Span};
 use crate::units::Duration;
+use crate::workload::Shelf;
 use crate::world::{ClassParams, SloParams, WorldParams};
 use std::path::{Path, PathBuf};
 
@@ -43,6 +45,8 @@ pub(super) struct Resolver<'a> {
     pub raw: &'a RawScenario,
     /// The folder that paths in the scenario start from.
     pub folder: &'a Path,
+    /// Traces that are read already.
+    pub shelf: &'a Shelf,
     /// Mistakes and notices.
     pub found: Vec<Diagnostic>,
     /// Residency classes as written, by id.
@@ -204,9 +208,10 @@ pub(super) fn resolve(
     raw: &RawScenario,
     folder: &Path,
     file_stem: &str,
+    shelf: &Shelf,
     found: Vec<Diagnostic>,
 ) -> Result<Plan, Vec<Diagnostic>> {
-    let mut this = Resolver { document, raw, folder, found, written: Vec::new() };
+    let mut this = Resolver { document, raw, folder, shelf, found, written: Vec::new() };
     this.check_sizes();
     if this.errors() && this.too_large() {
         return Err(this.found);
@@ -237,6 +242,12 @@ pub(super) fn resolve(
             this.check_allowed(&fleet, &origins, &workloads, &policies, &table);
         }
     }
+    let gates = this.gates(&gates::Names {
+        origins: origins.iter().map(|origin| origin.name.as_str()).collect(),
+        classes: classes.iter().map(|class| class.name.as_str()).collect(),
+        regions: names.iter().map(String::as_str).collect(),
+        policies: policies.iter().map(|policy| policy.name.as_str()).collect(),
+    });
     let warmup = raw.warmup.unwrap_or_default().0;
     let horizon = this.horizon(warmup);
     if raw.horizon.is_none()
@@ -250,7 +261,7 @@ pub(super) fn resolve(
     }
     let length = if raw.horizon.is_some() { Some(Span(horizon.0)) } else { length };
     let sample_every = this.sample_every(length);
-    facts.prices = this.prices(&pools, &pool_facts, &region_facts);
+    (facts.prices, facts.egress_prices) = this.prices(&pools, &pool_facts, &names, &region_facts);
     facts.api_prices = this.api_prices();
     facts.regions = region_facts;
     facts.pools = pool_facts;
@@ -260,6 +271,7 @@ pub(super) fn resolve(
     }
     let isolation = raw.isolation.unwrap_or_default();
     Ok(Plan {
+        gates,
         name: raw.name.clone().unwrap_or_else(|| file_stem.to_owned()),
         description: raw.description.clone().unwrap_or_default(),
         seed: raw.seed.unwrap_or(1),

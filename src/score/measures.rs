@@ -41,6 +41,11 @@ fn e2e(seen: &Seen) -> Option<f64> {
     seen.e2e().map(ms)
 }
 
+/// Without the time for which the gateway held it back.
+fn e2e_sent(seen: &Seen) -> Option<f64> {
+    seen.e2e().map(|e2e| ms(e2e - seen.held))
+}
+
 fn tpot(seen: &Seen) -> Option<f64> {
     seen.decode().map(|decode| ms(decode) / (f64::from(seen.output_tokens) - 1.0))
 }
@@ -118,7 +123,8 @@ const TIMES: &[Measure] = times!(
     ttft "the time to first token of completed requests",
     ttft_sent "the same, without the time for which the gateway held a request back",
     tpot "a request's mean time between output tokens",
-    e2e "the time to the last token"
+    e2e "the time to the last token",
+    e2e_sent "the same, without the time for which the gateway held a request back"
 );
 
 const OTHERS: &[Measure] = &[
@@ -294,7 +300,7 @@ mod tests {
             (Some(2500.0), Some(2500.0), Some(12500.0))
         );
         // Half a second of each was the gateway's.
-        assert_eq!(all("ttft_sent.mean"), Some(2000.0));
+        assert_eq!((all("ttft_sent.mean"), all("e2e_sent.mean")), (Some(2000.0), Some(12000.0)));
         assert_eq!((all("tpot.p99"), all("itl.mean")), (Some(1000.0), Some(1000.0)));
         // Four in 44 s; 44 tokens.
         assert_eq!(

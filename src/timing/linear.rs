@@ -7,7 +7,8 @@ use super::{BatchShape, Line, StepTime};
 const MAX_RATE_US: f64 = 1e6;
 
 /// `base + prefill tokens × a + prefilling sequences × b + decoding sequences × c + context × d`, in whole
-/// picoseconds. Every decode computes one token, which is counted with its sequence.
+/// picoseconds; without the context at least `eager` where a step is not launched as one captured graph: where it has
+/// prompts, or more sequences than the largest graph. Every decode computes one token, which is counted with its sequence.
 #[derive(Clone, Debug)]
 #[expect(clippy::struct_field_names, reason = "every field is in picoseconds, and says so")]
 pub struct Linear {
@@ -16,12 +17,14 @@ pub struct Linear {
     per_prefill_seq_ps: i64,
     per_decode_seq_ps: i64,
     per_context_token_ps: i64,
+    captured_seqs: u32,
+    eager_ps: i64,
 }
 
 impl Linear {
     /// Rounds the coefficients to whole picoseconds.
     pub fn new(params: &LinearParams) -> Result<Linear, TimingError> {
-        check_overheads(&[("base_us", params.base_us)])?;
+        check_overheads(&[("base_us", params.base_us), ("eager_us", params.eager_us)])?;
         let rates = [
             ("per_prefill_token_us", params.per_prefill_token_us, MAX_RATE_US),
             ("per_prefill_seq_us", params.per_prefill_seq_us, MAX_RATE_US),
@@ -41,6 +44,8 @@ impl Linear {
             per_prefill_seq_ps: ps(params.per_prefill_seq_us),
             per_decode_seq_ps: ps(params.per_decode_seq_us),
             per_context_token_ps: (params.per_context_token_ns * 1e3).round() as i64,
+            captured_seqs: params.captured_seqs,
+            eager_ps: ps(params.eager_us),
         })
     }
 }
@@ -54,6 +59,9 @@ impl StepTime for Linear {
             + self.per_prefill_token_ps * prefill_tokens
             + self.per_prefill_seq_ps * i64::from(shape.prefills)
             + self.per_decode_seq_ps * decodes;
+        let captured =
+            shape.prefills == 0 && (self.captured_seqs == 0 || shape.sequences <= self.captured_seqs);
+        let base_ps = if captured { base_ps } else { base_ps.max(self.eager_ps) };
         Line { base_ps, slope_ps: self.per_context_token_ps, until_context: u64::MAX }
     }
 }

@@ -193,8 +193,23 @@ pub struct LinearParams {
     pub per_decode_seq_us: f64,
     /// Each token of context that attention reads, ns.
     pub per_context_token_ns: f64,
+    /// The most decoding sequences that a captured graph holds; 0 is any number.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub captured_seqs: u32,
+    /// What the host needs to launch a step that no captured graph holds, µs: such a step takes at least that.
+    #[serde(default, skip_serializing_if = "is_nothing")]
+    pub eager_us: f64,
     /// What a request costs before the scheduler.
     pub ingress: IngressParams,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
+}
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_nothing(us: &f64) -> bool {
+    *us == 0.0
 }
 
 /// Measured steps on a complete grid.

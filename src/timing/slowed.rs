@@ -43,6 +43,8 @@ mod tests {
             per_prefill_seq_us: 0.0,
             per_decode_seq_us: 0.0,
             per_context_token_ns: 2.0,
+            captured_seqs: 0,
+            eager_us: 0.0,
             ingress: IngressParams::NONE,
         };
         let inner: Arc<dyn StepTime> = Arc::from(TimingParams::Linear(linear).build().unwrap());

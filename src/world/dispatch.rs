@@ -166,6 +166,7 @@ impl<O: Observer> World<'_, O> {
         (state.hop_out, state.hop_back, state.ingress) = (hop, hop_back, ingress);
         state.delivered_at = now + hop + ingress;
         let id = state.id;
+        let (class, tenant, prompt_tokens) = (state.class, state.tenant, state.prompt_tokens);
         if global_ticket.is_some() {
             self.slots.mark_rare(slot, Mark::Global).global = global_ticket;
         }
@@ -177,7 +178,9 @@ impl<O: Observer> World<'_, O> {
             gateway.spills[region.index()].pass(limit, now);
         }
         schedule.at(now + hop + ingress, Event::Deliver { slot, id });
-        self.observer.observe(now, &Observation::Sent { id, gateway: gateway_id, replica, region });
+        let gateway = gateway_id;
+        self.observer
+            .observe(now, &Observation::Sent { id, gateway, replica, region, class, tenant, prompt_tokens });
     }
 
     /// Ends a request at its gateway.

@@ -290,6 +290,17 @@ pub fn oracles(policy: &PolicyParams) -> Vec<&'static str> {
     found
 }
 
+/// How old a reading of loads gets that this policy decides by, at most: from one to the next, with the way. `None` where it
+/// reads none, where it is told of every change or reads loads as they are.
+pub fn load_age(policy: &PolicyParams) -> Option<Span> {
+    let age = match &policy.views.load {
+        LoadView::Oracle | LoadView::Event(_) => return None,
+        LoadView::Poll(poll) => poll.every + poll.delay,
+        LoadView::Store(store) => store.write_every + store.write_delay + store.read_every,
+    };
+    needs(policy).any(|needs| needs.load).then_some(age)
+}
+
 /// The doors of each origin's requests of each data class, by `origin × classes + class`: the first gateway of each region
 /// that is open to the origin and whose gateways may read the class, the one next to the origin first, then by distance.
 /// None where no gateway may.

@@ -57,6 +57,10 @@ impl Health {
     pub(super) fn is_down(&self, replica: ReplicaId) -> bool {
         self.status[replica].down > 0
     }
+    /// Whether it takes new requests: neither gone nor drained.
+    pub(super) fn is_well(&self, replica: ReplicaId) -> bool {
+        self.status[replica].well()
+    }
     /// Whether gateways believe that it is up.
     pub(super) fn believed_up(&self, replica: ReplicaId) -> bool {
         self.status[replica].known_up

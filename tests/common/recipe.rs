@@ -303,6 +303,7 @@ pub(super) fn build_server(server: &Server) -> ServerParams {
                 admission: [Admission::FullIsl, Admission::FirstChunk, Admission::IslPlusOsl]
                     [how as usize / 2 % 3],
                 prefix_cache: how / 6 % 2 == 0,
+                checkpoint_blocks: 1,
                 chunked_prefill: how / 12 % 2 == 0,
                 batching: if how / 24 % 3 == 1 { Batching::PrefillFirst } else { Batching::Mixed },
                 async_scheduling: how / 24 % 3 == 2,

@@ -30,6 +30,7 @@ pub fn engine(kv_blocks: u32) -> EngineParams {
         admission: Admission::FullIsl,
         watermark_blocks: 0,
         prefix_cache: true,
+        checkpoint_blocks: 1,
         chunked_prefill: true,
         batching: Batching::Mixed,
         async_scheduling: false,
@@ -45,6 +46,8 @@ pub fn linear(k: u32) -> TimingParams {
         per_prefill_seq_us: 100.0 * k,
         per_decode_seq_us: 50.0 * k,
         per_context_token_ns: 40.0 * k,
+        captured_seqs: 0,
+        eager_us: 0.0,
         ingress: IngressParams::NONE,
     })
 }

@@ -66,6 +66,7 @@ pub fn one_region(replicas: u32, server: ServerParams) -> WorldParams {
             jitter: JitterParams::NONE,
             bandwidth_bytes_per_s: None,
             bytes_per_token: 6,
+            initial_window_bytes: None,
         },
         block_tokens: 16,
         isolation: Isolation::None,

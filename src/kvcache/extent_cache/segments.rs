@@ -112,7 +112,7 @@ impl Segments {
             vacant: Vec::new(),
             entries: Vec::with_capacity(segments / 2),
             vacant_entries: Vec::new(),
-            index: HashTable::new(),
+            index: HashTable::with_capacity(segments / 4),
             order: List::EMPTY,
             idle: 0,
         }

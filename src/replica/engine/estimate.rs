@@ -81,6 +81,8 @@ mod tests {
             per_prefill_seq_us: 0.0,
             per_decode_seq_us: 0.0,
             per_context_token_ns: 0.0,
+            captured_seqs: 0,
+            eager_us: 0.0,
             ingress: IngressParams::NONE,
         });
         let params = EngineParams {
@@ -94,6 +96,7 @@ mod tests {
             admission: Admission::FullIsl,
             watermark_blocks: 0,
             prefix_cache: true,
+            checkpoint_blocks: 1,
             chunked_prefill: true,
             batching: Batching::Mixed,
             async_scheduling: false,

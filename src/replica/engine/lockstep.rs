@@ -216,6 +216,11 @@ impl<C: KvCache> Engine<C> {
 
     /// How many of a sequence's first `limit` blocks are in the cache, and how many of those nobody holds.
     pub(super) fn matched(&mut self, slot: u32, limit: u32) -> (u32, u32) {
+        let found = self.look_up(slot, limit);
+        let usable = self.params.up_to_checkpoint(found.0);
+        if usable == found.0 { found } else { self.look_up(slot, usable) }
+    }
+    fn look_up(&mut self, slot: u32, limit: u32) -> (u32, u32) {
         loop {
             match self.cache.matched(&self.sequences[slot as usize].chain, limit) {
                 Ok(found) => return found,

@@ -36,6 +36,7 @@ fn params() -> EngineParams {
         admission: Admission::FullIsl,
         watermark_blocks: 0,
         prefix_cache: true,
+        checkpoint_blocks: 1,
         chunked_prefill: true,
         batching: Batching::Mixed,
         async_scheduling: false,
@@ -101,6 +102,22 @@ fn a_fully_cached_prompt_computes_exactly_one_block() {
     assert_eq!(steps[0].tokens, 16);
     let (_, tokens) = ended(&out, 1);
     assert_eq!((tokens.cached, tokens.computed), (144, 16));
+}
+
+#[test]
+fn a_state_is_there_at_checkpoints_alone() {
+    // Checkpoints every 4 blocks, 64 tokens. Of 10 cached blocks 9 could be used (the last token is computed), and 8 are:
+    // 128 tokens, so 32 remain. Of 3 cached blocks none is.
+    let mut engine = engine(EngineParams { checkpoint_blocks: 4, ..params() });
+    let mut out = Vec::new();
+    engine.deliver(SimTime(0), &job(0, 160, 1, 1, 10), &mut out);
+    drain(&mut engine, u64::MAX);
+    assert_eq!(engine.holds(&job(1, 160, 1, 1, 10).chain, 9), 8);
+    engine.deliver(SimTime(10 * MS), &job(1, 160, 1, 1, 10), &mut out);
+    engine.deliver(SimTime(10 * MS), &job(2, 160, 1, 1, 3), &mut out);
+    let (out, steps) = drain(&mut engine, u64::MAX);
+    assert_eq!(steps[0].tokens, 32 + 160);
+    assert_eq!((ended(&out, 1).1.cached, ended(&out, 2).1.cached), (128, 0));
 }
 
 #[test]

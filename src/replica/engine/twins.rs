@@ -185,8 +185,10 @@ fn params() -> impl Strategy<Value = EngineParams> {
         prop::bool::weighted(0.3),
     );
     let sizes = (20u32..90, 1u32..10, prop::sample::select(vec![4u32, 16, 40, 300]), 0u32..3);
-    (sizes, admission, switches, prop::sample::select(vec![0u32, 24])).prop_map(
-        |((kv_blocks, max_num_seqs, budget, watermark_blocks), admission, switches, threshold)| {
+    let rare = (prop::sample::select(vec![0u32, 24]), prop::sample::select(vec![1u32, 1, 1, 3]));
+    (sizes, admission, switches, rare).prop_map(
+        |((kv_blocks, max_num_seqs, budget, watermark_blocks), admission, switches, rare)| {
+            let (threshold, checkpoint_blocks) = rare;
             let (priority, prefix_cache, chunked_prefill, prefill_first, async_scheduling) = switches;
             EngineParams {
                 kv_blocks,
@@ -199,6 +201,7 @@ fn params() -> impl Strategy<Value = EngineParams> {
                 admission,
                 watermark_blocks,
                 prefix_cache,
+                checkpoint_blocks,
                 chunked_prefill,
                 batching: if prefill_first { Batching::PrefillFirst } else { Batching::Mixed },
                 async_scheduling,

@@ -361,7 +361,7 @@ impl Checker<'_> {
             _ => {}
         }
         let drawn = matches!(pick, Pick::Softmax(_) | Pick::WeightedRandom | Pick::SmoothWrr);
-        let rule = "`sum` or `product` where the pick draws by scores";
+        let rule = "`sum`, `product` or `max` where the pick draws by scores";
         let ordered = combine == Combine::Lexicographic;
         self.require(format!("{at}combine"), "`lexicographic`", !(drawn && ordered), rule);
         let weighs = matches!(pick, Pick::WeightedRandom | Pick::SmoothWrr);
@@ -385,7 +385,7 @@ impl Checker<'_> {
         let weight = || format!("{at}.weight");
         self.require(weight(), term.weight, holds, "a number from 0 to 1e9");
         match combine {
-            Combine::Sum => {}
+            Combine::Sum | Combine::Max => {}
             Combine::Lexicographic => {
                 let rule = "left out where the order decides";
                 self.require(weight(), term.weight, !holds || term.weight == 1.0, rule);
@@ -417,19 +417,23 @@ impl Checker<'_> {
     /// A term beside the first of its score.
     fn like_the_first(&mut self, term: &Term, first: &Term, combine: Combine, at: &str) {
         match combine {
-            Combine::Sum if term.unit() != first.unit() => {
+            Combine::Sum | Combine::Max if term.unit() != first.unit() => {
                 let found = format!("`{}` in {}", term.signal.name(), term.unit().name());
                 let unit = first.unit().name();
-                let rule =
-                    format!("in {unit}, as `{}` before it: unlike units do not add up", first.signal.name());
+                let cannot = if combine == Combine::Sum { "do not add up" } else { "cannot be compared" };
+                let before = first.signal.name();
+                let rule = format!("in {unit}, as `{before}` before it: unlike units {cannot}");
                 self.require(at.to_owned(), found, false, rule);
                 self.problems.help(
                     "say what its weight makes of it: `weight = 0.06, unit = \"ms\"` for tokens at 0.06 ms each; or \
                      `unit = \"score\"` on every term of a sum that has no unit",
                 );
             }
-            Combine::Product if term.direction != first.direction => {
-                let rule = "the same for all terms of a product";
+            Combine::Product | Combine::Max if term.direction != first.direction => {
+                let rule = match combine {
+                    Combine::Max => "the same for all terms of which the largest counts",
+                    _ => "the same for all terms of a product",
+                };
                 self.require(format!("{at}.direction"), "this one", false, rule);
                 self.problems.help("turn the other way with `transform = { inverse = { floor = … } }`");
             }

@@ -30,9 +30,13 @@ impl Leaf {
     }
     /// Writes the scores of `list`; relative ones are relative to `among`.
     pub(super) fn totals(&self, list: &[TargetId], among: &[TargetId], seen: &Seen<'_>, out: &mut Vec<f64>) {
-        let product = self.combine == Combine::Product;
+        let start = match self.combine {
+            Combine::Product => 1.0,
+            Combine::Max if !self.terms.is_empty() => f64::NEG_INFINITY,
+            Combine::Sum | Combine::Lexicographic | Combine::Max => 0.0,
+        };
         out.clear();
-        out.resize(list.len(), if product { 1.0 } else { 0.0 });
+        out.resize(list.len(), start);
         for term in &self.terms {
             let reading = term.reading();
             let range = if term.transform.is_relative() {
@@ -42,12 +46,11 @@ impl Leaf {
             };
             for (total, &target) in out.iter_mut().zip(list) {
                 let value = term.weight * term.transform.of(reading.of(seen, target), range);
-                if product {
-                    *total *= value;
-                } else if term.direction == self.direction() {
-                    *total += value;
-                } else {
-                    *total -= value;
+                match self.combine {
+                    Combine::Product => *total *= value,
+                    Combine::Max => *total = total.max(value),
+                    _ if term.direction == self.direction() => *total += value,
+                    _ => *total -= value,
                 }
             }
         }

@@ -95,6 +95,8 @@ pub enum Combine {
     Lexicographic,
     /// Their product. All have one direction.
     Product,
+    /// The largest of them. They have one unit and one direction.
+    Max,
 }
 
 impl Transform {

@@ -17,8 +17,33 @@ pub struct RawPrices {
     pub gpu_hour: BTreeMap<String, f64>,
     /// A share of every pool that is bought ahead, and what that takes off the catalogue's price; stated prices stay as they are.
     pub reserved: Option<RawReserved>,
+    /// GPUs of an instance by the GPU's name, where GPUs are paid for by whole instances: `instance_gpus = { "h100-sxm" = 8 }`. A pool's replicas fill instances of their own. Default: by the GPU, which takes it that what a pool leaves of an instance is of use elsewhere.
+    pub instance_gpus: BTreeMap<String, u32>,
+    /// What bytes between regions and to the internet cost. Default: the catalogue's prices (`regionsim catalog egress`).
+    pub egress: Option<RawEgress>,
     /// What an API asks for a million tokens: what the same traffic would cost there, and what misses cost.
     pub api: Option<RawApiPrices>,
+}
+
+/// What bytes cost that leave a region, in US dollars for 10⁹ bytes. What comes in from the internet is free.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(rename = "Egress")]
+pub struct RawEgress {
+    /// From every region to the internet: answers to clients. Default: the catalogue's at the region's location.
+    #[schemars(range(min = 0, max = 1000))]
+    pub internet: Option<f64>,
+    /// From every region to every other one: prompts that a gateway sends on, and their answers. Default: the catalogue's.
+    #[schemars(range(min = 0, max = 1000))]
+    pub between: Option<f64>,
+    /// Single links, over the two above: `per_gb = { "us->eu" = 0.02, "eu->internet" = 0.05 }`.
+    pub per_gb: BTreeMap<String, f64>,
+    /// Bytes of a token's text. Default: 4.
+    #[schemars(range(min = 0, max = 1_000_000))]
+    pub text_bytes_per_token: Option<u32>,
+    /// Bytes around the text of each streamed token of an answer: 0 where answers are sent whole. Default: 257, an event of vLLM's chat completions.
+    #[schemars(range(min = 0, max = 1_000_000))]
+    pub framing_bytes_per_token: Option<u32>,
 }
 
 /// Capacity bought ahead.

@@ -310,6 +310,8 @@ impl Resolver<'_> {
                 per_prefill_seq_us: linear.per_prefill_seq_us,
                 per_decode_seq_us: linear.per_decode_seq_us,
                 per_context_token_ns: linear.per_context_token_ns,
+                captured_seqs: linear.captured_seqs,
+                eager_us: linear.eager_us,
                 ingress,
             });
             self.check_timing(&params, path, &["timing", "linear"]);
@@ -567,6 +569,17 @@ impl Resolver<'_> {
                 .help("write a share such as 0.01 or \"1%\"");
             self.push(item);
         }
+        let checkpoint_tokens = raw.prefix_checkpoint_tokens.unwrap_or(block_tokens);
+        if checkpoint_tokens == 0 || checkpoint_tokens % block_tokens != 0 {
+            let item = self
+                .error(
+                    &self.engine_key(path, "prefix_checkpoint_tokens"),
+                    "`prefix_checkpoint_tokens` must be a multiple of `block_tokens`: only full blocks are shared",
+                )
+                .label(format!("{checkpoint_tokens} is not a multiple of {block_tokens}"))
+                .help("write SGLang's `chunked_prefill_size`, or leave it out for models without linear attention");
+            self.push(item);
+        }
         let engine = EngineParams {
             kv_blocks,
             block_tokens,
@@ -578,6 +591,7 @@ impl Resolver<'_> {
             admission: raw.admission.unwrap_or_default(),
             watermark_blocks: (watermark * f64::from(kv_blocks)) as u32,
             prefix_cache: raw.prefix_cache.unwrap_or(true),
+            checkpoint_blocks: checkpoint_tokens / block_tokens,
             chunked_prefill,
             batching,
             async_scheduling: raw.async_scheduling.unwrap_or(false),
@@ -632,6 +646,7 @@ fn stand_in_engine() -> EngineParams {
         admission: crate::replica::Admission::default(),
         watermark_blocks: 0,
         prefix_cache: true,
+        checkpoint_blocks: 1,
         chunked_prefill: true,
         batching: Batching::Mixed,
         async_scheduling: false,
@@ -657,7 +672,8 @@ impl RawEngine {
             ($($field:ident)*) => { RawEngine { $($field: self.$field.or(base.$field),)* } };
         }
         first!(block_tokens kv_blocks gpu_memory_utilization max_num_batched_tokens max_num_seqs
-            long_prefill_token_threshold scheduler admission watermark prefix_cache chunked_prefill batching
+            long_prefill_token_threshold scheduler admission watermark prefix_cache prefix_checkpoint_tokens
+            chunked_prefill batching
             async_scheduling)
     }
 }

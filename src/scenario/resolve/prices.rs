@@ -1,13 +1,16 @@
 //! Prices: whose they are and where they come from. All pools have one, or the sum would be of a part.
 
+mod egress;
+
 use super::Resolver;
 use crate::catalog::{self, Term};
-use crate::cost::{ApiPrices, MicroUsd, Owned, PoolPrice, Reserved};
+use crate::cost::{ApiPrices, EgressRates, MicroUsd, Owned, PoolPrice, Reserved};
 use crate::id::{IdVec, PoolId};
 use crate::scenario::nearest::suggest;
 use crate::scenario::plan::{PoolFacts, RegionFacts};
 use crate::scenario::raw::prices::RawPoolPrice;
 use crate::world::PoolParams;
+use std::collections::BTreeMap;
 
 /// Of the building, where none is stated: what large operators report.
 const PUE: f64 = 1.2;
@@ -20,15 +23,16 @@ impl Resolver<'_> {
         &mut self,
         pools: &IdVec<PoolId, PoolParams>,
         facts: &[PoolFacts],
+        names: &[String],
         regions: &[RegionFacts],
-    ) -> Vec<PoolPrice> {
+    ) -> (Vec<PoolPrice>, Option<EgressRates>) {
         let stated_of = |this: &Self, pool: &PoolParams| {
             let (region, name) = pool.name.split_once('/')?;
             this.raw.regions.get(region)?.pools.get(name)?.price
         };
         let any = pools.iter().any(|pool| stated_of(self, pool).is_some());
         if !any && !self.document.has(&["prices"]) {
-            return Vec::new();
+            return (Vec::new(), None);
         }
         let raw = self.raw.prices.clone();
         for gpu in raw.gpu_hour.keys().filter(|gpu| catalog::gpu(gpu).is_none()) {
@@ -46,6 +50,7 @@ impl Resolver<'_> {
                 .help("write dollars for one GPU and one hour");
             self.push(item);
         }
+        self.check_instances(&raw.instance_gpus);
         let reserved = raw.reserved.map(|some| Reserved { share: some.share.0, discount: some.discount.0 });
         let term = raw.term.unwrap_or(Term::OnDemand);
         let mut prices = Vec::new();
@@ -96,7 +101,12 @@ impl Resolver<'_> {
                 self.push(item);
                 continue;
             };
-            prices.push(PoolPrice { pool: pool.name.clone(), micro_usd_per_gpu_hour: price.0, source });
+            prices.push(PoolPrice {
+                pool: pool.name.clone(),
+                micro_usd_per_gpu_hour: price.0,
+                source,
+                gpus_per_instance: raw.instance_gpus.get(gpu).copied().unwrap_or(0),
+            });
         }
         for key in ["share", "discount"] {
             let value = raw
@@ -110,7 +120,29 @@ impl Resolver<'_> {
                 self.push(item);
             }
         }
-        prices
+        let egress = (!prices.is_empty()).then(|| self.egress(names, regions));
+        (prices, egress)
+    }
+
+    fn check_instances(&mut self, sizes: &BTreeMap<String, u32>) {
+        for (gpu, &size) in sizes {
+            let path = ["prices", "instance_gpus", gpu.as_str()];
+            if catalog::gpu(gpu).is_none() {
+                let known = catalog::gpus().iter().map(|gpu| gpu.name);
+                let item = self
+                    .error_at_key(&path, "`instance_gpus` is by GPUs of the catalogue")
+                    .label(format!("the catalogue has no `{gpu}`"))
+                    .help(suggest(gpu, "the GPUs are", known));
+                self.push(item);
+            }
+            if !(1..=1024).contains(&size) {
+                let item = self
+                    .error(&path, "an instance has between 1 and 1024 GPUs")
+                    .label(format!("{size} is not"))
+                    .help("write how many, such as 8; `regionsim catalog prices` lists instances");
+                self.push(item);
+            }
+        }
     }
 
     /// What an API asks.

@@ -111,6 +111,7 @@ impl Resolver<'_> {
             jitter,
             bandwidth_bytes_per_s: raw.bandwidth.map(|bandwidth| (bandwidth.0 / 8).max(1)),
             bytes_per_token: raw.bytes_per_token.unwrap_or(NetworkParams::DEFAULT_BYTES_PER_TOKEN),
+            initial_window_bytes: raw.initial_window_bytes,
         };
         (network, matrix.sources)
     }

@@ -21,7 +21,6 @@ use crate::workload::{
     Until, Window, WorkloadKind, WorkloadParams,
 };
 use crate::world::{ClassParams, OriginParams, ResidencyParams};
-use std::sync::Arc;
 
 /// The default of a length's `max` where the distribution has no end (our choice: contexts of usual models hold it).
 const MAX_TOKENS: u32 = 32_768;
@@ -360,7 +359,7 @@ impl Resolver<'_> {
             self.push(item);
             return None;
         }
-        let trace = match crate::workload::load_trace(&file, &options, block_tokens) {
+        let trace = match self.shelf.load(&file, &options, block_tokens) {
             Ok(trace) => trace,
             Err(problems) => {
                 let count = problems.findings.len() as u64 + problems.more;
@@ -425,7 +424,7 @@ impl Resolver<'_> {
             window.map_or(span, |window| Span(window.lasts.0.min(span.0.saturating_sub(window.from.0))));
         let length = Span::from_secs_f64(span.as_secs_f64() / speed);
         let params = TraceParams {
-            trace: Arc::new(trace),
+            trace,
             speed,
             limit: raw.limit,
             raw_times: !raw.dejitter.unwrap_or(true),

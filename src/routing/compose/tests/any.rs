@@ -100,7 +100,7 @@ fn any_leaf() -> impl Strategy<Value = Body> {
     ]);
     let filters = prop::collection::vec(any_filter(), 0..4);
     let score = prop::collection::vec(any_term(), 1..4);
-    (filters, score, 0usize..12, tie, 0usize..3).prop_map(|(filters, mut score, which, tie, combine)| {
+    (filters, score, 0usize..12, tie, 0usize..4).prop_map(|(filters, mut score, which, tie, combine)| {
         let pick = [
             Pick::Best(Best { tie }),
             Pick::P2c(P2c { choices: 2, tie }),
@@ -118,12 +118,13 @@ fn any_leaf() -> impl Strategy<Value = Body> {
             .clone();
         let combine = match combine {
             1 => Combine::Product,
+            3 => Combine::Max,
             2 if which < 2 => Combine::Lexicographic,
             _ => Combine::Sum,
         };
         for term in &mut score {
             match combine {
-                Combine::Sum => {}
+                Combine::Sum | Combine::Max => {}
                 Combine::Product => term.weight = term.weight.max(0.1),
                 Combine::Lexicographic => term.weight = 1.0,
             }

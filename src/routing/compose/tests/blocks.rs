@@ -199,6 +199,14 @@ fn terms_are_turned_weighted_and_combined() {
     assert_eq!(scene().ask(&mut composed), 0);
     let found = [0, 1, 2].map(|target| scene().term(&composed, target, "score"));
     assert!(found.iter().zip([0.8, 0.1, 0.01]).all(|(found, expected)| (found - expected).abs() < 1e-12));
+    // The larger of waiting (0, 5, 10) and own requests (4, 1, 1), doubled: 8, 5, 10.
+    let larger = r#"combine = "max", score = [
+        { signal = "waiting", direction = "min" },
+        { signal = "inflight_reqs", direction = "min", weight = 2 }], pick = { best = { tie = "first" } }"#;
+    let scene_of_both = || Scene::new(3).loads([(0, 0), (5, 0), (10, 0)]).requests([4, 1, 1]);
+    let mut composed = policy(&scene_of_both(), larger);
+    assert_eq!(scene_of_both().ask(&mut composed), 1);
+    assert_eq!([0, 1, 2].map(|target| scene_of_both().term(&composed, target, "score")), [8.0, 5.0, 10.0]);
     // In order: fewest waiting are targets 0 and 1, of whom 1 holds more.
     let ordered = r#"index = { insert = "sent" }, combine = "lexicographic", score = [
         { signal = "waiting", direction = "min" }, { signal = "matched_blocks", direction = "max" }],

@@ -81,6 +81,11 @@ fn what_does_not_go_together_is_named() {
     );
     let two = "score = [{ signal = \"inflight_reqs\", direction = \"min\" }, { signal = \"waiting\", direction = \"max\" }]";
     assert_eq!(problems(&format!("{two}\ncombine = \"product\"\n{best}")), ["score.1.direction: this one"]);
+    assert_eq!(problems(&format!("{two}\ncombine = \"max\"\n{best}")), ["score.1.direction: this one"]);
+    assert_eq!(
+        problems(&format!("combine = \"max\"\nscore = [{rtt}, {tokens}]\n{best}")),
+        ["score.1: `queued_prompt_tokens` in tokens"]
+    );
     // Signals that can do without an index use one that is there.
     for signal in ["ttft_pred_ms", "window_uncached_tokens"] {
         let term = format!("signal = \"{signal}\", direction = \"min\"");

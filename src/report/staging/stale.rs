@@ -13,17 +13,19 @@ struct Earlier {
     files: Vec<String>,
 }
 
-/// Removes the files that the manifest in `top` lists and that are not among `files`, both relative to `top`, and the
+fn read(manifest: &Path) -> Option<Earlier> {
+    let found: Earlier = serde_json::from_slice(&fs::read(manifest).ok()?).ok()?;
+    found.tool.starts_with("regionsim ").then_some(found)
+}
+
+/// Removes the files that the manifest `earlier` lists and the manifest `now` does not, both relative to `top`, and the
 /// folders that this empties. Without a manifest of ours nothing is removed.
 ///
 /// # Errors
 /// A file that cannot be removed, by name: results of two runs would stand side by side.
-pub(super) fn remove(top: &Path, files: &[String]) -> io::Result<()> {
-    let Ok(text) = fs::read(top.join("manifest.json")) else { return Ok(()) };
-    let Ok(earlier) = serde_json::from_slice::<Earlier>(&text) else { return Ok(()) };
-    if !earlier.tool.starts_with("regionsim ") {
-        return Ok(());
-    }
+pub(super) fn remove(top: &Path, earlier: &Path, now: &Path) -> io::Result<()> {
+    let Some(earlier) = read(earlier) else { return Ok(()) };
+    let files = read(now).map(|now| now.files).unwrap_or_default();
     // Compared as they lie on the disk, which may not tell cases apart.
     let home = fs::canonicalize(top)?;
     let kept: BTreeSet<_> = files.iter().filter_map(|file| fs::canonicalize(top.join(file)).ok()).collect();
@@ -54,6 +56,11 @@ pub(super) fn remove(top: &Path, files: &[String]) -> io::Result<()> {
 mod tests {
     use super::*;
 
+    fn now(top: &Path, files: &str) -> std::path::PathBuf {
+        let path = top.join("now.json");
+        fs::write(&path, format!(r#"{{ "tool": "regionsim 0.0.1", "files": {files} }}"#)).unwrap();
+        path
+    }
     fn folder(manifest: &str) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
         let top = folder.path().join("top");
@@ -74,7 +81,8 @@ mod tests {
         let listed = r#"["a/requests.csv", "b/seed-1/requests.csv", "summary.json", "../outside.csv", "gone.csv", "a"]"#;
         let found = folder(&format!(r#"{{ "tool": "regionsim 0.0.1", "files": {listed} }}"#));
         let top = found.path().join("top");
-        remove(&top, &["summary.json".to_owned(), "c/requests.csv".to_owned()]).unwrap();
+        let now = now(&top, r#"["summary.json", "c/requests.csv"]"#);
+        remove(&top, &top.join("manifest.json"), &now).unwrap();
         for (file, stands) in [
             ("a/requests.csv", false),
             ("a/mine.txt", true),
@@ -91,7 +99,8 @@ mod tests {
     fn a_manifest_of_others_removes_nothing() {
         for manifest in ["", "[]", r#"{ "tool": "other 1", "files": ["summary.json"] }"#] {
             let found = folder(manifest);
-            remove(&found.path().join("top"), &[]).unwrap();
+            let top = found.path().join("top");
+            remove(&top, &top.join("manifest.json"), &now(&top, "[]")).unwrap();
             assert!(found.path().join("top/summary.json").exists(), "{manifest}");
         }
     }
