@@ -13,8 +13,11 @@ mod explain;
 mod interrupt;
 mod load;
 mod one_file;
+mod plan;
+mod plot;
 mod policies;
 mod progress;
+mod query;
 mod report;
 mod run;
 mod schema;
@@ -50,6 +53,7 @@ use std::io;
   regionsim explain scenarios/three-regions.toml 812 --policy gorgo
   regionsim report reports/three-regions
   regionsim compare scenarios/three-regions.toml --before nearest_chwbl --after gorgo
+  regionsim plot reports/three-regions --png
   regionsim tune scenarios/routing/tune-gorgo.toml --over rtt=0.05..2 --over queue=0.001..2
   regionsim validate my-scenario.toml
   regionsim policies gorgo
@@ -74,8 +78,11 @@ enum Command {
     Explain(explain::Args),
     Sweep(Box<sweep::Args>),
     Report(report::Args),
+    Query(query::Args),
     Compare(Box<compare::Args>),
+    Plot(plot::Args),
     Check(check::Args),
+    Plan(plan::Args),
     Tune(Box<tune::Args>),
     Validate(validate::Args),
     Schema(schema::Args),
@@ -109,8 +116,11 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Explain(args) => explain::run(&args),
         Command::Sweep(args) => sweep::run(&args),
         Command::Report(args) => report::run(&args),
+        Command::Query(args) => query::run(&args),
         Command::Compare(args) => compare::run(&args),
+        Command::Plot(args) => plot::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Plan(args) => plan::run(&args),
         Command::Tune(args) => tune::run(&args),
         Command::Validate(args) => validate::run(&args),
         Command::Schema(args) => schema::run(&args),

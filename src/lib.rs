@@ -30,8 +30,9 @@ pub mod routing;
 pub mod world;
 // Floor 5: what users write.
 pub mod scenario;
-// Floor 6: one cell, many cells, many against what was published, a search over many.
+// Floor 6: one cell, many cells, many against what was published, searches over many.
 pub mod calibrate;
+pub mod plan;
 pub mod run;
 pub mod score;
 pub mod sweep;

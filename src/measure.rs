@@ -46,6 +46,7 @@ pub const KNOWN: &[Known] = &[
     of_the_run("kv.peak", "share"),
     of_the_run("cost.gpu_hours", "GPU-h"),
     of_the_run("cost.usd", "USD"),
+    of_the_run("cost.usd_egress", "USD"),
     of_the_run("cost.usd_per_hour", "USD/h"),
     of_the_run("cost.usd_per_1m_input_tokens", "USD"),
     of_the_run("cost.usd_per_1m_output_tokens", "USD"),

@@ -11,6 +11,7 @@ pub mod document;
 pub mod nearest;
 pub mod overrides;
 pub mod plan;
+pub mod planning;
 pub mod raw;
 pub mod reference;
 pub mod resolve;
@@ -19,6 +20,7 @@ mod schema_parts;
 
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub use plan::{Facts, Gate, Plan, PoolFacts, RegionFacts};
+pub use planning::{Contingency, PlannedPool, Planning, Supply};
 pub use schema::scenario_schema;
 
 use crate::workload::Shelf;

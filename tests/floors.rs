@@ -31,10 +31,12 @@ const HOUSE: &[(&str, u32, u32)] = &[
     ("scenario", 5, 0),
     ("calibrate", 6, 0),
     ("run", 6, 0),
+    // A plan judges requests as runs do.
+    ("plan", 6, 1),
     ("score", 6, 1),
-    ("tune", 6, 1),
     // Many cells are made of single ones.
     ("sweep", 6, 1),
+    ("tune", 6, 1),
     ("report", 7, 0),
     // Verdicts are on summaries, which are the report's.
     ("gate", 7, 1),

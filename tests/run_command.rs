@@ -188,7 +188,7 @@ fn the_table_has_a_row_for_every_policy_and_json_replaces_it() {
 
     let json = run(folder.path(), &["--no-files", "--json", "--policy", "chwbl"]);
     let summary: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
-    assert_eq!(summary["schema_version"], 1);
+    assert_eq!(summary["schema_version"], 2);
     assert_eq!(summary["policies"].as_array().unwrap().len(), 1);
     let cell = &summary["policies"][0]["cells"][0];
     assert_eq!(cell["conservation"]["holds"], true);

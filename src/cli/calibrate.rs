@@ -2,16 +2,16 @@
 
 mod input;
 
+use super::one_file::{OneFile, stdout_of};
 use super::{Outcome, exit::Exit, exit::Failure, no_such, print, terminal};
 use crate::calibrate::{self, Fit, FitOptions, Quantity, Sample, TERMS, errors, fit};
-use crate::report::atomic::AtomicFile;
 use crate::report::calibration_plot::{Curves, Group, draw};
 use crate::report::grid;
 use crate::timing::{self, Constants, EngineKind, ErrorLine, Profile, Status};
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::io::Write;
+
 use std::path::{Path, PathBuf};
 
 /// Fit a timing profile to measurements, with its errors.
@@ -82,6 +82,12 @@ pub struct Args {
 
 /// Runs `calibrate`.
 pub fn run(args: &Args) -> Outcome {
+    let flags = [("--out", &args.out), ("--plot", &args.plot), ("--rows", &args.rows)];
+    let stdout = stdout_of(&flags.map(|(flag, path)| (flag, path.as_deref())), false)?;
+    let print = |text: &str| if stdout.is_none() { print(text) } else { Ok(()) };
+    // Opened before the work: a bad path fails now.
+    let open = |path: &Option<PathBuf>| path.as_deref().map(OneFile::open).transpose();
+    let (out, plot, measured) = (open(&args.out)?, open(&args.plot)?, open(&args.rows)?);
     let samples = input::read(args)?;
     one_engine(&samples)?;
     let (pairs, constants) = if let Some(name) = &args.check {
@@ -100,10 +106,12 @@ pub fn run(args: &Args) -> Outcome {
         let options = FitOptions { start, free, leave_out: !args.no_leave_out };
         let found = fit(&samples, &options)?;
         print(&told(&found, &options))?;
-        if let Some(out) = &args.out {
-            let name = args.name.clone().or_else(|| Some(out.file_stem()?.to_str()?.to_owned()));
+        if let Some(file) = out {
+            let stem =
+                || args.out.as_ref()?.file_stem()?.to_str().filter(|stem| *stem != "-").map(str::to_owned);
+            let name = args.name.clone().or_else(stem);
             let profile = profile(name.unwrap_or_else(|| "calibrated".to_owned()), &found, &samples, args);
-            write(out, &profile.to_toml())?;
+            file.write(profile.to_toml())?;
         }
         (found.pairs, found.constants)
     };
@@ -113,23 +121,14 @@ pub fn run(args: &Args) -> Outcome {
             "{unserved} numbers have no model: the weights leave no room for KV there"
         ));
     }
-    if let Some(path) = &args.plot {
+    if let Some(file) = plot {
         let curves = curves(&samples, &constants)?;
-        write(path, &draw(&panels(&samples, &pairs), &curves).map_err(|error| anyhow!("{error}"))?)?;
+        file.write(draw(&panels(&samples, &pairs), &curves).map_err(|error| anyhow!("{error}"))?)?;
     }
-    if let Some(path) = &args.rows {
-        write(path, &rows(&samples, &pairs))?;
+    if let Some(file) = measured {
+        file.write(rows(&samples, &pairs))?;
     }
     Ok(Exit::Ok)
-}
-
-fn write(path: &Path, text: &str) -> Result<(), Failure> {
-    let go = || -> std::io::Result<()> {
-        let mut file = AtomicFile::create(path)?;
-        file.write_all(text.as_bytes())?;
-        file.commit()
-    };
-    Ok(go().with_context(|| format!("cannot write {}", path.display()))?)
 }
 
 /// A profile is of one engine: its scheduler goes with it.

@@ -3,17 +3,16 @@
 use super::cells::{self, Cell};
 use super::exit::{Exit, Failure, Invalid};
 use super::load::plan;
+use super::one_file::{OneFile, stdout_of};
 use super::{Outcome, no_such, print, terminal};
 use crate::gate::baseline::SCHEMA_VERSION;
 use crate::gate::judge::{Judged, Standing, gone, judge};
 use crate::gate::{Baseline, Entry, Recorded, Suite, held, junit, markdown, suite, table};
 use crate::report::CellSummary;
-use crate::report::atomic::AtomicFile;
 use crate::run::Prepared;
 use anyhow::{Context, anyhow};
 use serde::Serialize;
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 /// Hold a suite of scenarios against bounds and against what they gave before, for CI.
@@ -45,10 +44,10 @@ pub struct Args {
     /// Only these scenarios of the suite; may be repeated.
     #[arg(long, value_name = "NAME", conflicts_with = "update")]
     scenario: Vec<String>,
-    /// Also write JUnit XML.
+    /// Also write JUnit XML; `-` prints it in place of the list.
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
-    /// Also append a table in Markdown, as for a job's summary.
+    /// Also append a table in Markdown, as for a job's summary; `-` prints it in place of the list.
     #[arg(long, value_name = "FILE")]
     markdown: Option<PathBuf>,
     /// Also print a line for each failure that GitHub shows beside the change.
@@ -81,23 +80,20 @@ struct Printed<'a> {
 
 /// Files that are written at the end, opened before the work.
 struct Files {
-    baseline: Option<AtomicFile>,
-    junit: Option<AtomicFile>,
-    markdown: Option<AtomicFile>,
+    baseline: Option<OneFile>,
+    junit: Option<OneFile>,
+    markdown: Option<OneFile>,
     /// What other steps of a job have written where the Markdown goes: it stays.
     before: Vec<u8>,
 }
 
-/// Refuses outputs that would meet each other or the list on stdout; reads what `--markdown` is appended to.
+/// Refuses outputs that would meet each other; reads what `--markdown` is appended to.
 fn outputs(args: &Args) -> Result<Vec<u8>, Failure> {
-    let given = [("--junit", &args.junit), ("--markdown", &args.markdown)];
-    if let Some((flag, _)) = given.iter().find(|(_, path)| path.as_deref() == Some(Path::new("-"))) {
-        return Err(Failure::usage(anyhow!("{flag} needs a file: stdout carries the list")));
-    }
     if args.junit.is_some() && args.junit == args.markdown {
         return Err(Failure::usage(anyhow!("--junit and --markdown are two files")));
     }
-    let Some(path) = args.markdown.as_ref().filter(|path| !path.starts_with("/dev")) else {
+    let file = |path: &&PathBuf| !path.starts_with("/dev") && path.as_path() != Path::new("-");
+    let Some(path) = args.markdown.as_ref().filter(file) else {
         return Ok(Vec::new());
     };
     match std::fs::read(path) {
@@ -111,6 +107,8 @@ fn outputs(args: &Args) -> Result<Vec<u8>, Failure> {
 pub fn run(args: &Args) -> Outcome {
     let suite = read(args)?;
     let old = args.baseline.as_deref().filter(|_| !args.update).map(baseline).transpose()?;
+    let flags = [("--junit", args.junit.as_deref()), ("--markdown", args.markdown.as_deref())];
+    let stdout = stdout_of(&flags, args.json || args.annotate)?;
     let before = outputs(args)?;
     let ready = suite.entries.iter().map(prepare).collect::<Result<Vec<_>, _>>()?;
     let held = ready.iter().any(|(entry, _)| !entry.thresholds.is_empty());
@@ -121,7 +119,7 @@ pub fn run(args: &Args) -> Outcome {
             args.suite
         )));
     }
-    let open = |path: Option<&PathBuf>| path.map(|path| AtomicFile::create(path)).transpose();
+    let open = |path: Option<&PathBuf>| path.map(|path| OneFile::open(path)).transpose();
     let files = Files {
         baseline: open(args.baseline.as_ref().filter(|_| args.update))?,
         junit: open(args.junit.as_ref())?,
@@ -147,7 +145,9 @@ pub fn run(args: &Args) -> Outcome {
         judged.extend(gone(&suite.entries, &now, old));
     }
     write(files, args, &suite.name, &judged, &now)?;
-    show(args, &suite.name, &judged)?;
+    if stdout.is_none() {
+        show(args, &suite.name, &judged)?;
+    }
     let worst = judged.iter().map(|judged| judged.standing).max().unwrap_or(Standing::Pass);
     Ok(match worst {
         Standing::Fail => Exit::GateBreached,
@@ -242,21 +242,19 @@ fn record(entry: &Entry, prepared: &Prepared, summaries: &[CellSummary]) -> Resu
 }
 
 fn write(files: Files, args: &Args, suite: &str, judged: &[Judged], now: &Baseline) -> Result<(), Failure> {
-    if let Some(mut file) = files.baseline {
-        file.write_all((serde_json::to_string_pretty(now)? + "\n").as_bytes())?;
-        file.commit()?;
+    if let Some(file) = files.baseline {
+        file.write(serde_json::to_string_pretty(now)? + "\n")?;
         if !args.quiet {
             terminal::note("the baseline is written; look at what changed in it before it is committed");
         }
     }
-    if let Some(mut file) = files.junit {
-        file.write_all(junit::render(suite, judged, args.strict).as_bytes())?;
-        file.commit()?;
+    if let Some(file) = files.junit {
+        file.write(junit::render(suite, judged, args.strict))?;
     }
-    if let Some(mut file) = files.markdown {
-        file.write_all(&files.before)?;
-        file.write_all(markdown::render(suite, judged).as_bytes())?;
-        file.commit()?;
+    if let Some(file) = files.markdown {
+        let mut page = files.before;
+        page.extend_from_slice(markdown::render(suite, judged).as_bytes());
+        file.write(page)?;
     }
     Ok(())
 }

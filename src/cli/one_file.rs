@@ -1,7 +1,6 @@
 //! One file that a flag asks for: opened before the work, written whole; `-` is stdout, in place of what the command prints.
 
 use super::exit::Failure;
-use super::print;
 use crate::report::atomic::AtomicFile;
 use anyhow::anyhow;
 use std::io::{self, Write};
@@ -20,11 +19,15 @@ impl OneFile {
         if path == Path::new("-") { Ok(OneFile::Stdout) } else { AtomicFile::create(path).map(OneFile::File) }
     }
     /// Writes it and puts it in its place.
-    pub(super) fn write(self, text: &str) -> io::Result<()> {
+    pub(super) fn write(self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
         match self {
-            OneFile::Stdout => print(text),
+            OneFile::Stdout => {
+                let mut out = io::stdout().lock();
+                out.write_all(bytes.as_ref())?;
+                out.flush()
+            }
             OneFile::File(mut file) => {
-                file.write_all(text.as_bytes())?;
+                file.write_all(bytes.as_ref())?;
                 file.commit()
             }
         }

@@ -57,6 +57,18 @@ impl Progress {
     pub fn watcher(&self) -> Watcher {
         Watcher { bar: self.bar.clone(), pending: 0 }
     }
+    /// A line for a search, of which nobody knows how many cells it takes.
+    pub fn of_search(quiet: bool) -> Progress {
+        let progress = Progress::new(0, quiet);
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {human_pos} cells played [{elapsed}]") {
+            progress.bar.set_style(style);
+        }
+        progress
+    }
+    /// One more cell of a search.
+    pub fn cell(&self) {
+        self.bar.inc(1);
+    }
     /// Takes the line away.
     pub fn finish(&self) {
         self.bar.finish_and_clear();

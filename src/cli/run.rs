@@ -19,9 +19,7 @@ use crate::report::decisions::DecisionsJsonl;
 use crate::report::loaded::{cell_folder, folder_name};
 use crate::report::requests_csv::RequestsCsv;
 use crate::report::setup::Setup;
-use crate::report::{
-    CellSummary, Summary, gates, markdown, parquet, series_csv, summarise, summarise_cell, table,
-};
+use crate::report::{CellSummary, Summary, gates, markdown, parquet, series_csv, summarise, summarise_cell, table};
 use crate::run::{
     Audit, AuditReport, CapacityLine, CellInput, Prepared, Provenance, RowWriter, SentRows, labels, run_cell,
     run_cell_twice,
@@ -78,7 +76,7 @@ pub struct Args {
     /// Run every cell twice in lock-step and stop at the first event that differs.
     #[arg(long)]
     twice: bool,
-    /// Also draw plots (SVG).
+    /// Also draw the figures of `regionsim plot`, as SVG, into the folder `plots`.
     #[arg(long, conflicts_with = "no_files")]
     plots: bool,
     /// Also write requests.parquet and series.parquet (needs the feature `frames`).
@@ -362,7 +360,7 @@ fn run_all(args: &Args) -> Outcome {
     let audits: Vec<&AuditReport> = results.iter().filter_map(|(.., audit)| audit.as_ref()).collect();
     let violations: u64 = audits.iter().map(|audit| audit.violations).sum();
     if let Some(file) = evidence {
-        file.write(&json(&Evidence::of(&loaded, &audits))?)?;
+        file.write(json(&Evidence::of(&loaded, &audits))?)?;
     }
     let mut results = results.into_iter().map(|(summary, ..)| summary);
     let by_policy = policies
@@ -378,10 +376,10 @@ fn run_all(args: &Args) -> Outcome {
     if let Some(files) = files {
         files.publish(&summary, ranked.as_ref(), (&source.text, &Setup::of(&loaded.plan)), &args.set)?;
     }
-    if let Some(file) = markdown {
-        file.write(&markdown::render(&summary))?;
-    }
     interrupt::end();
+    if let Some(file) = markdown {
+        file.write(markdown::render(&summary))?;
+    }
     if args.json {
         print(&json(&summary)?)?;
     } else if stdout.is_none() {

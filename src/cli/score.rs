@@ -2,15 +2,14 @@
 
 use super::exit::{Exit, Failure, Invalid};
 use super::load::load;
+use super::one_file::{OneFile, stdout_of};
 use super::progress::Progress;
 use super::{Outcome, print, terminal};
-use crate::report::atomic::AtomicFile;
 use crate::report::scorecard::{Scorecard, render_measured};
 use crate::scenario::nearest::suggest;
 use crate::score::{self, MeasuredTimes, Observed, Suite, compare, judge, play, read_measured};
 use anyhow::anyhow;
 use rayon::prelude::*;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -103,7 +102,8 @@ fn is_suite(path: &Path) -> bool {
 
 fn suites(args: &Args) -> Outcome {
     // Opened before the work: a bad path fails now.
-    let page = args.markdown.as_deref().map(AtomicFile::create).transpose()?;
+    let stdout = stdout_of(&[("--markdown", args.markdown.as_deref())], args.json)?;
+    let page = args.markdown.as_deref().map(OneFile::open).transpose()?;
     let (mut suites, mut wrong): (Vec<Suite>, Vec<_>) = (Vec::new(), Vec::new());
     let read: Vec<_> = files(&args.paths)?.par_iter().map(|path| score::load(path)).collect();
     for found in read {
@@ -129,11 +129,12 @@ fn suites(args: &Args) -> Outcome {
     let scored: Vec<_> =
         suites.iter().zip(&played).map(|(suite, played)| (suite, judge(suite, played))).collect();
     let card = Scorecard::of(&scored);
-    if let Some(mut page) = page {
-        page.write_all(card.markdown().as_bytes())?;
-        page.commit()?;
+    if let Some(page) = page {
+        page.write(card.markdown())?;
     }
-    print(&if args.json { serde_json::to_string_pretty(&card)? + "\n" } else { card.render() })?;
+    if stdout.is_none() {
+        print(&if args.json { serde_json::to_string_pretty(&card)? + "\n" } else { card.render() })?;
+    }
     Ok(if card.failed > 0 { Exit::GateBreached } else { Exit::Ok })
 }
 

@@ -170,6 +170,19 @@ impl LoadedRun {
         let path = folder.join(MANIFEST);
         let manifest: Option<Manifest> = self::text(&path)?.map(|text| json(&path, &text)).transpose()?;
         let scenario = self::text(&folder.join(SCENARIO))?;
+        LoadedRun::of(folder, summary, manifest, scenario)
+    }
+
+    /// A run of which all but the time lines is known already.
+    ///
+    /// # Errors
+    /// When a time line is missing or not as a run writes it.
+    pub fn of(
+        folder: &Path,
+        summary: Summary,
+        manifest: Option<Manifest>,
+        scenario: Option<String>,
+    ) -> Result<LoadedRun, LoadError> {
         let set = manifest.as_ref().map_or(&[][..], |manifest| &manifest.overrides);
         let events = scenario.as_deref().map(|text| events(text, set)).unwrap_or_default();
         let optional = |name: &str| {
@@ -358,4 +371,81 @@ fn mark(event: &toml::Value) -> Option<EventMark> {
         region,
         target,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample;
+    use super::super::series_csv;
+    use super::*;
+
+    fn folder() -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        let cell = sample::cell("a b", 1, 1);
+        let mut rows = Vec::new();
+        series_csv::write(&mut rows, &cell.labels, &cell.series).unwrap();
+        let summary = sample::summary(&[("a b", vec![cell])]);
+        let manifest = Manifest::of(&summary, &["events=[]".to_owned()], vec!["a-b/series.csv".to_owned()]);
+        let write = |name: &str, bytes: &[u8]| fs::write(folder.path().join(name), bytes).unwrap();
+        fs::create_dir(folder.path().join("a-b")).unwrap();
+        write("a-b/series.csv", &rows);
+        write(SUMMARY, &serde_json::to_vec(&summary).unwrap());
+        write(MANIFEST, &serde_json::to_vec(&manifest).unwrap());
+        write(SCENARIO, b"[[events]]\nkind = \"down\"\nregion = \"us\"\nat = \"3m\"\n");
+        folder
+    }
+
+    #[test]
+    fn a_run_comes_back_from_its_folder() {
+        let folder = folder();
+        let run = LoadedRun::read(folder.path()).unwrap();
+        let cell = run.series_of("a b").unwrap();
+        assert_eq!((cell.window_s, cell.regions.as_slice()), (10.0, &["us".to_owned(), "eu".to_owned()][..]));
+        // Requests 0 … 89 were sent to `us` in the first ten seconds, one every 100 ms; ten were shed.
+        assert_eq!((cell.points[0].sent, cell.points[0].region, cell.points[0].start_s), (90, 0, 0.0));
+        assert_eq!((cell.points[0].ttft_p50_ms, cell.points[1].ttft_p50_ms), (Some(45.0), None));
+        assert_eq!(cell.points[0].replicas, None, "nothing was sampled");
+        assert!(run.events.is_empty(), "overrides count");
+        assert_eq!(run.summary.policies.len(), 1);
+    }
+
+    #[test]
+    fn events_are_read_with_what_they_happen_to() {
+        let text = "[[events]]\nkind = \"down\"\nregion = \"frankfurt\"\nat = \"3m\"\nfor = \"90s\"\n\
+                    [[events]]\nkind = \"brown_out\"\npool = \"us/main\"\nreplica = 1\nat = \"1m\"\nspeed = 0.5\n";
+        let marks = events(text, &[]);
+        let told: Vec<_> = marks.iter().map(|m| (m.at_s, m.until_s, m.kind.as_str(), m.target.as_str())).collect();
+        assert_eq!(told, [(60.0, None, "brown_out", "us/main/1"), (180.0, Some(270.0), "down", "frankfurt")]);
+        assert_eq!(marks[0].region.as_deref(), Some("us"));
+        assert!(events("no = toml = at all", &[]).is_empty() && events("events = 3", &[]).is_empty());
+    }
+
+    #[test]
+    fn what_is_no_run_is_said_with_a_next_step() {
+        let folder = folder();
+        let at = |name: &str| folder.path().join(name);
+        let said = || LoadedRun::read(folder.path()).unwrap_err().to_string();
+        let no = LoadedRun::read(&at("nowhere")).unwrap_err().to_string();
+        assert!(no.contains("is no folder; give the folder"), "{no}");
+        fs::write(at("a-b/series.csv"), "start_ns,region,sent\n0,us,many\n").unwrap();
+        assert!(said().contains("line 2: `many` is no count; run the scenario again"), "{}", said());
+        fs::write(at("a-b/series.csv"), "region\n").unwrap();
+        assert!(said().contains("the column `start_ns` is missing"), "{}", said());
+        fs::remove_file(at("a-b/series.csv")).unwrap();
+        assert!(said().contains("a-b/series.csv` is missing, which manifest.json lists"), "{}", said());
+        fs::write(at(SUMMARY), "{\"schema_version\": 99}").unwrap();
+        assert!(said().contains("has schema version 99, this regionsim reads 1"), "{}", said());
+        fs::write(at(SUMMARY), "{").unwrap();
+        assert!(said().contains("is not as `regionsim run` writes it"), "{}", said());
+        fs::remove_file(at(SUMMARY)).unwrap();
+        assert!(said().contains("is not a run's folder: it has no summary.json"), "{}", said());
+    }
+
+    #[test]
+    fn a_name_becomes_one_folder() {
+        assert_eq!(folder_name("three-regions"), "three-regions");
+        assert_eq!(folder_name("../../etc/x y"), "..-..-etc-x-y");
+        assert_eq!(folder_name(".."), "unnamed");
+        assert_eq!(folder_name(""), "unnamed");
+    }
 }

@@ -55,28 +55,37 @@ impl Staging {
         }
         fs::create_dir(&partial).map_err(|error| context(top, &error))?;
         atomic::watch(&partial);
-        if made.is_some() {
-            atomic::watch(top);
-        }
-        Ok(Staging { top: top.to_path_buf(), made, published: false })
+        let staging = Staging { top: top.to_path_buf(), made, published: false };
+        staging.own().for_each(atomic::watch);
+        Ok(staging)
+    }
+    /// The folders that were made for it, the innermost first.
+    fn own(&self) -> impl Iterator<Item = &Path> {
+        let made = self.made.as_ref();
+        self.top.ancestors().take_while(move |folder| made.is_some_and(|made| folder.starts_with(made)))
     }
     /// Where a file is to be written.
     pub fn path(&self, name: &str) -> PathBuf {
         self.top.join(PARTIAL).join(name)
     }
-    /// Puts all files in their places, the manifest last. They are whole by then.
+    /// Puts all files in their places, the manifest last. They are whole by then. `then` is called before an interrupt is
+    /// let in again.
     ///
     /// # Errors
     /// Where a file cannot be put in its place; the next run into the folder tries again.
-    pub fn publish(mut self) -> io::Result<()> {
+    pub fn publish(mut self, then: impl FnOnce()) -> io::Result<()> {
         // Held to the end: an interrupt waits.
         let mut watched = atomic::watched();
         fs::rename(self.top.join(PARTIAL), self.top.join(COMPLETE))
             .map_err(|error| context(&self.top, &error))?;
         watched.remove(&self.top.join(PARTIAL));
-        watched.remove(&self.top);
+        self.own().for_each(|folder| {
+            watched.remove(folder);
+        });
         self.published = true;
-        finish(&self.top).map_err(|error| context(&self.top, &error))
+        finish(&self.top).map_err(|error| context(&self.top, &error))?;
+        then();
+        Ok(())
     }
 }
 
@@ -87,13 +96,11 @@ impl Drop for Staging {
         }
         let mut watched = atomic::watched();
         watched.remove(&self.top.join(PARTIAL));
-        watched.remove(&self.top);
         let _ = fs::remove_dir_all(self.top.join(PARTIAL));
-        if let Some(made) = &self.made {
+        for folder in self.own() {
+            watched.remove(folder);
             // Only those that are empty go.
-            for folder in self.top.ancestors().take_while(|folder| folder.starts_with(made)) {
-                let _ = fs::remove_dir(folder);
-            }
+            let _ = fs::remove_dir(folder);
         }
     }
 }
@@ -210,13 +217,13 @@ mod tests {
     fn files_appear_together_and_those_of_an_earlier_run_go() {
         let folder = tempfile::tempdir().unwrap();
         let top = folder.path().join("reports/x");
-        write(&top, &OLD, "old").publish().unwrap();
+        write(&top, &OLD, "old").publish(|| {}).unwrap();
         fs::write(top.join("mine.txt"), "mine").unwrap();
         let old = tree(&top);
         assert_eq!(old.len(), 5, "{old:?}");
         drop(write(&top, &NEW, "given up"));
         assert_eq!(tree(&top), old, "a run that fails changes nothing");
-        write(&top, &NEW, "new").publish().unwrap();
+        write(&top, &NEW, "new").publish(|| {}).unwrap();
         let new = tree(&top);
         let names: Vec<&str> = new.keys().map(String::as_str).collect();
         assert_eq!(names, ["b/requests.csv", "c/requests.csv", "manifest.json", "mine.txt", "summary.json"]);
@@ -238,7 +245,7 @@ mod tests {
         for done in 0..9 {
             let folder = tempfile::tempdir().unwrap();
             let top = folder.path();
-            write(top, &OLD, "old").publish().unwrap();
+            write(top, &OLD, "old").publish(|| {}).unwrap();
             let mut staging = write(top, &NEW, "new");
             let old =
                 tree(top).into_iter().filter(|(file, _)| !file.starts_with('.')).collect::<BTreeMap<_, _>>();

@@ -5,7 +5,7 @@ use super::followed;
 use super::groups::{self, Sizes};
 use super::measures;
 use super::money;
-use super::numbers::{PERCENTILES, ratio, rounded};
+use super::numbers::{ratio, rounded};
 use super::routing;
 use super::summary::{
     Basis, CellSummary, ConservationSummary, Cost, Group, NamedGroup, OutcomeCounts, PolicySummary, PoolCost,

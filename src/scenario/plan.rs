@@ -2,6 +2,7 @@
 //! must not know the file it came from, and nothing may change it.
 
 use super::diagnostic::Diagnostics;
+use super::planning::Planning;
 use crate::catalog::Dtype;
 use crate::cost::{ApiPrices, EgressRates, PoolPrice};
 use crate::digest::Digest;
@@ -32,6 +33,9 @@ pub struct Plan {
     /// What the policies must hold. No part of any hash: a gate changes no result.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub gates: Vec<Gate>,
+    /// What a capacity plan is asked for, where the scenario says; runs do not read it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub planning: Option<Planning>,
     /// What was looked up or derived on the way, for reports.
     pub facts: Facts,
     /// What the user should know, with the places in the file.
@@ -138,7 +142,7 @@ impl Plan {
     /// A hash of what the plan means. Comments, formatting, the order of keys, names of files, the scenario's name and
     /// description do not change it. The order of regions, policies, classes and so on does: ties go by it.
     pub fn content_hash(&self) -> u64 {
-        let whole = self.hash_without(&["name", "description", "facts", "gates"]);
+        let whole = self.hash_without(&["name", "description", "facts", "gates", "planning"]);
         self.prices_hash().map_or(whole, |prices| {
             let mut digest = Digest::new();
             [whole, prices].into_iter().for_each(|word| digest.word(word));
@@ -160,7 +164,7 @@ impl Plan {
 
     /// The same of what all policies and seeds share: two plans of equal worlds pose the same question, whatever routes.
     pub fn world_hash(&self) -> u64 {
-        self.hash_without(&["name", "description", "facts", "gates", "seed", "policies"])
+        self.hash_without(&["name", "description", "facts", "gates", "planning", "seed", "policies"])
     }
 
     /// A hash of one policy, whatever others stand beside it.

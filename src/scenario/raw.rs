@@ -5,6 +5,7 @@
 pub mod admission;
 pub mod demand;
 pub mod operations;
+pub mod planning;
 pub mod prices;
 pub mod views;
 pub mod workload;
@@ -81,6 +82,8 @@ pub struct RawScenario {
     pub policies: Named<RawPolicy>,
     /// What policies must hold, by the mean over the seeds of a run: a measure and its bound, such as "ttft.p99" = "< 1200ms". Default: nothing.
     pub gates: Named<String>,
+    /// What `regionsim plan` looks for. Default: the fewest replicas of all pools.
+    pub plan: planning::RawPlanning,
 }
 
 /// What a request class is promised. A limit that is left out is not promised.

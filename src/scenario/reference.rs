@@ -7,7 +7,7 @@ use serde_json::Value;
 use std::fmt::Write as _;
 
 /// Heading and definition of each table, in reading order.
-const TABLES: [(&str, &str); 58] = [
+const TABLES: [(&str, &str); 61] = [
     ("The file", ""),
     ("`[slo.CLASS]`", "Slo"),
     ("`[models.NAME]`", "Model"),
@@ -66,6 +66,9 @@ const TABLES: [(&str, &str); 58] = [
     ("`views.cache.event`", "CacheFeed"),
     ("`views.rtt`", "RttView"),
     ("`views.rtt.probe`", "Probe"),
+    ("`[plan]`", "Planning"),
+    ("`[plan.pools.\"region/pool\"]`", "PlannedPool"),
+    ("`[plan.contingencies.NAME]`", "Contingency"),
 ];
 
 /// The tables as Markdown.

@@ -8,6 +8,7 @@ mod gates;
 mod geography;
 mod operations;
 mod paths;
+mod planning;
 mod policies;
 mod pools;
 mod prices;
@@ -259,6 +260,7 @@ pub(super) fn resolve(
             .help("shorten `warmup`, or send more requests: nothing would be counted");
         this.push(item);
     }
+    let planning = this.planning(&names, &pools, &pool_facts, classes.as_slice(), &policies, warmup);
     let length = if raw.horizon.is_some() { Some(Span(horizon.0)) } else { length };
     let sample_every = this.sample_every(length);
     (facts.prices, facts.egress_prices) = this.prices(&pools, &pool_facts, &names, &region_facts);
@@ -291,6 +293,7 @@ pub(super) fn resolve(
             sample_every,
         },
         policies,
+        planning,
         facts,
         notices: Diagnostics { file: String::new(), text: String::new(), items: this.found },
     })

@@ -1,15 +1,18 @@
 //! The folder of a run: which files there are and what they are called. They appear together at the end.
 
 use super::super::exit::Failure;
+use super::super::interrupt;
 use super::super::load::COPY;
+use super::super::plot;
 use super::json;
 use crate::report::atomic::AtomicFile;
-use crate::report::loaded::SETUP;
+use crate::report::loaded::{LoadedRun, SETUP};
 use crate::report::manifest::Manifest;
 use crate::report::setup::Setup;
 use crate::report::staging::Staging;
 use crate::report::uncertainty::Uncertainty;
-use crate::report::{Summary, plots};
+use crate::report::Summary;
+use crate::report::figures::drawings;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -44,7 +47,7 @@ impl RunFiles {
         let each: Vec<&str> = each.iter().filter(|(_, wanted)| *wanted).map(|(name, _)| *name).collect();
         let names: Vec<String> =
             cells.iter().flat_map(|folder| each.iter().map(move |name| format!("{folder}/{name}"))).collect();
-        let top_names = [COPY, "summary.json", SETUP, "manifest.json", "ttft-cdf.svg", "uncertainty.json"];
+        let top_names = [COPY, "summary.json", SETUP, "manifest.json", "uncertainty.json"];
         let staging = Staging::open(top, names.iter().map(String::as_str).chain(top_names))?;
         Ok(RunFiles { staging, wanted, names })
     }
@@ -72,16 +75,20 @@ impl RunFiles {
         write(COPY, scenario)?;
         write("summary.json", &json(summary)?)?;
         write(SETUP, &json(setup)?)?;
-        if self.wanted.plots {
-            write("ttft-cdf.svg", &plots::ttft_cdf(summary)?)?;
-        }
         if let (true, Some(ranked)) = (self.wanted.uncertainty, ranked) {
             write("uncertainty.json", &json(ranked)?)?;
+        }
+        if self.wanted.plots {
+            let manifest = Manifest::of(summary, overrides, names.clone());
+            let here = self.staging.path("");
+            let run = LoadedRun::of(&here, summary.clone(), Some(manifest), Some(scenario.to_owned()))?;
+            let drawn = plot::write(&drawings(&[run])?, &self.staging.path(plot::FOLDER))?;
+            names.extend(drawn.into_iter().map(|name| format!("{}/{name}", plot::FOLDER)));
         }
         let manifest = json(&Manifest::of(summary, overrides, std::mem::take(&mut names)))?;
         let mut file = AtomicFile::create(&self.staging.path("manifest.json"))?;
         file.write_all(manifest.as_bytes())?;
         file.commit()?;
-        Ok(self.staging.publish()?)
+        Ok(self.staging.publish(interrupt::end)?)
     }
 }

@@ -1,14 +1,13 @@
 //! `trace stats`: what traces are like.
 
 use super::super::exit::{Exit, Failure};
+use super::super::one_file::{OneFile, stdout_of};
 use super::super::print;
 use super::Outcome;
 use super::reading::Reading;
-use crate::report::atomic::AtomicFile;
 use crate::report::{trace_plots, trace_table};
 use crate::workload::stats::{StatsOptions, TraceStats, trace_stats};
 use anyhow::anyhow;
-use std::io::Write;
 use std::path::PathBuf;
 
 /// Describe traces: rates, bursts, lengths, sessions, and what caches could find again.
@@ -57,18 +56,24 @@ pub fn run(args: &Args) -> Outcome {
         return Err(Failure::usage(anyhow!("stdin (`-`) can be read once only")));
     }
     // Opened before the work: a bad path fails now.
-    let svg = args.svg.as_deref().map(AtomicFile::create).transpose()?;
+    let stdout = stdout_of(&[("--svg", args.svg.as_deref())], args.json)?;
+    let svg = args.svg.as_deref().map(OneFile::open).transpose()?;
     let options = StatsOptions { cache_tokens: args.cache_tokens.clone() };
     let mut all: Vec<TraceStats> = Vec::new();
     for file in &args.files {
         // One at a time: only the figures of the last trace are kept beside the next.
         all.push(trace_stats(&args.reading.read(file)?, &options));
     }
-    if let Some(mut file) = svg {
-        file.write_all(trace_plots::draw(&all)?.as_bytes())?;
-        file.commit()?;
+    if let Some(file) = svg {
+        file.write(trace_plots::draw(&all)?)?;
     }
-    print(&if args.json { serde_json::to_string_pretty(&all)? + "\n" } else { trace_table::render(&all) })?;
+    if stdout.is_none() {
+        print(&if args.json {
+            serde_json::to_string_pretty(&all)? + "\n"
+        } else {
+            trace_table::render(&all)
+        })?;
+    }
     Ok(Exit::Ok)
 }
 

@@ -18,7 +18,7 @@ pub(super) fn length_of(stages: &[RateStage]) -> Span {
 }
 
 /// Seconds from Monday 0 h to `"Tue 14:00"` or `"14:00"`.
-fn time_of_week(text: &str) -> Option<u32> {
+pub(super) fn time_of_week(text: &str) -> Option<u32> {
     let (day, clock) = match text.trim().split_once(' ') {
         Some((day, clock)) => {
             let short: String = day.chars().take(3).flat_map(char::to_lowercase).collect();
