@@ -5,8 +5,8 @@ use super::{Outcome, no_such, print};
 use crate::report::atomic::AtomicFile;
 use crate::report::figure::{Drawing, PNG};
 use crate::report::figures::{drawings, kinds};
-use crate::report::loaded::LoadedRun;
 use crate::report::grid;
+use crate::report::loaded::LoadedRun;
 use anyhow::anyhow;
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -49,8 +49,12 @@ pub fn run(args: &Args) -> Outcome {
         let rule = "this regionsim was built without the feature `png`; build it with default features, or leave out --png";
         return Err(Failure::usage(anyhow!(rule)));
     }
-    let runs: Vec<LoadedRun> =
-        args.runs.iter().map(|folder| LoadedRun::read(folder)).collect::<Result<_, _>>().map_err(Failure::usage)?;
+    let runs: Vec<LoadedRun> = args
+        .runs
+        .iter()
+        .map(|folder| LoadedRun::read(folder))
+        .collect::<Result<_, _>>()
+        .map_err(Failure::usage)?;
     let all = chosen(drawings(&runs)?, &args.only)?;
     if args.list {
         let rows: Vec<Vec<String>> =
@@ -86,8 +90,10 @@ pub fn run(args: &Args) -> Outcome {
 /// Those that `only` names, in their own order.
 fn chosen(all: Vec<Drawing>, only: &[String]) -> Result<Vec<Drawing>, Failure> {
     let of_kind = |id: &str, kind: &str| {
-        id == kind || kinds().any(|known| known == kind) && id.strip_prefix(kind).is_some_and(|rest| rest.starts_with('-'))
-            && !kinds().any(|other| other == id)
+        id == kind
+            || kinds().any(|known| known == kind)
+                && id.strip_prefix(kind).is_some_and(|rest| rest.starts_with('-'))
+                && !kinds().any(|other| other == id)
     };
     if let Some(unknown) =
         only.iter().find(|name| !all.iter().any(|drawing| of_kind(&drawing.figure.id, name)))
@@ -97,7 +103,8 @@ fn chosen(all: Vec<Drawing>, only: &[String]) -> Result<Vec<Drawing>, Failure> {
         let known = ids.iter().map(String::as_str).chain(others);
         return Err(no_such("these runs have no figure", unknown, known));
     }
-    let keeps = |drawing: &Drawing| only.is_empty() || only.iter().any(|name| of_kind(&drawing.figure.id, name));
+    let keeps =
+        |drawing: &Drawing| only.is_empty() || only.iter().any(|name| of_kind(&drawing.figure.id, name));
     Ok(all.into_iter().filter(keeps).collect())
 }
 

@@ -19,7 +19,9 @@ use crate::report::decisions::DecisionsJsonl;
 use crate::report::loaded::{cell_folder, folder_name};
 use crate::report::requests_csv::RequestsCsv;
 use crate::report::setup::Setup;
-use crate::report::{CellSummary, Summary, gates, markdown, parquet, series_csv, summarise, summarise_cell, table};
+use crate::report::{
+    CellSummary, Summary, gates, markdown, parquet, series_csv, summarise, summarise_cell, table,
+};
 use crate::run::{
     Audit, AuditReport, CapacityLine, CellInput, Prepared, Provenance, RowWriter, SentRows, labels, run_cell,
     run_cell_twice,

@@ -35,7 +35,9 @@ impl Drawing {
         #[cfg(feature = "png")]
         return super::draw::png::png(&self.scene);
         #[cfg(not(feature = "png"))]
-        Err(PlotError::new("this regionsim was built without the feature `png`: build it with default features"))
+        Err(PlotError::new(
+            "this regionsim was built without the feature `png`: build it with default features",
+        ))
     }
 }
 

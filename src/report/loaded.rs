@@ -414,7 +414,8 @@ mod tests {
         let text = "[[events]]\nkind = \"down\"\nregion = \"frankfurt\"\nat = \"3m\"\nfor = \"90s\"\n\
                     [[events]]\nkind = \"brown_out\"\npool = \"us/main\"\nreplica = 1\nat = \"1m\"\nspeed = 0.5\n";
         let marks = events(text, &[]);
-        let told: Vec<_> = marks.iter().map(|m| (m.at_s, m.until_s, m.kind.as_str(), m.target.as_str())).collect();
+        let told: Vec<_> =
+            marks.iter().map(|m| (m.at_s, m.until_s, m.kind.as_str(), m.target.as_str())).collect();
         assert_eq!(told, [(60.0, None, "brown_out", "us/main/1"), (180.0, Some(270.0), "down", "frankfurt")]);
         assert_eq!(marks[0].region.as_deref(), Some("us"));
         assert!(events("no = toml = at all", &[]).is_empty() && events("events = 3", &[]).is_empty());

@@ -298,7 +298,10 @@ mod tests {
     fn measures_have_the_names_and_units_that_bounds_know_them_by() {
         let of_requests = |measure: &Measure| {
             LATENCY.iter().any(|other| other.name == measure.name)
-                || matches!(measure.name, "slo.attainment" | "cache.hit_rate" | "ttft.mean" | "tpot.p95" | "e2e.p95")
+                || matches!(
+                    measure.name,
+                    "slo.attainment" | "cache.hit_rate" | "ttft.mean" | "tpot.p95" | "e2e.p95"
+                )
         };
         let all = [LATENCY, SERVICE, MONEY, ROUTING, REGRET, MISSES, MORE].into_iter().flatten();
         let all: Vec<Known> =

@@ -17,7 +17,11 @@ const POOLED: [f64; 5] = [50.0, 90.0, 95.0, 99.0, 99.9];
 /// The column of a setting: its path, or `set.` before it where that is a column of another kind.
 fn column(path: &str, measures: &[String]) -> String {
     let taken = FIXED.contains(&path) || ["by", "name", "unreliable"].contains(&path);
-    if taken || measures.iter().any(|measure| measure == path) { format!("set.{path}") } else { path.to_owned() }
+    if taken || measures.iter().any(|measure| measure == path) {
+        format!("set.{path}")
+    } else {
+        path.to_owned()
+    }
 }
 
 /// The names that come up, in the order in which they do.
@@ -81,7 +85,8 @@ pub fn groups_csv(out: impl Write, rows: &[Row]) -> io::Result<()> {
     csv.write_record(head.chain(["by", "name"].map(String::from)).chain(measures.iter().cloned()))?;
     for row in rows {
         for group in &row.groups {
-            let fixed = [row.cell.to_string(), row.point.to_string(), row.policy.clone(), row.seed.to_string()];
+            let fixed =
+                [row.cell.to_string(), row.point.to_string(), row.policy.clone(), row.seed.to_string()];
             let set = paths.iter().map(|path| row.settings.get(*path).cloned().unwrap_or_default());
             let values = measures.iter().map(|name| number(find(&group.measures, name)));
             let named = [group.by.clone(), group.name.clone()];
@@ -140,7 +145,8 @@ mod tests {
         let row = |cell: u64, seed: u64, value: &str| Row {
             cell,
             id: format!("{cell:016x}"),
-            settings: [("seed".to_string(), value.to_string()), ("a.b".to_string(), "x,y".to_string())].into(),
+            settings: [("seed".to_string(), value.to_string()), ("a.b".to_string(), "x,y".to_string())]
+                .into(),
             policy: "p".into(),
             seed,
             outcome_digest: "0f".into(),
@@ -150,7 +156,8 @@ mod tests {
                 name: "us".into(),
                 measures: vec![("ttft.p50".into(), 1.0)],
             }],
-            histograms: [("ttft".to_string(), Histogram::of([1_000_000 * seed, 2_000_000]).to_string())].into(),
+            histograms: [("ttft".to_string(), Histogram::of([1_000_000 * seed, 2_000_000]).to_string())]
+                .into(),
             ..Row::default()
         };
         let failed =
@@ -164,7 +171,10 @@ mod tests {
         rows_csv(&mut out, &rows()).unwrap();
         let text = String::from_utf8(out).unwrap();
         let lines: Vec<&str> = text.lines().collect();
-        assert_eq!(lines[0], "cell,point,id,policy,seed,status,reason,outcome_digest,a.b,set.seed,ttft.p50,cost,unreliable");
+        assert_eq!(
+            lines[0],
+            "cell,point,id,policy,seed,status,reason,outcome_digest,a.b,set.seed,ttft.p50,cost,unreliable"
+        );
         assert_eq!(lines[1], "0,0,0000000000000000,p,1,ok,,0f,\"x,y\",4,1.5,2,");
         assert_eq!(lines[3], "2,0,,,0,failed,\"panicked: \"\"x\"\"\",,,,,,");
         let mut out = Vec::new();

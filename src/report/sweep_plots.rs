@@ -118,7 +118,8 @@ pub fn sweep_heat(axes: &SweepAxes, points: &[SweepPoint], order: &[String]) -> 
     let position = |value: f64| {
         if axes.log_value { if value > 0.0 { libm::log10(value) } else { f64::NAN } } else { value }
     };
-    let all = points.iter().filter(usable).map(|point| position(point.value)).filter(|value| value.is_finite());
+    let all =
+        points.iter().filter(usable).map(|point| position(point.value)).filter(|value| value.is_finite());
     let (low, high) = all.fold((f64::MAX, f64::MIN), |(low, high), v| (low.min(v), high.max(v)));
     let looks = series(points, order);
     let several = looks.len() > 1;
@@ -155,20 +156,32 @@ pub fn sweep_heat(axes: &SweepAxes, points: &[SweepPoint], order: &[String]) -> 
             edged: false,
         });
         for point in points.iter().filter(usable).filter(|point| point.series == named.name) {
-            let (Some(column), Some(row)) = (
-                xs.iter().position(|x| *x == point.x),
-                ys.iter().position(|y| Some(*y) == point.y),
-            ) else {
+            let (Some(column), Some(row)) =
+                (xs.iter().position(|x| *x == point.x), ys.iter().position(|y| Some(*y) == point.y))
+            else {
                 continue;
             };
             let at = (left + column as f64 * wide, bottom - (row + 1) as f64 * high_px);
             let value = position(point.value);
             if !value.is_finite() {
-                scene.text((at.0 + wide / 2.0, at.1 + high_px / 2.0 + 4.0), Anchor::Middle, "–", SIZE, Ink::Muted);
+                scene.text(
+                    (at.0 + wide / 2.0, at.1 + high_px / 2.0 + 4.0),
+                    Anchor::Middle,
+                    "–",
+                    SIZE,
+                    Ink::Muted,
+                );
                 continue;
             }
             let colour = shade(if high > low { (value - low) / (high - low) } else { 0.5 });
-            let says = format!("{} {}, {} {}: {}", axes.x, short(point.x), axes.y, short(point.y.unwrap_or(0.0)), short(point.value));
+            let says = format!(
+                "{} {}, {} {}: {}",
+                axes.x,
+                short(point.x),
+                axes.y,
+                short(point.y.unwrap_or(0.0)),
+                short(point.value)
+            );
             scene.rect(at, (wide - 1.0, high_px - 1.0), Ink::Fixed(colour.0, colour.1, colour.2), says);
             let words = short(point.value);
             if width(&words, SIZE - 1.0) + 4.0 < wide && high_px > 13.0 {

@@ -34,7 +34,8 @@ pub fn render(manifest: &Manifest, objective: &Measure, best: &[Best], effects: 
     }
     let rows = best.iter().map(|best| {
         let half = best.value.half_width(0.95).map_or_else(|| "-".to_owned(), shown);
-        let settings: Vec<String> = best.settings.iter().map(|(path, value)| format!("{path}={value}")).collect();
+        let settings: Vec<String> =
+            best.settings.iter().map(|(path, value)| format!("{path}={value}")).collect();
         let value = best.value.mean().map_or_else(|| "-".to_owned(), shown);
         vec![best.policy.clone(), value, half, shown(best.worst), best.point.to_string(), settings.join(" ")]
     });
@@ -43,7 +44,14 @@ pub fn render(manifest: &Manifest, objective: &Measure, best: &[Best], effects: 
     if effects.iter().any(|effect| effect.by() > 0.0) {
         let rows = effects.iter().take(EFFECTS).map(|effect| {
             let Effect { setting, low, high } = effect;
-            vec![setting.clone(), shown(effect.by()), shown(low.1), low.0.clone(), shown(high.1), high.0.clone()]
+            vec![
+                setting.clone(),
+                shown(effect.by()),
+                shown(low.1),
+                low.0.clone(),
+                shown(high.1),
+                high.0.clone(),
+            ]
         });
         let head = ["what moves it", "by", "lowest", "at", "highest", "at"];
         let _ = write!(out, "\n{}", grid::render(&head, &rows.collect::<Vec<_>>()));

@@ -159,7 +159,9 @@ mod tests {
 
     #[test]
     fn texts_that_are_none() {
-        for text in ["x", "1:", ":1", "1:0", "3 0", "7424", "4294967295 1", "1:18446744073709551615 1:1", "-1"] {
+        for text in
+            ["x", "1:", ":1", "1:0", "3 0", "7424", "4294967295 1", "1:18446744073709551615 1:1", "-1"]
+        {
             assert_eq!(text.parse::<Histogram>(), Err(NoHistogram), "{text}");
         }
         assert_eq!("".parse(), Ok(Histogram::default()));

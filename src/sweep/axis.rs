@@ -62,7 +62,8 @@ impl Axis {
             next: next.to_owned(),
         };
         let example = "write, for example, regions.us.pools.main.replicas=2,4,8";
-        let (path, values) = assignment(text).ok_or_else(|| wrong("a path and values are needed", example))?;
+        let (path, values) =
+            assignment(text).ok_or_else(|| wrong("a path and values are needed", example))?;
         Axis::of(path, values).map_err(|error| AxisError { axis: text.to_owned(), ..error })
     }
 
@@ -242,7 +243,10 @@ fn values(
         return refused(format!("{from} is not below {to}"), "write the smaller end first");
     }
     if log && from <= 0.0 {
-        return refused("a logarithmic range begins above 0".into(), "raise its lower end, or leave `log` out");
+        return refused(
+            "a logarithmic range begins above 0".into(),
+            "raise its lower end, or leave `log` out",
+        );
     }
     let whole = from_whole && to_whole;
     let show = |value: f64| format!("{}{unit}", tidy(value));
@@ -265,7 +269,10 @@ fn values(
     }
     if let Some(count) = count {
         let Some(count) = count.trim().parse::<u32>().ok().filter(|n| (2..=MOST as u32).contains(n)) else {
-            return refused(format!("`{count}` is no count from 2 to {MOST}"), "write, for example, 0..1 x 5");
+            return refused(
+                format!("`{count}` is no count from 2 to {MOST}"),
+                "write, for example, 0..1 x 5",
+            );
         };
         let at = |i: u32| match i {
             0 => show(from),
@@ -304,8 +311,20 @@ mod tests {
     #[test]
     fn what_cannot_be_varied_says_why_and_what_to_write() {
         for text in [
-            "a", "=1", "a=", "a=1,,2", "a=1,1", "a=5..1:1", "a=1..5:0", "a=1..5:x", "a=1..5 x 1", "a=log 0..5 x 3",
-            "a=log 1..5:1", "a=1ms..5s:1s", "a=0..1:0.00001", "a=1..5 x 99999",
+            "a",
+            "=1",
+            "a=",
+            "a=1,,2",
+            "a=1,1",
+            "a=5..1:1",
+            "a=1..5:0",
+            "a=1..5:x",
+            "a=1..5 x 1",
+            "a=log 0..5 x 3",
+            "a=log 1..5:1",
+            "a=1ms..5s:1s",
+            "a=0..1:0.00001",
+            "a=1..5 x 99999",
         ] {
             let error = Axis::parse(text).expect_err(text);
             assert!(error.axis == text && !error.rule.is_empty() && !error.next.is_empty(), "{error}");

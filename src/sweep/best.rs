@@ -41,7 +41,8 @@ pub fn best(rows: &[Row], goal: &Goal) -> Vec<Best> {
         }
         groups.entry((&row.policy, row.point)).or_insert((Moments::default(), row)).0.add(value);
     }
-    let signed = |moments: &Moments| moments.mean().map_or(f64::INFINITY, |m| if goal.lower { m } else { -m });
+    let signed =
+        |moments: &Moments| moments.mean().map_or(f64::INFINITY, |m| if goal.lower { m } else { -m });
     let of = |policy: &&str| {
         let points = || groups.range((*policy, 0)..=(*policy, u64::MAX));
         let (_, (value, row)) = points().min_by(|a, b| signed(&a.1.0).total_cmp(&signed(&b.1.0)))?;
@@ -169,7 +170,8 @@ mod tests {
     #[test]
     fn the_best_point_is_that_of_the_least_or_the_greatest_mean() {
         let found = best(&rows(), &Goal { measure: "ttft".into(), lower: true });
-        let short: Vec<_> = found.iter().map(|b| (b.policy.as_str(), b.point, b.value.mean().unwrap(), b.worst)).collect();
+        let short: Vec<_> =
+            found.iter().map(|b| (b.policy.as_str(), b.point, b.value.mean().unwrap(), b.worst)).collect();
         // Seeds 0 and 2: one above. 101 + 1; worst 202 + 1.
         assert_eq!(short, [("p", 0, 102.0, 203.0), ("q", 0, 112.0, 213.0)]);
         assert_eq!(found[0].value.count(), 2);
@@ -182,7 +184,8 @@ mod tests {
     fn the_setting_that_moves_the_goal_most_comes_first() {
         let only: Vec<Row> = rows().into_iter().filter(|row| row.policy == "p").collect();
         let found = effects(&only, &Goal { measure: "ttft".into(), lower: true });
-        let short: Vec<_> = found.iter().map(|e| (e.setting.as_str(), e.low.0.as_str(), e.high.0.as_str(), e.by())).collect();
+        let short: Vec<_> =
+            found.iter().map(|e| (e.setting.as_str(), e.low.0.as_str(), e.high.0.as_str(), e.by())).collect();
         assert_eq!(short, [("a", "1", "2", 100.0), ("b", "1", "2", 1.0)], "one policy is no setting");
     }
 
@@ -197,6 +200,9 @@ mod tests {
             .collect();
         let found = effects(&rows, &Goal { measure: "m".into(), lower: true });
         // Means of 0…9 and 20…29.
-        assert_eq!((found[0].low.clone(), found[0].high.clone()), (("below 10".into(), 4.5), ("from 20".into(), 24.5)));
+        assert_eq!(
+            (found[0].low.clone(), found[0].high.clone()),
+            (("below 10".into(), 4.5), ("from 20".into(), 24.5))
+        );
     }
 }

@@ -80,7 +80,13 @@ pub struct Manifest {
 }
 
 /// The manifest of these cells.
-pub fn manifest(scenario: &str, overrides: &[String], axes: &[Axis], points: &[Point], cells: &[Cell]) -> Manifest {
+pub fn manifest(
+    scenario: &str,
+    overrides: &[String],
+    axes: &[Axis],
+    points: &[Point],
+    cells: &[Cell],
+) -> Manifest {
     let mut digest = Digest::new();
     digest.text(TOOL);
     for point in points {

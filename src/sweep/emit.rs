@@ -50,7 +50,9 @@ impl Engine {
 
 /// A word as a POSIX shell reads it.
 pub fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/' | ':' | '=' | ',' | '+' | '%');
+    let plain = |c: char| {
+        c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/' | ':' | '=' | ',' | '+' | '%')
+    };
     if !word.is_empty() && word.chars().all(plain) {
         return word.to_owned();
     }
@@ -88,7 +90,9 @@ mod tests {
     #[test]
     fn words_come_through_a_shell_as_they_are() {
         for word in ["plain", "two words", "it's", "$HOME", "a\"b", "", "x=[1, 2]", "*"] {
-            let echo = std::process::Command::new("sh").args(["-c", &format!("printf %s {}", quoted(word))]).output();
+            let echo = std::process::Command::new("sh")
+                .args(["-c", &format!("printf %s {}", quoted(word))])
+                .output();
             assert_eq!(String::from_utf8(echo.unwrap().stdout).unwrap(), word);
         }
     }

@@ -69,7 +69,8 @@ pub fn sweep_schema() -> &'static Value {
 
 /// Whether a text is a sweep file and no scenario: it has `[over]`, which no scenario has.
 pub fn is_sweep_file(text: &str) -> bool {
-    Document::parse(text.strip_prefix('\u{feff}').unwrap_or(text)).is_ok_and(|document| document.has(&["over"]))
+    Document::parse(text.strip_prefix('\u{feff}').unwrap_or(text))
+        .is_ok_and(|document| document.has(&["over"]))
 }
 
 impl SweepFile {

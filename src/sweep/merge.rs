@@ -83,7 +83,10 @@ pub fn written(header: &Header, mut lines: Vec<Line>) -> serde_json::Result<Stri
 ///
 /// # Errors
 /// Everything that does not fit, at once.
-pub fn merge(manifest: &Manifest, shards: Vec<(String, Header, Vec<Line>)>) -> Result<Vec<Line>, Vec<String>> {
+pub fn merge(
+    manifest: &Manifest,
+    shards: Vec<(String, Header, Vec<Line>)>,
+) -> Result<Vec<Line>, Vec<String>> {
     let mut wrong = Vec::new();
     if manifest.schema_version != SCHEMA_VERSION || manifest.tool != TOOL {
         wrong.push(format!(
@@ -96,7 +99,9 @@ pub fn merge(manifest: &Manifest, shards: Vec<(String, Header, Vec<Line>)>) -> R
     let mut differing = Vec::new();
     for (name, header, lines) in shards {
         let whose = |what: &str, own: &str, other: &str| {
-            format!("{name}: its {what} is {own}, the sweep's is {other}: it belongs to another one; take it away")
+            format!(
+                "{name}: its {what} is {own}, the sweep's is {other}: it belongs to another one; take it away"
+            )
         };
         if header.sweep != manifest.sweep {
             wrong.push(whose("sweep", &header.sweep, &manifest.sweep));
@@ -110,7 +115,10 @@ pub fn merge(manifest: &Manifest, shards: Vec<(String, Header, Vec<Line>)>) -> R
         for line in lines {
             let cell = line.row.cell;
             if cell >= manifest.cells {
-                wrong.push(format!("{name}: there is no cell {cell} among {}; take the file away", manifest.cells));
+                wrong.push(format!(
+                    "{name}: there is no cell {cell} among {}; take the file away",
+                    manifest.cells
+                ));
             } else if let Some((other, first)) = rows.get(&cell) {
                 if other.text != line.text {
                     differing.push(format!("cell {cell}, in {first} and in {name}"));
@@ -124,7 +132,8 @@ pub fn merge(manifest: &Manifest, shards: Vec<(String, Header, Vec<Line>)>) -> R
     for (line, _) in rows.values() {
         let first = by_id.entry(&line.row.id).or_insert(&line.row);
         if first.outcome() != line.row.outcome() {
-            differing.push(format!("cells {} and {}, which are made from the same", first.cell, line.row.cell));
+            differing
+                .push(format!("cells {} and {}, which are made from the same", first.cell, line.row.cell));
         }
     }
     if !differing.is_empty() {
@@ -206,7 +215,10 @@ mod tests {
     fn what_is_missing_differs_or_is_of_another_sweep_is_told() {
         let told = |shards: Vec<_>| merge(&manifest(3), shards).unwrap_err().join("\n");
         let missing = told(vec![shard(3, 0, vec![line(0, "0", 0.0)])]);
-        assert!(missing.contains("2 of 3 cells") && missing.contains("--shard 1/3, --shard 2/3"), "{missing}");
+        assert!(
+            missing.contains("2 of 3 cells") && missing.contains("--shard 1/3, --shard 2/3"),
+            "{missing}"
+        );
         let twice = told(vec![shard(1, 0, all(3)), shard(3, 1, vec![line(1, "1", 1.5)])]);
         assert!(twice.contains("cell 1, in shard-000-of-001.jsonl and in shard-001-of-003.jsonl"), "{twice}");
         let same = told(vec![shard(1, 0, vec![line(0, "a", 1.0), line(1, "b", 1.0), line(2, "a", 2.0)])]);

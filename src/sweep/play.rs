@@ -44,7 +44,9 @@ pub fn play<O: Observer>(
     rayon::broadcast(|_| {
         while !stop.load(Ordering::Relaxed) {
             let Some(&cell) = cells.get(next.fetch_add(1, Ordering::Relaxed)) else { return };
-            let (Some(point), Some(place)) = (points.get(cell.point), shared.get(&cell.point)) else { continue };
+            let (Some(point), Some(place)) = (points.get(cell.point), shared.get(&cell.point)) else {
+                continue;
+            };
             let mut run = || row(point, cell, place, prepare, watcher, take);
             if !around(cell, &mut run) {
                 stop.store(true, Ordering::Relaxed);

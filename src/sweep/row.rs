@@ -88,7 +88,8 @@ impl Row {
 
 /// The histograms of a result. `itl` is, as everywhere, of each request the mean time between its tokens.
 pub fn histograms(result: &RunResult) -> BTreeMap<String, String> {
-    let mut all = [("ttft", Histogram::default()), ("itl", Histogram::default()), ("e2e", Histogram::default())];
+    let mut all =
+        [("ttft", Histogram::default()), ("itl", Histogram::default()), ("e2e", Histogram::default())];
     for entry in result.measured().filter(crate::run::Entry::completed) {
         let values = [entry.ttft, entry.tpot(), entry.e2e()];
         for ((_, histogram), value) in all.iter_mut().zip(values) {

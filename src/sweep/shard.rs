@@ -36,12 +36,15 @@ impl Shard {
         let number = |name: &str| env(name).and_then(|value| value.trim().parse::<u32>().ok());
         let of = |text: &str| {
             let n = text.trim().parse::<u32>().ok().filter(|n| (1..=MOST_SHARDS).contains(n));
-            n.ok_or_else(|| format!("`{text}` is no number of shards from 1 to {MOST_SHARDS}; write, for example, 0/7"))
+            n.ok_or_else(|| {
+                format!("`{text}` is no number of shards from 1 to {MOST_SHARDS}; write, for example, 0/7")
+            })
         };
         let (index, of) = match text.trim().split_once('/') {
             Some(("auto", n)) => {
                 let index = number("JOB_COMPLETION_INDEX").or_else(|| number("SLURM_ARRAY_TASK_ID"));
-                let none = "neither JOB_COMPLETION_INDEX nor SLURM_ARRAY_TASK_ID is set; write the shard, as in 0/7";
+                let none =
+                    "neither JOB_COMPLETION_INDEX nor SLURM_ARRAY_TASK_ID is set; write the shard, as in 0/7";
                 (index.ok_or(none)?, of(n)?)
             }
             Some((index, n)) => {
@@ -59,7 +62,10 @@ impl Shard {
                 let (first, last) = (number("SLURM_ARRAY_TASK_MIN"), number("SLURM_ARRAY_TASK_MAX"));
                 // Part of an array, submitted again, tells its own size alone.
                 if first.unwrap_or(0) != 0 || last.is_some_and(|last| last + 1 != count) {
-                    return Err("the array does not run from 0 to its size; write how many shards there are: auto/7".into());
+                    return Err(
+                        "the array does not run from 0 to its size; write how many shards there are: auto/7"
+                            .into(),
+                    );
                 }
                 (index, count)
             }

@@ -5,14 +5,14 @@ use super::super::interrupt;
 use super::super::load::COPY;
 use super::super::plot;
 use super::json;
+use crate::report::Summary;
 use crate::report::atomic::AtomicFile;
+use crate::report::figures::drawings;
 use crate::report::loaded::{LoadedRun, SETUP};
 use crate::report::manifest::Manifest;
 use crate::report::setup::Setup;
 use crate::report::staging::Staging;
 use crate::report::uncertainty::Uncertainty;
-use crate::report::Summary;
-use crate::report::figures::drawings;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 

@@ -78,14 +78,17 @@ pub(super) fn objective(name: Option<&str>) -> Result<&'static Measure, Failure>
     let lists = [measures::LATENCY, measures::SERVICE, measures::MONEY, measures::ROUTING];
     let mut all = lists.into_iter().flatten();
     let known = lists.into_iter().flatten().map(|measure| measure.name);
-    all.find(|measure| measure.name == name).ok_or_else(|| no_such("--objective: there is no measure", name, known))
+    all.find(|measure| measure.name == name)
+        .ok_or_else(|| no_such("--objective: there is no measure", name, known))
 }
 
 impl Asked {
     /// Reads what is asked; all mistakes of `--over` at once.
     pub fn of(question: &Question) -> Result<Asked, Failure> {
         let Some(file) = &question.file else {
-            return Err(Failure::usage(anyhow!("a scenario or a sweep file is needed; `regionsim sweep --help` has examples")));
+            return Err(Failure::usage(anyhow!(
+                "a scenario or a sweep file is needed; `regionsim sweep --help` has examples"
+            )));
         };
         let source = Source::read(file)?;
         let (source, swept) = if is_sweep_file(&source.text) {
@@ -102,7 +105,10 @@ impl Asked {
             match Axis::parse(text) {
                 Ok(axis) => {
                     if typed.contains(&axis.path) {
-                        wrong.push(format!("--over {text}: `{}` is varied twice; put all its values in one list", axis.path));
+                        wrong.push(format!(
+                            "--over {text}: `{}` is varied twice; put all its values in one list",
+                            axis.path
+                        ));
                         continue;
                     }
                     typed.push(axis.path.clone());
@@ -156,7 +162,9 @@ impl Asked {
     /// The cells of all points, in their order, and the first point's plan: every point is read here, and everything that is
     /// wrong with any of them is told.
     pub fn cells(&mut self) -> Result<(Plan, Vec<Cell>), Failure> {
-        let Some(first) = self.points.first() else { return Err(Failure::usage(anyhow!("there is no point"))) };
+        let Some(first) = self.points.first() else {
+            return Err(Failure::usage(anyhow!("there is no point")));
+        };
         if self.points.len().saturating_mul(self.seeds as usize) > MOST_CELLS {
             return Err(Failure::usage(anyhow!(
                 "{} points × {} seeds are more than {MOST_CELLS} cells; take fewer seeds or larger steps",
@@ -198,7 +206,10 @@ impl Asked {
     fn check(&self, point: &Point, plan: &Plan) -> Result<Vec<Cell>, String> {
         let known = || plan.policies.iter().map(|policy| policy.name.as_str());
         if let Some(unknown) = self.policies.iter().find(|name| known().all(|other| other != **name)) {
-            return Err(format!("error: the scenario has no policy `{unknown}`; {}", suggest(unknown, "known", known())));
+            return Err(format!(
+                "error: the scenario has no policy `{unknown}`; {}",
+                suggest(unknown, "known", known())
+            ));
         }
         Ok(cells_of(point, plan, &self.policies, self.seed, self.seeds))
     }

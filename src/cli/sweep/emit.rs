@@ -66,7 +66,11 @@ pub(super) fn run(args: &Args) -> Outcome {
     super::ask::objective(asked.objective.as_deref())?;
     let (_, cells) = asked.cells()?;
     if cells.len() < args.shards as usize {
-        return Err(Failure::usage(anyhow!("{} cells have no work for {} shards; take fewer", cells.len(), args.shards)));
+        return Err(Failure::usage(anyhow!(
+            "{} cells have no work for {} shards; take fewer",
+            cells.len(),
+            args.shards
+        )));
     }
     let engine = match args.engine {
         Which::Slurm => Engine::Slurm,
@@ -106,7 +110,9 @@ fn arguments(args: &Args) -> Vec<String> {
     question.over.iter().for_each(|text| add("--over", text));
     question.set.iter().for_each(|text| add("--set", text));
     question.policy.iter().for_each(|text| add("--policy", text));
-    for (flag, value) in [("--random", question.random), ("--seeds", question.seeds), ("--threads", Some(args.threads))] {
+    for (flag, value) in
+        [("--random", question.random), ("--seeds", question.seeds), ("--threads", Some(args.threads))]
+    {
         if let Some(value) = value {
             add(flag, &value.to_string());
         }

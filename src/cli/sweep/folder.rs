@@ -84,7 +84,8 @@ impl Folder {
                         there.cells
                     )));
                 }
-                let unfinished = shards(path).into_iter().find(|file| file.extension().is_some_and(|e| e == "part"));
+                let unfinished =
+                    shards(path).into_iter().find(|file| file.extension().is_some_and(|e| e == "part"));
                 if let Some(file) = unfinished {
                     return Err(Failure::usage(anyhow!(
                         "{} has rows of another sweep that was interrupted; name another folder with --out, or take it away",
@@ -93,7 +94,8 @@ impl Folder {
                 }
                 for file in shards(path).into_iter().chain(MERGED.map(|name| path.join(name))) {
                     if file.is_file() {
-                        fs::remove_file(&file).with_context(|| format!("cannot remove `{}`", file.display()))?;
+                        fs::remove_file(&file)
+                            .with_context(|| format!("cannot remove `{}`", file.display()))?;
                     }
                 }
             }
@@ -110,13 +112,25 @@ impl Folder {
     }
 
     /// The journal of a shard.
-    pub fn journal(&self, sweep: &Manifest, shard: Shard, resume: bool, restart: bool) -> Result<Journal, Failure> {
+    pub fn journal(
+        &self,
+        sweep: &Manifest,
+        shard: Shard,
+        resume: bool,
+        restart: bool,
+    ) -> Result<Journal, Failure> {
         let done = self.path.join(SHARDS).join(shard.file());
         let part = done.with_extension("jsonl.part");
         let times = self.path.join(SHARDS).join(shard.file().replace("shard-", "times-"));
         let header = Header::of(sweep, shard);
         let cannot = || format!("cannot write `{}`", part.display());
-        let file = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&part).with_context(cannot)?;
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .read(true)
+            .write(true)
+            .open(&part)
+            .with_context(cannot)?;
         // The system lets go of the lock when its process ends, however it does. Where there are no locks, there are none.
         if let Err(fs::TryLockError::WouldBlock) = file.try_lock() {
             return Err(Failure::usage(anyhow!(
@@ -129,7 +143,16 @@ impl Folder {
             let text = String::from_utf8_lossy(&bytes);
             Ok(read_shard(&path.display().to_string(), &text).map_err(|error| anyhow!(error))?)
         };
-        let mut journal = Journal { done, part, times, header, lines: Vec::new(), seen: BTreeSet::new(), file, started: false };
+        let mut journal = Journal {
+            done,
+            part,
+            times,
+            header,
+            lines: Vec::new(),
+            seen: BTreeSet::new(),
+            file,
+            started: false,
+        };
         let begun = fs::metadata(&journal.part).is_ok_and(|found| found.len() > 0);
         if begun && !restart {
             let (header, lines, whole) = match read(&journal.part)? {
@@ -150,7 +173,11 @@ impl Folder {
                 journal.take(lines);
             }
         }
-        if !journal.started && resume && let Some((header, lines, _)) = read(&journal.done)? && header == journal.header {
+        if !journal.started
+            && resume
+            && let Some((header, lines, _)) = read(&journal.done)?
+            && header == journal.header
+        {
             journal.begin()?;
             for line in &lines {
                 journal.write(&line.text)?;

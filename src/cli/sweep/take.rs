@@ -9,7 +9,9 @@ use crate::sweep::row::GroupRow;
 
 /// Of requests, and so of any group of them.
 fn of_requests() -> impl Iterator<Item = &'static Measure> {
-    let service = measures::SERVICE.iter().filter(|measure| matches!(measure.name, "slo.attainment" | "cache.hit_rate"));
+    let service = measures::SERVICE
+        .iter()
+        .filter(|measure| matches!(measure.name, "slo.attainment" | "cache.hit_rate"));
     measures::LATENCY.iter().chain(service)
 }
 

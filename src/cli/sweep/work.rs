@@ -1,11 +1,11 @@
 //! The cells of a shard, run and written down as they end.
 
+use super::super::exit::Failure;
+use super::super::progress::Progress;
 use super::How;
 use super::ask::Asked;
 use super::folder::Journal;
 use super::take::taken;
-use super::super::exit::Failure;
-use super::super::progress::Progress;
 use crate::observe::{Observation, Observer};
 use crate::run::Prepared;
 use crate::sweep::{Cell, Shard, play};

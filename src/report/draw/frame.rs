@@ -7,7 +7,9 @@ use crate::report::plots::PlotError;
 use plotters::coord::ranged1d::{DefaultFormatting, KeyPointHint, Ranged};
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, VPos};
-use plotters_backend::{BackendColor, BackendCoord, BackendStyle, BackendTextStyle, DrawingErrorKind, FontTransform};
+use plotters_backend::{
+    BackendColor, BackendCoord, BackendStyle, BackendTextStyle, DrawingErrorKind, FontTransform,
+};
 use std::convert::Infallible;
 
 /// Plotters' pixels in one of ours.
@@ -54,7 +56,11 @@ impl DrawingBackend for Recorder<'_> {
     fn draw_line<S: BackendStyle>(&mut self, from: BackendCoord, to: BackendCoord, style: &S) -> Drawn {
         self.draw_path([from, to], style)
     }
-    fn draw_path<S: BackendStyle, I: IntoIterator<Item = BackendCoord>>(&mut self, path: I, style: &S) -> Drawn {
+    fn draw_path<S: BackendStyle, I: IntoIterator<Item = BackendCoord>>(
+        &mut self,
+        path: I,
+        style: &S,
+    ) -> Drawn {
         let (line, ink): (Vec<Point>, Ink) = (path.into_iter().map(ours).collect(), ink(style.color()));
         // Ticks and mesh come one by one: those of an ink become one mark.
         match self.scene.marks.last_mut() {
@@ -132,7 +138,9 @@ impl Plane {
         let mut lines = vec![Vec::new()];
         for (x, y) in points {
             match y.filter(|y| y.is_finite() && x.is_finite() && (!self.up.log || *y > 0.0)) {
-                Some(y) => lines.last_mut().into_iter().for_each(|line: &mut Vec<Point>| line.push(self.at(x, y))),
+                Some(y) => {
+                    lines.last_mut().into_iter().for_each(|line: &mut Vec<Point>| line.push(self.at(x, y)))
+                }
                 None => lines.push(Vec::new()),
             }
         }
@@ -186,10 +194,7 @@ pub(crate) fn frame(scene: &mut Scene, place: Place, across: Axis, up: Axis) -> 
     let mut chart = ChartBuilder::on(&area)
         .x_label_area_size(fine(place.below))
         .y_label_area_size(fine(place.left))
-        .build_cartesian_2d(
-            Ticked(across.clone()),
-            Ticked(up.clone()),
-        )
+        .build_cartesian_2d(Ticked(across.clone()), Ticked(up.clone()))
         .map_err(|e| error(&e))?;
     let style = |size: f64| ("sans-serif", size * FINE).into_font().color(&BLACK);
     chart

@@ -57,7 +57,13 @@ struct Canvas<'f> {
 impl Canvas<'_> {
     fn fill(&mut self, path: Option<Path>, ink: Ink) {
         if let Some(path) = path {
-            self.map.fill_path(&path, &paint(ink), FillRule::Winding, Transform::from_scale(SCALE, SCALE), None);
+            self.map.fill_path(
+                &path,
+                &paint(ink),
+                FillRule::Winding,
+                Transform::from_scale(SCALE, SCALE),
+                None,
+            );
         }
     }
     fn stroke(&mut self, path: Option<Path>, ink: Ink, width: f64, dash: u8) {
@@ -82,7 +88,8 @@ impl Canvas<'_> {
             Anchor::Middle => -whole / 2.0,
             Anchor::End => -whole,
         };
-        let mut outline = Outline { builder: PathBuilder::new(), unit, x, at: (real(at.0), real(at.1)), upwards: *upwards };
+        let mut outline =
+            Outline { builder: PathBuilder::new(), unit, x, at: (real(at.0), real(at.1)), upwards: *upwards };
         for glyph in glyphs {
             outline.x = x;
             self.face.outline_glyph(glyph, &mut outline);
@@ -134,7 +141,8 @@ impl OutlineBuilder for Outline {
 pub(crate) fn png(scene: &Scene) -> Result<Vec<u8>, PlotError> {
     let face = Face::parse(FONT, 0).map_err(|error| PlotError::new(&error.to_string()))?;
     let pixels = |size: f64| (real(size).max(1.0) * SCALE).ceil() as u32;
-    let map = Pixmap::new(pixels(scene.size.0), pixels(scene.size.1)).ok_or_else(|| PlotError::new("it is too large"))?;
+    let map = Pixmap::new(pixels(scene.size.0), pixels(scene.size.1))
+        .ok_or_else(|| PlotError::new("it is too large"))?;
     let mut canvas = Canvas { map, face };
     canvas.map.fill(tiny_skia::Color::WHITE);
     for mark in &scene.marks {

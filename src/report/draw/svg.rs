@@ -15,7 +15,9 @@ fn escaped(words: &str) -> String {
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
             // What XML does not allow.
-            c if (c < ' ' && !matches!(c, '\t' | '\n')) || matches!(c, '\u{fffe}' | '\u{ffff}') => out.push('\u{fffd}'),
+            c if (c < ' ' && !matches!(c, '\t' | '\n')) || matches!(c, '\u{fffe}' | '\u{ffff}') => {
+                out.push('\u{fffd}')
+            }
             c => out.push(c),
         }
     }
@@ -89,7 +91,9 @@ enum Rule {
 fn colour(ink: Ink) -> String {
     let hex = |(red, green, blue): (u8, u8, u8)| format!("#{red:02x}{green:02x}{blue:02x}");
     match ink {
-        Ink::Series(index) => SERIES[usize::from(index) % SERIES.len()].map_or("currentColor".to_owned(), hex),
+        Ink::Series(index) => {
+            SERIES[usize::from(index) % SERIES.len()].map_or("currentColor".to_owned(), hex)
+        }
         Ink::Fixed(red, green, blue) => hex((red, green, blue)),
         _ => "currentColor".to_owned(),
     }

@@ -24,7 +24,13 @@ fn ticks_are_round_and_cover_the_values() {
     let axis = Axis::log("", [1.0, 1e6], 8);
     assert_eq!(words(&axis), "1 10 100 1,000 10k 100k 1M");
     assert!(axis.range.0 < 0.0 && axis.range.1 > 6.0);
-    assert_eq!(words(&Axis::log("", [12.0, 480.0], 12)), "15 20 30 50 70 100 150 200 300 500 700".replace("15 ", "").replace(" 150", "").replace(" 500 700", ""));
+    assert_eq!(
+        words(&Axis::log("", [12.0, 480.0], 12)),
+        "15 20 30 50 70 100 150 200 300 500 700"
+            .replace("15 ", "")
+            .replace(" 150", "")
+            .replace(" 500 700", "")
+    );
     // Equal values still have a width, and a tick.
     let axis = Axis::log("", [42.0, 42.0], 8);
     assert!(axis.range.1 - axis.range.0 > 0.29 && !axis.ticks.is_empty(), "{axis:?}");
@@ -40,15 +46,25 @@ fn ticks_are_round_and_cover_the_values() {
 fn a_drawing_says_each_style_once_and_its_numbers_shortly() {
     let mut scene = Scene::new(100.0, 50.0, "a < b");
     let style = Style::of(1);
-    scene.series(vec![vec![(0.0, 10.04), (10.0, 10.0), (20.0, 10.0), (20.0, 20.0), (30.52, 15.0)]], style, 2.0);
+    scene.series(
+        vec![vec![(0.0, 10.04), (10.0, 10.0), (20.0, 10.0), (20.0, 20.0), (30.52, 15.0)]],
+        style,
+        2.0,
+    );
     scene.series(vec![vec![(1.0, 1.0), (f64::NAN, 2.0)]], style, 2.0);
     scene.text((5.0, 5.0), Anchor::Start, "x & y", SIZE, Ink::Text);
     let text = svg(&scene);
     // The second point lies on the way to the third.
     assert!(text.contains("d=\"M0 10h20v10l10.5-5\""), "{text}");
     assert_eq!(text.matches("stroke:#d55e00").count(), 1);
-    assert!(text.contains(">x &amp; y<") && text.contains("<title>a &lt; b</title>") && !text.contains("NaN"));
-    assert!(text.contains("color=\"#1a1a1a\"") && text.contains("class=\"rs-paper\"") && text.contains("currentColor"));
+    assert!(
+        text.contains(">x &amp; y<") && text.contains("<title>a &lt; b</title>") && !text.contains("NaN")
+    );
+    assert!(
+        text.contains("color=\"#1a1a1a\"")
+            && text.contains("class=\"rs-paper\"")
+            && text.contains("currentColor")
+    );
 }
 
 #[test]

@@ -80,7 +80,10 @@ pub(super) fn cache(runs: &[LoadedRun]) -> Result<Vec<Drawing>, PlotError> {
     let (at, room) = ((16.0, rows.scene.size.1 - 4.0), rows.scene.size.0 - 32.0);
     let high = fills(&mut rows.scene, &keys, at, room);
     rows.scene.size.1 += high + 6.0;
-    let told = runs.iter().flat_map(|run| &run.summary.policies).any(|p| p.cells.iter().any(|c| !c.misses.is_empty()));
+    let told = runs
+        .iter()
+        .flat_map(|run| &run.summary.policies)
+        .any(|p| p.cells.iter().any(|c| !c.misses.is_empty()));
     let caption = if told {
         "The share of prompt tokens that a cache had, and of the others the reason why not: compulsory ones were never seen \
          before, those of capacity were evicted, those of policy lay in another replica."

@@ -89,7 +89,8 @@ pub(super) fn about(runs: &[LoadedRun]) -> String {
 
 /// A finished figure.
 pub(crate) fn figure(id: &str, title: &str, caption: &str, scene: &Scene) -> Drawing {
-    let figure = Figure { id: id.to_owned(), title: title.to_owned(), caption: caption.to_owned(), svg: svg(scene) };
+    let figure =
+        Figure { id: id.to_owned(), title: title.to_owned(), caption: caption.to_owned(), svg: svg(scene) };
     Drawing { figure, scene: scene.clone() }
 }
 

@@ -21,9 +21,8 @@ fn cost(member: &Member<'_>, dollars: bool) -> Option<f64> {
 
 /// The places of the points that no other beats in one and equals in the other, by cost.
 pub(crate) fn front(points: &[(f64, f64)]) -> Vec<usize> {
-    let beaten = |&(x, y): &(f64, f64)| {
-        points.iter().any(|&(ox, oy)| ox <= x && oy <= y && (ox < x || oy < y))
-    };
+    let beaten =
+        |&(x, y): &(f64, f64)| points.iter().any(|&(ox, oy)| ox <= x && oy <= y && (ox < x || oy < y));
     let mut kept: Vec<usize> = (0..points.len()).filter(|&i| !beaten(&points[i])).collect();
     kept.sort_by(|&a, &b| points[a].0.total_cmp(&points[b].0).then(a.cmp(&b)));
     kept
@@ -60,7 +59,10 @@ pub(super) fn cost_p99(runs: &[LoadedRun]) -> Result<Vec<Drawing>, PlotError> {
     let stairs: Vec<(f64, f64)> = best
         .windows(2)
         .flat_map(|pair| {
-            let (a, b) = (plane.at(values[pair[0]].0, values[pair[0]].1), plane.at(values[pair[1]].0, values[pair[1]].1));
+            let (a, b) = (
+                plane.at(values[pair[0]].0, values[pair[0]].1),
+                plane.at(values[pair[1]].0, values[pair[1]].1),
+            );
             [a, (b.0, a.1), b]
         })
         .collect();

@@ -37,13 +37,20 @@ fn one(member: &Member<'_>) -> Option<Drawing> {
     }
     let name = member.name();
     let title = format!("Who served whom: {name}");
-    let left = origins.iter().map(|origin| width(&origin.name, SIZE)).fold(60.0f64, f64::max).min(180.0) + 32.0;
+    let left =
+        origins.iter().map(|origin| width(&origin.name, SIZE)).fold(60.0f64, f64::max).min(180.0) + 32.0;
     let wide = ((860.0 - left - 90.0) / regions.len().max(1) as f64).clamp(46.0, 130.0);
     let (high, top) = (38.0, 96.0);
     let right = left + wide * regions.len() as f64;
     let mut scene = Scene::new((right + 90.0).max(420.0), top + high * origins.len() as f64 + 16.0, &title);
     labels::title(&mut scene, &title);
-    scene.text((16.0, 46.0), Anchor::Start, "rows: where requests come from; columns: the region that served; share of the row", SIZE - 1.5, Ink::Muted);
+    scene.text(
+        (16.0, 46.0),
+        Anchor::Start,
+        "rows: where requests come from; columns: the region that served; share of the row",
+        SIZE - 1.5,
+        Ink::Muted,
+    );
     scene.text((right + 80.0, top - 8.0), Anchor::End, "requests", SIZE - 1.0, Ink::Muted);
     let slanted = regions.iter().any(|region| width(&region.name, SIZE - 1.0) > wide - 4.0);
     for (column, region) in regions.iter().enumerate() {
@@ -75,10 +82,22 @@ fn one(member: &Member<'_>) -> Option<Drawing> {
             let part = if share < 0.001 { "<0.1 %".to_owned() } else { percent(round(share)) };
             scene.text((middle, y + 16.0), Anchor::Middle, part, SIZE - 1.0, ink);
             if let Some(mean) = mean {
-                scene.text((middle, y + 30.0), Anchor::Middle, format!("{} ms", whole(mean)), SIZE - 2.0, ink);
+                scene.text(
+                    (middle, y + 30.0),
+                    Anchor::Middle,
+                    format!("{} ms", whole(mean)),
+                    SIZE - 2.0,
+                    ink,
+                );
             }
         }
-        scene.text((right + 80.0, y + high / 2.0 + 4.0), Anchor::End, short(all as f64), SIZE - 1.0, Ink::Text);
+        scene.text(
+            (right + 80.0, y + high / 2.0 + 4.0),
+            Anchor::End,
+            short(all as f64),
+            SIZE - 1.0,
+            Ink::Text,
+        );
     }
     let caption = format!(
         "Under {name} (first seed), the share of each origin's completed requests that each region served, and their mean \

@@ -48,7 +48,8 @@ fn bands(member: &Member<'_>) -> Vec<LegBand> {
 
 fn merged(a: &LegBand, b: &LegBand) -> LegBand {
     let requests = a.requests + b.requests;
-    let mean = |(&x, &y): (&f64, &f64)| (x * a.requests as f64 + y * b.requests as f64) / requests.max(1) as f64;
+    let mean =
+        |(&x, &y): (&f64, &f64)| (x * a.requests as f64 + y * b.requests as f64) / requests.max(1) as f64;
     LegBand {
         from: a.from.min(b.from),
         to: a.to.max(b.to),
@@ -75,7 +76,13 @@ fn shown<'b>(bars: impl Iterator<Item = &'b LegBand>) -> Vec<usize> {
 }
 
 /// One stacked bar from `x.0`; `scale` pixels a millisecond.
-fn bar(scene: &mut crate::report::draw::Scene, band: &LegBand, x: f64, (y, thick): (f64, f64), scale: f64) -> f64 {
+fn bar(
+    scene: &mut crate::report::draw::Scene,
+    band: &LegBand,
+    x: f64,
+    (y, thick): (f64, f64),
+    scale: f64,
+) -> f64 {
     let total: f64 = band.legs_ms.iter().sum();
     let mut at = x;
     for (leg, &ms) in band.legs_ms.iter().enumerate() {
@@ -109,8 +116,10 @@ fn keys(legs: &[usize]) -> Vec<(String, Ink)> {
 
 /// Means by leg, stacked, and the share of requests that the network rules.
 pub(super) fn legs(runs: &[LoadedRun]) -> Result<Vec<Drawing>, PlotError> {
-    let all: Vec<(Named, LegBand)> =
-        members(runs).iter().filter_map(|member| Some((member.named(), everything(&bands(member))?))).collect();
+    let all: Vec<(Named, LegBand)> = members(runs)
+        .iter()
+        .filter_map(|member| Some((member.named(), everything(&bands(member))?)))
+        .collect();
     if all.is_empty() {
         return Ok(Vec::new());
     }
@@ -128,7 +137,13 @@ pub(super) fn legs(runs: &[LoadedRun]) -> Result<Vec<Drawing>, PlotError> {
         let scale = if scale.is_finite() { scale } else { 0.0 };
         let end = bar(&mut rows.scene, band, plane.x.0, (y - 9.0, 18.0), scale);
         let total: f64 = band.legs_ms.iter().sum();
-        rows.scene.label((end + 6.0, y + 4.0), Anchor::Start, format!("{} ms", short(total)), SIZE - 1.0, Ink::Text);
+        rows.scene.label(
+            (end + 6.0, y + 4.0),
+            Anchor::Start,
+            format!("{} ms", short(total)),
+            SIZE - 1.0,
+            Ink::Text,
+        );
         rows.scene.text((right, y + 4.0), Anchor::End, network(band), SIZE - 1.0, Ink::Text);
     }
     let (at, room) = ((16.0, rows.scene.size.1 - 4.0), rows.scene.size.0 - 32.0);

@@ -13,14 +13,16 @@ const STEPS: [(&str, f64); 4] = [("ttft.p50", 12.0), ("ttft.p90", 8.0), ("ttft.p
 /// A bar from p50 to p99, thinner beyond p90 and p95.
 pub(super) fn percentiles(runs: &[LoadedRun]) -> Result<Vec<Drawing>, PlotError> {
     let values = |member: &Member<'_>| STEPS.map(|(name, _)| member.measure(name));
-    let all: Vec<_> = members(runs).into_iter().filter(|member| values(member).iter().any(Option::is_some)).collect();
+    let all: Vec<_> =
+        members(runs).into_iter().filter(|member| values(member).iter().any(Option::is_some)).collect();
     if all.is_empty() {
         return Ok(Vec::new());
     }
     let names: Vec<_> = all.iter().map(Member::named).collect();
     let title = format!("Percentiles of time to first token, {}", about(runs));
     let mut rows = rows(&title, &names, 30.0, 4.0, 170.0, 52.0);
-    let every = all.iter().flat_map(|member| values(member).into_iter().flatten().map(|value| value.0.max(1e-3)));
+    let every =
+        all.iter().flat_map(|member| values(member).into_iter().flatten().map(|value| value.0.max(1e-3)));
     let mut axis = Axis::log("TTFT at the client, ms (logarithmic)", every, 9);
     // Room for the number before the first bar.
     axis.range.0 -= (axis.range.1 - axis.range.0) * 0.09;

@@ -88,15 +88,21 @@ fn policy(made: &Made, first: &PolicySummary, p: usize) -> PolicySummary {
     let cell: &mut CellSummary = &mut policy.cells[0];
     let n = made.requests;
     cell.all.ttft.n = n;
-    cell.all.ttft.percentiles =
-        vec![Percentile { p: 50.0, ms: (made.ttft_ms)(p, 0.5), n, reliable: n > 20 }];
+    cell.all.ttft.percentiles = vec![Percentile { p: 50.0, ms: (made.ttft_ms)(p, 0.5), n, reliable: n > 20 }];
     cell.ttft_curve_ms =
         super::super::curves::shares(n).iter().map(|&share| (made.ttft_ms)(p, share)).collect();
-    let legs: Vec<f64> = (0..10).map(|leg| (made.ttft_ms)(p, 0.5) * f64::from((leg * 3 + p as u32) % 7) / 25.0).collect();
+    let legs: Vec<f64> =
+        (0..10).map(|leg| (made.ttft_ms)(p, 0.5) * f64::from((leg * 3 + p as u32) % 7) / 25.0).collect();
     cell.ttft_bands = [(0.0, 50.0), (50.0, 90.0), (90.0, 99.0), (99.0, 100.0)]
         .iter()
         .filter(|_| n > 0)
-        .map(|&(from, to)| LegBand { from, to, requests: n.div_ceil(4), network_bound: n / 9, legs_ms: legs.clone() })
+        .map(|&(from, to)| LegBand {
+            from,
+            to,
+            requests: n.div_ceil(4),
+            network_bound: n / 9,
+            legs_ms: legs.clone(),
+        })
         .collect();
     let names = |what: &str| {
         let one = |r: usize| NamedGroup { name: format!("{what}-{r}"), group: cell.all.clone() };
@@ -142,10 +148,18 @@ fn sound(drawing: &Drawing) {
     let (wide, high) = drawing.scene.size;
     for (words, ((left, top), (right, bottom))) in boxes(&drawing.scene) {
         let inside = left >= -1.0 && right <= wide + 1.0 && top >= -1.0 && bottom <= high + 1.0;
-        assert!(inside, "{}: `{words}` ends outside: {left} {top} {right} {bottom} of {wide} {high}", figure.id);
+        assert!(
+            inside,
+            "{}: `{words}` ends outside: {left} {top} {right} {bottom} of {wide} {high}",
+            figure.id
+        );
     }
     assert!(!figure.title.is_empty() && figure.caption.ends_with('.'), "{}", figure.id);
-    assert!(figure.id.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'), "{}", figure.id);
+    assert!(
+        figure.id.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'),
+        "{}",
+        figure.id
+    );
 }
 
 fn no_words_overlap(drawing: &Drawing) {
@@ -176,7 +190,9 @@ fn checked(runs: &[LoadedRun]) -> Vec<Drawing> {
 fn figures_name_their_axes_with_units_and_their_policies() {
     let all = checked(&[usual()]);
     let of = |id: &str| &all.iter().find(|drawing| drawing.figure.id == id).expect(id).figure.svg;
-    for id in ["ttft-cdf", "ttft-tail", "ttft-percentiles", "ttft-legs", "ttft-legs-by-rank", "cache", "cost-p99"] {
+    for id in
+        ["ttft-cdf", "ttft-tail", "ttft-percentiles", "ttft-legs", "ttft-legs-by-rank", "cache", "cost-p99"]
+    {
         assert!(of(id).contains("nearest") && of(id).contains("spread"), "{id}");
     }
     assert!(of("ttft-cdf").contains("TTFT at the client, ms (logarithmic)"));
@@ -226,7 +242,10 @@ fn a_policy_keeps_its_look_over_runs() {
     let looks = cast::members(&runs);
     let names: Vec<String> = looks.iter().map(cast::Member::name).collect();
     assert_eq!(names, ["here · nearest", "here · spread", "there · spread", "there · nearest"]);
-    assert_eq!((looks[0].style.colour, looks[1].style.colour), (looks[3].style.colour, looks[2].style.colour));
+    assert_eq!(
+        (looks[0].style.colour, looks[1].style.colour),
+        (looks[3].style.colour, looks[2].style.colour)
+    );
     assert_ne!(looks[0].style.dash, looks[3].style.dash);
     checked(&runs);
 }

@@ -45,12 +45,7 @@ enum Scale {
 }
 
 const COLUMNS: [Column; 6] = [
-    Column {
-        head: "requests sent, 1/s",
-        second: "",
-        scale: Scale::Count,
-        lines: &[Of::Rate(|p| p.sent)],
-    },
+    Column { head: "requests sent, 1/s", second: "", scale: Scale::Count, lines: &[Of::Rate(|p| p.sent)] },
     Column {
         head: "running",
         second: "waiting",
@@ -58,7 +53,12 @@ const COLUMNS: [Column; 6] = [
         lines: &[Of::Mean(|p| p.running), Of::Mean(|p| p.waiting)],
     },
     Column { head: "KV blocks in use", second: "", scale: Scale::Share, lines: &[Of::Known(|p| p.kv_use)] },
-    Column { head: "cache hit rate", second: "", scale: Scale::Share, lines: &[Of::Weighted(|p| p.hit_rate)] },
+    Column {
+        head: "cache hit rate",
+        second: "",
+        scale: Scale::Share,
+        lines: &[Of::Weighted(|p| p.hit_rate)],
+    },
     Column {
         head: "TTFT p50, ms",
         second: "p99",
@@ -80,7 +80,8 @@ const LOOKS: [Style; 2] = [Style { colour: 0, dash: 0, marker: 0 }, Style { colo
 pub(super) fn timelines(runs: &[LoadedRun]) -> Result<Vec<Drawing>, PlotError> {
     let mut found = Vec::new();
     for member in members(runs) {
-        if let Some(cell) = member.run.series_of(&member.policy.policy).filter(|cell| !cell.points.is_empty()) {
+        if let Some(cell) = member.run.series_of(&member.policy.policy).filter(|cell| !cell.points.is_empty())
+        {
             found.push(one(&member, cell)?);
         }
     }
@@ -98,7 +99,8 @@ fn value(of: Of, points: &[&SeriesPoint], seconds: f64) -> Option<f64> {
             (n > 0).then(|| known(get).sum::<f64>() / n as f64)
         }
         Of::Weighted(get) => {
-            let weighed = points.iter().filter_map(|point| Some((get(point)?, point.completed.max(1) as f64)));
+            let weighed =
+                points.iter().filter_map(|point| Some((get(point)?, point.completed.max(1) as f64)));
             let (sum, weight) = weighed.fold((0.0, 0.0), |(sum, all), (value, n)| (sum + value * n, all + n));
             (weight > 0.0).then(|| sum / weight)
         }
@@ -134,7 +136,8 @@ fn one(member: &Member<'_>, cell: &CellSeries) -> Result<Drawing, PlotError> {
         COLUMNS.iter().filter(|column| with_replicas || column.head != "replicas up").collect();
     let (left, top, high, foot) = (96.0, 74.0, 74.0, 34.0);
     let wide = 150.0;
-    let size = (left + wide * columns.len() as f64 + 14.0, top + high * cell.regions.len() as f64 + foot + 8.0);
+    let size =
+        (left + wide * columns.len() as f64 + 14.0, top + high * cell.regions.len() as f64 + foot + 8.0);
     let mut scene = Scene::new(size.0, size.1, &title);
     labels::title(&mut scene, &title);
     let binned: Vec<_> = (0..cell.regions.len()).map(|region| bins(cell, region)).collect();
@@ -149,7 +152,8 @@ fn one(member: &Member<'_>, cell: &CellSeries) -> Result<Drawing, PlotError> {
         let lines: Vec<Vec<Vec<(f64, Option<f64>)>>> = binned
             .iter()
             .map(|bins| {
-                let line = |&of: &Of| bins.iter().map(|(at, s, points)| (*at, value(of, points, *s))).collect();
+                let line =
+                    |&of: &Of| bins.iter().map(|(at, s, points)| (*at, value(of, points, *s))).collect();
                 column.lines.iter().map(line).collect()
             })
             .collect();

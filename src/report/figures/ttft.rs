@@ -56,7 +56,8 @@ pub(super) fn tail(runs: &[LoadedRun]) -> Result<Vec<Drawing>, PlotError> {
     let curves = curves(runs);
     let Some(most) = curves.iter().map(|(_, (_, n))| *n).max() else { return Ok(Vec::new()) };
     let across = Axis::log("TTFT at the client, ms (logarithmic)", times(&curves), 12);
-    let mut up = Axis::log("share of completed requests above (logarithmic)", [1.0, 1.0 / (most.max(2) as f64)], 7);
+    let mut up =
+        Axis::log("share of completed requests above (logarithmic)", [1.0, 1.0 / (most.max(2) as f64)], 7);
     up.ticks = (0..=12)
         .map(|k| (-f64::from(k), percent(libm::pow(10.0, -f64::from(k)))))
         .filter(|tick| tick.0 >= up.range.0)

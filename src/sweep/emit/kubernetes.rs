@@ -159,7 +159,11 @@ mod tests {
     }
 
     fn emitted() -> Vec<JobFile> {
-        let cluster = Cluster { image: "registry.example/regionsim:0.1".into(), claim: "sweeps".into(), mount: "/data".into() };
+        let cluster = Cluster {
+            image: "registry.example/regionsim:0.1".into(),
+            claim: "sweeps".into(),
+            mount: "/data".into(),
+        };
         Engine::Kubernetes(cluster).files(&job()).0
     }
 
@@ -185,7 +189,10 @@ mod tests {
         assert!(spec["backoffLimitPerIndex"].is_number());
         let pod = &spec["template"]["spec"];
         assert_eq!(pod["restartPolicy"], "Never");
-        assert_eq!(pod["containers"][0]["name"], spec["podFailurePolicy"]["rules"][0]["onExitCodes"]["containerName"]);
+        assert_eq!(
+            pod["containers"][0]["name"],
+            spec["podFailurePolicy"]["rules"][0]["onExitCodes"]["containerName"]
+        );
         let command: BTreeSet<&str> =
             pod["containers"][0]["command"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
         assert!(command.contains("auto/7") && command.contains("x=it's,2") && command.contains("--resume"));
