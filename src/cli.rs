@@ -18,6 +18,7 @@ mod plot;
 mod policies;
 mod progress;
 mod report;
+mod query;
 mod run;
 mod schema;
 mod score;
@@ -77,6 +78,7 @@ enum Command {
     Explain(explain::Args),
     Sweep(Box<sweep::Args>),
     Report(report::Args),
+    Query(query::Args),
     Compare(Box<compare::Args>),
     Plot(plot::Args),
     Check(check::Args),
@@ -114,6 +116,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Explain(args) => explain::run(&args),
         Command::Sweep(args) => sweep::run(&args),
         Command::Report(args) => report::run(&args),
+        Command::Query(args) => query::run(&args),
         Command::Compare(args) => compare::run(&args),
         Command::Plot(args) => plot::run(&args),
         Command::Check(args) => check::run(&args),

@@ -3,7 +3,6 @@
 mod ask;
 mod emit;
 mod folder;
-mod take;
 mod work;
 
 use super::exit::{Exit, Failure};

@@ -9,7 +9,7 @@ mod worlds;
 use super::exit::{Exit, Failure};
 use super::load::{plan, tell};
 use super::progress::Progress;
-use super::run::folder_name;
+use crate::report::loaded::folder_name;
 use super::{Outcome, no_such, print, terminal};
 use crate::report::atomic::AtomicFile;
 use crate::report::landscape::Rows;

@@ -172,6 +172,7 @@ impl<'s> Evaluator<'s> {
         let allowances: Vec<Vec<u64>> =
             scenes.iter().map(|scene| self.allowance(scene, seeds)).collect::<Result<_, _>>()?;
         let mut missed: Vec<Vec<u64>> = allowances.iter().map(|groups| vec![0; groups.len()]).collect();
+        let mut arrived = missed.clone();
         let mut batches = BATCHES.into_iter().chain(std::iter::repeat(BATCHES[BATCHES.len() - 1]));
         let mut left = order.as_slice();
         while !left.is_empty() {
@@ -183,21 +184,37 @@ impl<'s> Evaluator<'s> {
                 .collect();
             let outcomes = self.batch(&jobs)?;
             for (&(at, seed), outcome) in now.iter().zip(&outcomes) {
-                for (sum, tally) in missed[at].iter_mut().zip(&outcome.groups) {
-                    *sum += tally.missed();
+                for (group, tally) in outcome.groups.iter().enumerate() {
+                    missed[at][group] += tally.missed();
+                    arrived[at][group] += tally.arrivals;
                 }
                 if !outcome.whole
                     || missed[at].iter().zip(&allowances[at]).any(|(sum, allowed)| sum > allowed)
                 {
-                    self.killers.retain(|cell| *cell != (at, seed));
-                    self.killers.insert(0, (at, seed));
-                    self.failed.retain(|other| !other.iter().zip(counts).all(|(other, n)| other <= n));
-                    self.failed.push(counts.to_vec());
+                    self.fail(counts, (at, seed));
                     return Ok(false);
                 }
             }
         }
+        // Whoever waits for answers sends less to a slow fleet: the last word is on what has arrived.
+        for (at, scene) in scenes.iter().enumerate() {
+            let short = |group: usize| {
+                missed[at][group] > may_miss(arrived[at][group], self.target(scene, group))
+            };
+            if (0..missed[at].len()).any(short) {
+                self.fail(counts, (at, seeds[0]));
+                return Ok(false);
+            }
+        }
         Ok(true)
+    }
+
+    /// Remembers that a plan fails, and where.
+    fn fail(&mut self, counts: &[u32], cell: (usize, u64)) {
+        self.killers.retain(|other| *other != cell);
+        self.killers.insert(0, cell);
+        self.failed.retain(|other| !other.iter().zip(counts).all(|(other, n)| other <= n));
+        self.failed.push(counts.to_vec());
     }
 
     /// Whether a plan that is known to fail has as much of everything or more.

@@ -3,7 +3,8 @@
 
 use super::super::exit::Failure;
 use crate::report::atomic::AtomicFile;
-use crate::report::{parquet, sweep_files};
+use crate::report::frame::table::Table;
+use crate::report::sweep_files;
 use crate::sweep::row::Row;
 use crate::sweep::{Header, Line, Manifest, Point, Shard, Status, merge, read_shard};
 use anyhow::{Context, anyhow};
@@ -228,11 +229,13 @@ impl Folder {
         let open = |name: &str| AtomicFile::create(&self.path.join(name));
         let (mut csv, mut groups, mut histograms) = (open(ROWS)?, open(MERGED[1])?, open(MERGED[2])?);
         let columns = if parquet { Some(open(MERGED[3])?) } else { None };
-        sweep_files::rows_csv(&mut csv, rows)?;
+        let mut text = Vec::new();
+        sweep_files::rows_csv(&mut text, rows)?;
+        csv.write_all(&text)?;
         sweep_files::groups_csv(&mut groups, rows)?;
         sweep_files::histograms_jsonl(&mut histograms, rows)?;
         if let Some(mut file) = columns {
-            parquet::write_sweep(&mut file, rows)?;
+            Table::read_csv(text.as_slice())?.write_parquet(&mut file)?;
             file.commit()?;
         }
         csv.commit()?;

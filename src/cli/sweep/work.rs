@@ -5,8 +5,9 @@ use super::super::progress::Progress;
 use super::How;
 use super::ask::Asked;
 use super::folder::Journal;
-use super::take::taken;
 use crate::observe::{Observation, Observer};
+use crate::report::summarise_cell;
+use crate::report::taken::taken;
 use crate::run::Prepared;
 use crate::sweep::{Cell, Shard, play};
 use crate::time::SimTime;
@@ -51,7 +52,7 @@ pub(super) fn run(
         &left,
         &|point| asked.plan(point).map(Prepared::of).map_err(|found| found.render(false)),
         &|cell| Planted(how.plant_panic == Some(cell.number)),
-        &taken,
+        &|result| taken(&summarise_cell(result)),
         &|_, run| {
             let begun = Instant::now();
             let mut row = run();

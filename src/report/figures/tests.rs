@@ -23,6 +23,8 @@ fn run(summary: Summary, series: Vec<CellSeries>) -> LoadedRun {
             region: Some("region-1".to_owned()),
             target: "region-1".to_owned(),
         }],
+        setup: None,
+        evidence: None,
     }
 }
 

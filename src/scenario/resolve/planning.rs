@@ -272,12 +272,13 @@ impl Resolver<'_> {
                     let item = self
                         .error(&path, "an override is `path=value`, and not of `seed` or `plan`")
                         .label(format!("{text:?} is not one"))
-                        .help("write, for example, \"network.rtt.us->eu=120ms\"");
+                        .help("write, for example, \"slo.chat.ttft=900ms\"");
                     self.push(item);
                 }
             }
-            let nothing =
-                raw.down.as_ref().is_none_or(Vec::is_empty) && raw.traffic.is_none() && set.is_empty();
+            // What is written and broken has been told already.
+            let written = |key| self.document.has(&["plan", "contingencies", &name, key]);
+            let nothing = !written("down") && !written("traffic") && !written("set");
             if nothing {
                 let item = self
                     .error_at_key(&path, "a contingency has `down`, `traffic` or `set`")

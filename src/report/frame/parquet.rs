@@ -25,12 +25,6 @@ pub fn available() -> Result<(), ParquetError> {
     if cfg!(feature = "frames") { Ok(()) } else { Err(ParquetError::NotBuilt) }
 }
 
-/// Writes the columns of a sweep's rows.csv.
-pub fn write_sweep(out: impl Write, rows: &[crate::sweep::row::Row]) -> Result<(), ParquetError> {
-    let _ = (out, rows);
-    Err(ParquetError::NotBuilt)
-}
-
 /// Writes rows by id, whatever order they come in; with the columns that `misses` adds to requests.csv.
 #[cfg(not(feature = "frames"))]
 pub fn write(
@@ -191,7 +185,7 @@ mod frames {
 
 #[cfg(all(test, not(feature = "frames")))]
 mod lean_tests {
-    use super::super::sample;
+    use super::super::super::sample;
 
     #[test]
     fn a_build_without_frames_says_so() {
@@ -206,7 +200,7 @@ mod lean_tests {
 
 #[cfg(all(test, feature = "frames"))]
 mod tests {
-    use super::super::{requests_csv, sample};
+    use super::super::super::{requests_csv, sample};
     use super::*;
     use polars::prelude::{AnyValue, DataFrame};
     use polars_io::SerReader;

@@ -1,9 +1,9 @@
-//! What a sweep keeps of a cell: its headline measures, of all requests and of groups.
+//! What tables of many cells have of one: its headline measures, of all requests and of groups. Knows summaries; must not
+//! know where the tables go.
 
-use crate::report::measures::{self, Measure};
-use crate::report::summary::Group;
-use crate::report::{CellSummary, summarise_cell};
-use crate::run::RunResult;
+use super::CellSummary;
+use super::measures::{self, Measure};
+use super::summary::Group;
 use crate::sweep::Taken;
 use crate::sweep::row::GroupRow;
 
@@ -25,11 +25,10 @@ fn group(by: &str, name: &str, group: &Group) -> GroupRow {
 }
 
 /// The measures of a finished cell.
-pub(super) fn taken(result: &RunResult) -> Taken {
-    let cell = summarise_cell(result);
+pub fn taken(cell: &CellSummary) -> Taken {
     let mut taken = Taken::default();
-    for measure in measures::of(std::slice::from_ref(&cell)) {
-        let Some((value, reliable)) = (measure.value)(&cell) else { continue };
+    for measure in measures::of(std::slice::from_ref(cell)) {
+        let Some((value, reliable)) = (measure.value)(cell) else { continue };
         taken.measures.push((measure.name.to_string(), value));
         if !reliable {
             taken.unreliable.push(measure.name.to_string());
