@@ -198,9 +198,8 @@ impl<'s> Evaluator<'s> {
         }
         // Whoever waits for answers sends less to a slow fleet: the last word is on what has arrived.
         for (at, scene) in scenes.iter().enumerate() {
-            let short = |group: usize| {
-                missed[at][group] > may_miss(arrived[at][group], self.target(scene, group))
-            };
+            let short =
+                |group: usize| missed[at][group] > may_miss(arrived[at][group], self.target(scene, group));
             if (0..missed[at].len()).any(short) {
                 self.fail(counts, (at, seeds[0]));
                 return Ok(false);
