@@ -1,5 +1,7 @@
 //! Capacity plans against all plans there are, against supply, against themselves; what cannot be is named.
 
+#![allow(clippy::print_stderr)]
+
 use rayon::prelude::*;
 use regionsim::plan::answer::{Answer, Found};
 use regionsim::plan::confirm::{Confirmation, Rules, Verdict, confirm};
@@ -83,7 +85,7 @@ fn counts(found: &Found) -> Vec<u32> {
 fn instance(number: u64) -> String {
     let mut rng = Key::root(number).stream();
     let mut pick = |from: f64, to: f64| from + (to - from) * rng.unit();
-    let regions = if number % 3 == 0 { 3 } else { 2 };
+    let regions = if number.is_multiple_of(3) { 3 } else { 2 };
     let engines = number % 2 == 1;
     let most = if regions == 3 { 3 } else { 4 };
     let mut text = format!(
@@ -92,7 +94,7 @@ fn instance(number: u64) -> String {
         pick(1500.0, 3000.0)
     );
     for region in 0..regions {
-        let _ = write!(text, "[regions.r{region}]\n");
+        let _ = writeln!(text, "[regions.r{region}]");
         if engines {
             let _ = writeln!(
                 text,
@@ -140,7 +142,7 @@ fn instance(number: u64) -> String {
         pick(100.0, 400.0),
         pick(4.0, 20.0),
     );
-    let policy = if number % 4 == 0 {
+    let policy = if number.is_multiple_of(4) {
         "replica.least_request = {}"
     } else {
         "global.waterfall = { capacity = 4 }\nreplica.least_request = {}"
@@ -158,8 +160,11 @@ fn instance(number: u64) -> String {
     text
 }
 
+/// An instance; what its plan costs, what the best costs, and whether their intervals overlap.
+type Compared = (u64, Option<(f64, f64, bool)>);
+
 fn equals_brute_force(numbers: std::ops::Range<u64>) {
-    let answers: Vec<(u64, Option<(f64, f64, bool)>)> = numbers
+    let answers: Vec<Compared> = numbers
         .into_par_iter()
         .map(|number| {
             let asked = Asked::of(&instance(number));

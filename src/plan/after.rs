@@ -225,7 +225,7 @@ fn constraint(scene: &Scene, outcome: &Outcome, region: RegionId) -> (&'static s
     let missed = own.missed;
     let all: u64 = missed.iter().sum();
     let most = (0..CAUSES).max_by_key(|&at| (missed[at], std::cmp::Reverse(at))).unwrap_or(0);
-    let share = format!("{:.0} % of {all} misses {place}", missed[most] as f64 / all.max(1) as f64 * 100.0,);
+    let share = format!("{:.0} % of {all} misses {place}", missed[most] as f64 / all.max(1) as f64 * 100.0);
     let engine = scene.plan.world.pools.iter().any(|pool| pool.region == region && pool.timing.is_some());
     let busy = format!("busy {:.0} %", own.busy * 100.0);
     let waiting = |what: &str| {

@@ -21,6 +21,8 @@ pub trait Store: Sync {
     fn keep(&self, key: u64, outcome: &Outcome);
 }
 
+/// A case, a plan, a seed, and the misses by group at which there is nothing left to see.
+type Job<'j> = (&'j Scene, &'j [u32], u64, Option<Vec<u64>>);
 /// A plan, a case by its hash, and a seed.
 type Key = (u64, Counts, u64);
 
@@ -105,10 +107,7 @@ impl<'s> Evaluator<'s> {
     }
 
     /// What is not known is played, all at once. A run that was stopped does for those who would have stopped it.
-    fn batch(
-        &mut self,
-        jobs: &[(&Scene, &[u32], u64, Option<Vec<u64>>)],
-    ) -> Result<Vec<Arc<Outcome>>, CellError> {
+    fn batch(&mut self, jobs: &[Job<'_>]) -> Result<Vec<Arc<Outcome>>, CellError> {
         let keys: Vec<Key> =
             jobs.iter().map(|(scene, counts, seed, _)| self.key(scene, counts, *seed)).collect();
         let known = |memo: &BTreeMap<Key, Arc<Outcome>>, at: usize| {

@@ -1,7 +1,7 @@
 //! What can be had: offers of replicas, each a pool made of one GPU type, with its price and its bounds; and how many GPUs
 //! of each type there are in each region. Knows counts and money; must not know whether any count is enough.
 
-use crate::cost::MicroUsd;
+use crate::cost::{MicroUsd, PoolPrice};
 use crate::id::{Id, PoolId, RegionId};
 use crate::scenario::{Plan, Planning, Supply};
 use crate::world::PoolParams;
@@ -152,7 +152,7 @@ fn price(plan: &Plan, pool: &PoolParams, priced: bool) -> MicroUsd {
     if !priced {
         return MicroUsd(1_000_000 * gpus.max(1));
     }
-    let hour = plan.facts.prices.iter().find(|price| price.pool == pool.name).map(|price| price.gpu_hour());
+    let hour = plan.facts.prices.iter().find(|price| price.pool == pool.name).map(PoolPrice::gpu_hour);
     MicroUsd(hour.unwrap_or_default().0 * gpus)
 }
 

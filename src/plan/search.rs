@@ -36,11 +36,11 @@ pub fn search(
     gpus.dedup();
     if gpus.len() > 1 {
         for gpu in gpus {
-            let only = |(offer, (&most, _)): (&super::market::Offer, (&u32, ()))| {
+            let only = |(offer, &most): (&super::market::Offer, &u32)| {
                 let other = market.offers.iter().any(|o| o.pool == offer.pool && o.gpu == gpu);
                 if other && offer.gpu != gpu { offer.min } else { most }
             };
-            let most: Counts = market.offers.iter().zip(top.iter().map(|n| (n, ()))).map(only).collect();
+            let most: Counts = market.offers.iter().zip(&top).map(only).collect();
             if most != top && evaluator.passes(&most, seeds)? {
                 starts.push(between(evaluator, &market.bottom(), &most, seeds)?);
             }

@@ -63,16 +63,15 @@ impl Resolver<'_> {
         }
         let mut times_s = Vec::new();
         for (index, text) in raw.times.iter().enumerate() {
-            match time_of_week(text) {
-                Some(seconds) => times_s.push(seconds),
-                None => {
-                    let index = index.to_string();
-                    let item = self
-                        .error(&["plan", "times", &index], "`times` are times of the week in UTC")
-                        .label(format!("{text:?} is not"))
-                        .help("write \"Mon 08:00\", or \"08:00\" for Monday");
-                    self.push(item);
-                }
+            if let Some(seconds) = time_of_week(text) {
+                times_s.push(seconds);
+            } else {
+                let index = index.to_string();
+                let item = self
+                    .error(&["plan", "times", &index], "`times` are times of the week in UTC")
+                    .label(format!("{text:?} is not"))
+                    .help("write \"Mon 08:00\", or \"08:00\" for Monday");
+                self.push(item);
             }
         }
         let span = raw.span.map(|span| span.0);
