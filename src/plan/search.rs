@@ -186,7 +186,7 @@ fn cheaper(evaluator: &Evaluator<'_>, now: &[u32], backwards: bool) -> Vec<Count
         for &j in free.iter().filter(|&&j| j != i) {
             // For one of these, as many of those as still save.
             let (mine, theirs) = (market.offers[i].price.0, market.offers[j].price.0);
-            let most = if theirs == 0 { 1 } else { (mine.saturating_sub(1) / theirs).min(4) };
+            let most = mine.saturating_sub(1).checked_div(theirs).map_or(1, |most| most.min(4));
             kinds[1].extend((1..=most as u32).rev().filter_map(|n| changed(&[i], Some((j, n)))));
             kinds[1].extend(changed(&[i, i], Some((j, 1))));
             if free.len() <= FEW_OFFERS {
