@@ -253,6 +253,9 @@ def main():
         check(browser.do("getComputedStyle(document.querySelector('.bar-top')).display") == "none", "print: no controls")
         wide = browser.do(TOO_WIDE)
         check(not wide, "print: nothing is wider than the paper", wide)
+        if args.shots:
+            browser.do("document.querySelectorAll('main details').forEach((fold) => { fold.open = true; })")
+            sections(browser, args.shots, "print", 794)
         pages = browser.send("Page.printToPDF", preferCSSPageSize=True)["data"]
         check(base64.b64decode(pages).startswith(b"%PDF"), "print: it prints")
         if args.shots:

@@ -14,20 +14,24 @@ scenario=$(realpath "${2:-$(dirname "$0")/../scenarios/saturated-apac.toml}")
 work=$(mktemp -d)
 slurm=
 stop() {
-    [ -z "$slurm" ] || kill $slurm 2>/dev/null || true
-    rm -rf "$work"
+    if [ -n "$slurm" ]; then
+        kill $slurm 2>/dev/null || true
+        wait || true
+    fi
+    rm -rf "$work" || true
 }
 trap stop EXIT
 trap 'exit 130' INT TERM
 cd "$work"
 
+newline='
+'
 question() {
     printf '%s\n' "$scenario" --over regions.ap.pools.main.replicas=1,2,4 --over workloads.main.scale=0.25,0.5 \
         --policy nearest --policy gorgo --seeds 2
 }
-sweep() {
-    question | tr '\n' '\0' | xargs -0 sh -c '"$0" sweep "$@"' "$binary" "$@"
-}
+# A word a line.
+sweep() { (IFS=$newline && exec "$binary" sweep $(question) "$@"); }
 files='sweep.json points.jsonl rows.csv groups.csv histograms.jsonl'
 digest() { (cd "$1" && sha256sum $files | sha256sum | cut -d' ' -f1); }
 first=
@@ -41,10 +45,7 @@ report() {
 }
 # Seconds of CPU that a command took, user and system.
 cpu() { sh -c '"$@" >/dev/null 2>&1; times' sh "$@" | awk 'NR==2 { for (i = 1; i <= 2; i++) { split($i, t, /[ms]/); s += 60 * t[1] + t[2] } print s }'; }
-timed() { # threads, folder
-    # shellcheck disable=SC2046
-    cpu "$binary" sweep $(question) --threads "$1" --out "$2" -q
-}
+timed() { (IFS=$newline && cpu "$binary" sweep $(question) --threads "$1" --out "$2" -q); } # threads, folder
 
 one=$(timed 1 one)
 report 'one process, 1 thread' one
@@ -61,16 +62,13 @@ report '7 shards' shards
 # Killed as soon as a few rows are there, three times, then left alone.
 kills=0
 for rows in 3 9 15; do
-    sweep --out killed --resume --threads 2 -q >/dev/null 2>&1 &
+    { IFS=$newline; exec "$binary" sweep $(question) --out killed --resume --threads 2 -q >/dev/null 2>&1; } &
+    journal=killed/shards/shard-000-of-001.jsonl.part
     while kill -0 $! 2>/dev/null; do
-        journal=killed/shards/shard-000-of-001.jsonl.part
         if [ -f $journal ] && [ "$(wc -l <$journal)" -gt $rows ]; then
-            # The program itself, not the shell that holds it.
-            pid=$(fuser $journal 2>/dev/null || pgrep -n -x "$(basename "$binary" | cut -c1-15)") || pid=
-            [ -z "$pid" ] || { kill -KILL $pid 2>/dev/null && kills=$((kills + 1)); }
+            kill -KILL $! 2>/dev/null && kills=$((kills + 1))
             break
         fi
-        sleep 0.01
     done
     wait $! 2>/dev/null || true
 done
@@ -80,8 +78,8 @@ sweep --out killed --resume -q >/dev/null
 report "killed $kills times and resumed" killed
 
 emit() { # engine
-    question | tr '\n' '\0' | xargs -0 sh -c '"$0" sweep emit "$@"' "$binary" \
-        --engine "$1" --shards 7 --out "$work/$1" --jobs "$work/$1-jobs" --program "$binary" >/dev/null
+    (IFS=$newline && "$binary" sweep emit $(question) --engine "$1" --shards 7 --out "$work/$1" \
+        --jobs "$work/$1-jobs" --program "$binary" >/dev/null)
 }
 if command -v parallel >/dev/null; then
     emit parallel
@@ -139,11 +137,10 @@ CONF
         sleep 0.5
     done
     emit slurm
-    sh slurm-jobs/submit.sh >submitted
-    merge=$(tail -1 submitted)
+    sh slurm-jobs/submit.sh >/dev/null
     while squeue -h -o %i 2>/dev/null | grep -q .; do sleep 0.5; done
     [ -f slurm/rows.csv ] || { cat slurm/logs/*.log >&2; exit 3; }
-    report "Slurm array of 7, merge job $merge" slurm
+    report 'Slurm, an array of 7' slurm
 else
     echo 'Slurm: not installed, or this is not root; left out'
 fi

@@ -25,7 +25,7 @@ const fn of_the_run(name: &'static str, unit: &'static str) -> Known {
     Known { name, unit, of_requests: false }
 }
 
-/// All of them, in the order of the table.
+/// All of them, in the order of the table; then those that no table shows.
 pub const KNOWN: &[Known] = &[
     of_requests("ttft.p50", "ms"),
     of_requests("ttft.p90", "ms"),

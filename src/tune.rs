@@ -18,7 +18,7 @@ pub use evolution::Evolution;
 pub use knob::{Knob, KnobError};
 pub use objective::{Aim, Allowance, Limit, Means, Objective, Score, Sense};
 pub use sampling::{latin_hypercube, uniform};
-pub use search::{Candidate, Measured, Method, Phase, Search, Strategy};
+pub use search::{Candidate, Measured, Method, Phase, Run, Search, Strategy};
 pub use simplex::Simplex;
 pub use space::{Axis, Scale, Space};
 pub use window::{Cut, WindowError, part, span};

@@ -113,7 +113,7 @@ fn text(world: &World, priced: bool) -> String {
         text += &format!(
             "[workloads.{name}]\nclass = \"{class}\"\n[workloads.{name}.synthetic]\nsessions_per_s = {:.3}\nrequests = 40\n\
              tenants = {}\nmessage = {{ uniform = {{ min = 20, max = 1500 }} }}\noutput = {{ uniform = {{ min = 1, max = 60 }} }}\n\
-             turns = 2\nthink_s = 0.2\n",
+             turns = {{ constant = {{ value = 2 }} }}\nthink_s = {{ constant = {{ value = 0.2 }} }}\n",
             world.rate, world.tenants
         );
     }

@@ -21,7 +21,8 @@ use crate::world::PolicyParams;
 use anyhow::anyhow;
 use asked::Asked;
 use found::Found;
-use std::io::Write;
+use std::fmt::Write as _;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use worlds::{Runner, Worlds};
 
@@ -121,17 +122,15 @@ fn strategy(text: &str) -> Result<Strategy, String> {
 /// The policy that is tuned.
 fn chosen<'p>(plan: &'p Plan, name: Option<&str>) -> Result<&'p PolicyParams, Failure> {
     let names = || plan.policies.iter().map(|policy| policy.name.as_str());
-    match name {
-        Some(name) => (plan.policies.iter().find(|policy| policy.name == name))
-            .ok_or_else(|| no_such("the scenario has no policy", name, names())),
-        None => match plan.policies.as_slice() {
-            [only] => Ok(only),
-            _ => {
-                let known = names().collect::<Vec<_>>().join(", ");
-                Err(Failure::usage(anyhow!("which policy? add --policy with one of {known}")))
-            }
-        },
+    if let Some(name) = name {
+        let named = plan.policies.iter().find(|policy| policy.name == name);
+        return named.ok_or_else(|| no_such("the scenario has no policy", name, names()));
     }
+    if let [only] = plan.policies.as_slice() {
+        return Ok(only);
+    }
+    let known = names().collect::<Vec<_>>().join(", ");
+    Err(Failure::usage(anyhow!("which policy? add --policy with one of {known}")))
 }
 
 /// Runs `tune`.
@@ -187,7 +186,7 @@ pub fn run(args: &Args) -> Outcome {
     } else {
         let mut text = show::render(&found, terminal::stdout_colour());
         if let Some(top) = top {
-            text += &format!("\nall candidates: {}\n", top.join("candidates.csv").display());
+            let _ = writeln!(text, "\nall candidates: {}", top.join("candidates.csv").display());
         }
         print(&text)?;
     }

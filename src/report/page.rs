@@ -32,10 +32,11 @@ use sides::Runs;
 #[error("cannot write the page: {0}")]
 pub struct PageError(#[from] minijinja::Error);
 
-/// Okabe and Ito's palette, as in the figures; beyond its length it begins again.
-pub(super) fn colour(place: usize) -> String {
-    let (palette, at) = (super::plots::PALETTE, place % super::plots::PALETTE.len());
-    format!("#{:02x}{:02x}{:02x}", palette[at].0, palette[at].1, palette[at].2)
+/// The colour of a policy, as in the figures.
+fn colour(place: usize) -> String {
+    let hex = |(red, green, blue): (u8, u8, u8)| format!("#{red:02x}{green:02x}{blue:02x}");
+    let ink = super::draw::SERIES[place % super::draw::SERIES.len()];
+    ink.map_or_else(|| "currentColor".to_owned(), hex)
 }
 
 type Make = fn(&Runs<'_>, &[Figure]) -> Option<Section>;
@@ -44,7 +45,7 @@ type Make = fn(&Runs<'_>, &[Figure]) -> Option<Section>;
 const SECTIONS: &[Make] = &[
     |runs, _| Some(result::section(runs)),
     |runs, _| warnings::section(runs),
-    |_, figures| figures::section(figures),
+    |runs, figures| figures::section(runs, figures),
     |runs, _| fleet::section(runs),
     |runs, _| groups::regions(runs),
     |runs, _| groups::classes(runs),

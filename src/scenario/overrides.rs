@@ -128,6 +128,8 @@ enum Seen<'d> {
     Table(&'d dyn TableLike),
     Array(&'d Array),
     Tables(&'d ArrayOfTables),
+    /// With nothing in it.
+    Plain,
 }
 
 impl<'d> Seen<'d> {
@@ -135,29 +137,30 @@ impl<'d> Seen<'d> {
         match item {
             Item::Table(table) => Some(Seen::Table(table)),
             Item::ArrayOfTables(tables) => Some(Seen::Tables(tables)),
-            Item::Value(value) => Seen::of_value(value),
+            Item::Value(value) => Some(Seen::of_value(value)),
             Item::None => None,
         }
     }
-    fn of_value(value: &'d toml_edit::Value) -> Option<Seen<'d>> {
+    fn of_value(value: &'d toml_edit::Value) -> Seen<'d> {
         match value {
-            toml_edit::Value::InlineTable(table) => Some(Seen::Table(table)),
-            toml_edit::Value::Array(array) => Some(Seen::Array(array)),
-            _ => None,
+            toml_edit::Value::InlineTable(table) => Seen::Table(table),
+            toml_edit::Value::Array(array) => Seen::Array(array),
+            _ => Seen::Plain,
         }
     }
-    /// What is at this part, and what can be there; nothing more where it is a plain value.
-    fn enter(self, part: &str) -> Option<Option<Seen<'d>>> {
+    /// What is at this part.
+    fn enter(self, part: &str) -> Option<Seen<'d>> {
         match self {
-            Seen::Table(table) => table.get(part).map(Seen::of),
+            Seen::Table(table) => table.get(part).and_then(Seen::of),
             Seen::Array(array) => array.get(index(part)?).map(Seen::of_value),
-            Seen::Tables(tables) => tables.get(index(part)?).map(|table| Some(Seen::Table(table))),
+            Seen::Tables(tables) => Some(Seen::Table(tables.get(index(part)?)?)),
+            Seen::Plain => None,
         }
     }
     /// How many entries, of a list.
     fn entries(self) -> Option<usize> {
         match self {
-            Seen::Table(_) => None,
+            Seen::Table(_) | Seen::Plain => None,
             Seen::Array(array) => Some(array.len()),
             Seen::Tables(tables) => Some(tables.len()),
         }
@@ -201,7 +204,7 @@ fn check_path(root: &Table, path: &[String]) -> Result<(), Refused> {
         if entries.is_some() || !items.is_empty() && next.is_empty() && open.is_empty() {
             entry(&before, part, entries.unwrap_or(0))?;
             nodes = items;
-            seen = seen.and_then(|seen| seen.enter(part)).flatten();
+            seen = seen.and_then(|seen| seen.enter(part));
             continue;
         }
         let inside = if before.is_empty() { "the scenario".to_owned() } else { format!("`{before}`") };
@@ -229,7 +232,7 @@ fn check_path(root: &Table, path: &[String]) -> Result<(), Refused> {
             }
         }
         nodes = if next.is_empty() { open } else { next };
-        seen = child.flatten();
+        seen = child;
     }
     Ok(())
 }

@@ -101,6 +101,9 @@ pub struct Search<'o> {
 /// What running a point gave: means, or what went wrong.
 pub type Measured = Result<Means, String>;
 
+/// What runs points, in their order. An error ends the search.
+pub type Run<'r, E> = dyn FnMut(&[Vec<f64>]) -> Result<Vec<Measured>, E> + 'r;
+
 impl<'o> Search<'o> {
     /// From the start's values, which `means` were measured at.
     pub fn new(objective: &'o Objective, start: Vec<f64>, means: Means) -> Search<'o> {
@@ -130,7 +133,7 @@ impl<'o> Search<'o> {
         &mut self,
         phase: Phase,
         points: &[Vec<f64>],
-        run: &mut dyn FnMut(&[Vec<f64>]) -> Result<Vec<Measured>, E>,
+        run: &mut Run<'_, E>,
         tried: &mut dyn FnMut(&Candidate) -> Result<(), E>,
     ) -> Result<Vec<f64>, E> {
         let mut new: Vec<Vec<f64>> = Vec::new();
@@ -163,7 +166,7 @@ impl<'o> Search<'o> {
         &mut self,
         method: &mut dyn Method,
         budget: u32,
-        run: &mut dyn FnMut(&[Vec<f64>]) -> Result<Vec<Measured>, E>,
+        run: &mut Run<'_, E>,
         tried: &mut dyn FnMut(&Candidate) -> Result<(), E>,
     ) -> Result<(), E> {
         // A method that asks for nothing new any more has arrived.

@@ -56,7 +56,8 @@ fn shards(folder: &Path) -> Vec<PathBuf> {
     let mut found: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
     found.retain(|path| {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        name.starts_with("shard-") && (name.ends_with(".jsonl") || name.ends_with(".jsonl.part"))
+        let lines = path.extension().is_some_and(|ending| ending == "jsonl");
+        name.starts_with("shard-") && (lines || name.ends_with(".jsonl.part"))
     });
     found.sort();
     found

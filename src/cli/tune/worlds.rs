@@ -87,6 +87,16 @@ impl Worlds {
                 "--train ({train}) and --judge ({judge}) have time in common: what was searched on says nothing about the rest"
             )));
         }
+        for window in cuts.iter().flat_map(|(train, judge)| [train, judge]).flat_map(Cut::windows) {
+            if window.lasts <= plan.warmup {
+                return Err(Failure::usage(anyhow!(
+                    "each part of a trace begins with a warm-up of its own, and a part of {} s is not longer than that of \
+                     {} s; take longer or fewer parts, or --set warmup=…",
+                    window.lasts.as_secs_f64(),
+                    plan.warmup.as_secs_f64()
+                )));
+            }
+        }
         let many =
             |cut: Option<&Cut>, default| if cut.is_some_and(|cut| cut.parts > 1) { 1 } else { default };
         let train_seeds = args.seeds.unwrap_or(if cuts.is_some() { 1 } else { SEEDS.0 });

@@ -168,7 +168,12 @@ fn matrix(
     let means = means.into_iter().flatten().map(|mean| mean.map(flip));
     tints(rows.iter_mut().flat_map(|row| row.cells.iter_mut().skip(first)).zip(means));
     let caption = format!("{} by {what}", measure.head);
-    let notes = vec!["Best of its column in bold; the darker, the worse.".to_owned()];
+    let tinted = rows.iter().flat_map(|row| &row.cells).any(|cell| cell.tint.is_some());
+    let notes = if tinted {
+        vec!["Best of its column in bold; the darker, the worse.".to_owned()]
+    } else {
+        Vec::new()
+    };
     Some(Table { caption, columns, rows, notes, sortable: true })
 }
 

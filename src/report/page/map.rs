@@ -1,7 +1,7 @@
 //! A map of the regions: equirectangular, without borders. Pale dots are the other regions of the catalogue, so that
 //! continents can be guessed; the size of a disc tells GPUs. Between few regions, lines tell round trips.
 
-use super::model::Block;
+use super::model::{Block, marked};
 use super::values::fixed;
 use crate::catalog::region::regions;
 use crate::report::setup::Setup;
@@ -96,6 +96,7 @@ pub(super) fn map(setup: &Setup, id: &str) -> Option<Block> {
         let name = escaped(&region.name);
         let load = match gpus {
             0 => "gateway only".to_owned(),
+            _ if gpus == replicas => format!("{gpus} {}", if gpus == 1 { "GPU" } else { "GPUs" }),
             _ => format!("{replicas} × {} GPUs", fixed(f64::from(gpus) / f64::from(replicas.max(1)), 0)),
         };
         let tip = format!(
@@ -123,10 +124,12 @@ pub(super) fn map(setup: &Setup, id: &str) -> Option<Block> {
     Some(Block::Figure {
         id: id.to_owned(),
         title: "Where the regions are".to_owned(),
-        caption: format!(
+        caption: marked(&format!(
             "A disc is a region, its area the number of GPUs{lines}. Pale dots are other cloud regions of the catalogue.{left}"
-        ),
+        )),
         svg,
+        policy: None,
+        series: false,
     })
 }
 

@@ -29,7 +29,16 @@ pub(super) enum Block {
     /// Small tables, beside each other where there is room.
     Beside { tables: Vec<Table> },
     /// A drawing of the report's own making, with its caption.
-    Figure { id: String, title: String, caption: String, svg: String },
+    Figure {
+        id: String,
+        title: String,
+        caption: Vec<Span>,
+        svg: String,
+        /// The policy that it is about, by its place in the filter.
+        policy: Option<usize>,
+        /// Whether its lines are policies, by their place.
+        series: bool,
+    },
     /// Text as it is, folded.
     Code { title: String, text: String },
     /// A command to type.
@@ -64,9 +73,15 @@ pub(super) fn code(text: impl Into<String>) -> Span {
     Span { text: text.into(), strong: false, code: true }
 }
 
-/// A paragraph of plain text.
-pub(super) fn text(text: impl Into<String>) -> Block {
-    Block::Text { spans: vec![plain(text)] }
+/// Words as messages have them: names between backticks.
+pub(super) fn marked(text: &str) -> Vec<Span> {
+    let parts = text.split('`').enumerate().filter(|(_, part)| !part.is_empty());
+    parts.map(|(at, part)| if at % 2 == 1 { code(part) } else { plain(part) }).collect()
+}
+
+/// A paragraph, names between backticks.
+pub(super) fn text(text: impl AsRef<str>) -> Block {
+    Block::Text { spans: marked(text.as_ref()) }
 }
 
 /// A table.

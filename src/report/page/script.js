@@ -35,6 +35,17 @@
     });
   }
 
+  // In plots of policies, colours and names are those of the filter.
+  const chosen = all(document, ".filter fieldset[data-kind=p] label").map((label) => label.textContent.trim());
+  if (chosen.length <= 8) {
+    for (const part of all(document, "figure[data-series] svg *")) {
+      const ink = (part.getAttribute("class") ?? "").match(/(?:^| )[lf](\d)(?: |$)/);
+      const name = part.localName === "text" ? chosen.findIndex((name) => part.textContent === name || part.textContent.endsWith(` · ${name}`)) : -1;
+      if (ink) part.setAttribute("data-policy", ink[1]);
+      else if (name >= 0) part.setAttribute("data-policy", name);
+    }
+  }
+
   // Rows, columns and lines of what is not chosen go.
   const filter = document.querySelector(".filter");
   const off = { p: new Set(), r: new Set() };
@@ -81,6 +92,10 @@
   // What a drawing's part or a cell tells, at once and beside the pointer.
   const tip = document.getElementById("tip");
   const hide = () => { tip.hidden = true; };
+  for (const title of all(document, "main svg > title")) {
+    title.parentNode.setAttribute("aria-label", title.textContent);
+    title.remove();
+  }
   for (const title of all(document, "main svg title")) {
     title.parentNode.setAttribute("data-tip", title.textContent);
     title.parentNode.setAttribute("aria-label", title.textContent);

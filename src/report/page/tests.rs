@@ -200,7 +200,8 @@ fn several_runs_are_told_apart() {
         assert!(both.contains(label), "{label}");
     }
     // The same seed: by folder.
-    second.summary.seeds = vec![1];
+    let slower = [("fast", vec![sample::cell("fast", 1, 3)]), ("slow", vec![sample::cell("slow", 1, 4)])];
+    let mut second = run(&slower);
     first.name = "before".to_owned();
     second.name = "after".to_owned();
     let both = html(&[first, second]);

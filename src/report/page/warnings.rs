@@ -1,11 +1,12 @@
 //! What to act on: the warnings of all cells, each said once, with the policies that it is about.
 
-use super::model::{Block, Section, Span, code, plain, strong};
+use super::model::{Block, Section, Span, code, marked, plain, strong};
 use super::sides::Runs;
+use crate::report::summary::WarningSummary;
 
 pub(super) fn section(runs: &Runs<'_>) -> Option<Section> {
     // By message: whose cells have it.
-    let mut told: Vec<(&str, Vec<(usize, &str)>)> = Vec::new();
+    let mut told: Vec<(&WarningSummary, Vec<(usize, &str)>)> = Vec::new();
     for side in &runs.sides {
         let mut kinds = Vec::new();
         for warning in side.policy.cells.iter().flat_map(|cell| &cell.warnings) {
@@ -16,14 +17,14 @@ pub(super) fn section(runs: &Runs<'_>) -> Option<Section> {
             }
             kinds.push(kind);
             let who = (side.run, side.policy.policy.as_str());
-            match told.iter_mut().find(|(message, _)| *message == warning.message) {
+            match told.iter_mut().find(|(known, _)| known.message == warning.message) {
                 Some((_, whose)) => whose.push(who),
-                None => told.push((&warning.message, vec![who])),
+                None => told.push((warning, vec![who])),
             }
         }
     }
     let mut items: Vec<Vec<Span>> = Vec::new();
-    for (message, whose) in &told {
+    for (warning, whose) in &told {
         let mut spans = Vec::new();
         if whose.len() < runs.sides.len() {
             for (at, (run, policy)) in whose.iter().enumerate() {
@@ -35,7 +36,11 @@ pub(super) fn section(runs: &Runs<'_>) -> Option<Section> {
             }
             spans.push(plain(": "));
         }
-        spans.push(plain(*message));
+        spans.extend(marked(&warning.message));
+        if !warning.advice.is_empty() {
+            spans.push(strong(" To do: "));
+            spans.extend(marked(&warning.advice));
+        }
         items.push(spans);
     }
     let mut notices: Vec<&str> = Vec::new();
@@ -44,7 +49,11 @@ pub(super) fn section(runs: &Runs<'_>) -> Option<Section> {
             notices.push(notice);
         }
     }
-    items.extend(notices.into_iter().map(|notice| vec![strong("Note: "), plain(notice)]));
+    items.extend(notices.into_iter().map(|notice| {
+        let mut spans = vec![strong("Note: ")];
+        spans.extend(marked(notice));
+        spans
+    }));
     let title = if told.is_empty() { "Notes" } else { "Warnings" };
     let blocks = vec![Block::List { items }];
     let any = matches!(&blocks[0], Block::List { items } if !items.is_empty());

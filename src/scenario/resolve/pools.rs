@@ -570,7 +570,7 @@ impl Resolver<'_> {
             self.push(item);
         }
         let checkpoint_tokens = raw.prefix_checkpoint_tokens.unwrap_or(block_tokens);
-        if checkpoint_tokens == 0 || checkpoint_tokens % block_tokens != 0 {
+        if checkpoint_tokens == 0 || !checkpoint_tokens.is_multiple_of(block_tokens) {
             let item = self
                 .error(
                     &self.engine_key(path, "prefix_checkpoint_tokens"),

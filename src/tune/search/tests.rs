@@ -115,9 +115,8 @@ fn what_fails_is_worst_and_the_others_go_on() {
     let objective = objective();
     let mut search = Search::new(&objective, vec![1.0], Means::from([("f".to_owned(), 2.0)]));
     let mut run = |points: &[Vec<f64>]| -> Result<Vec<Measured>, ()> {
-        let one = |point: &Vec<f64>| match point[0] < 1.0 {
-            true => Err("no world".to_owned()),
-            false => Ok(Means::from([("f".to_owned(), 1.0)])),
+        let one = |point: &Vec<f64>| {
+            if point[0] < 1.0 { Err("no world".to_owned()) } else { Ok(Means::from([("f".to_owned(), 1.0)])) }
         };
         Ok(points.iter().map(one).collect())
     };

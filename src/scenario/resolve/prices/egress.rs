@@ -58,8 +58,8 @@ impl Resolver<'_> {
                 )
             } else {
                 format!(
-                    "what bytes cost is not known on {first} and {} more links: egress is counted in bytes alone where \
-                     one of them is used",
+                    "what bytes cost is not known on {first} and {} more: egress is counted in bytes alone where one of \
+                     them is used",
                     unknown.len() - 1
                 )
             };
