@@ -1,6 +1,8 @@
 //! Bills of random small worlds, with outages and second tries: every part adds up to its whole to the millionth, bytes are
 //! those of a plain recount, GPU time is the sum of spans, and prices change no outcome.
 
+#![allow(clippy::format_push_string)] // Text of tests: clear before quick.
+
 use proptest::prelude::*;
 use regionsim::id::{Id, RegionId};
 use regionsim::observe::{Observation, Observer};

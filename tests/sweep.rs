@@ -1,6 +1,8 @@
 //! `regionsim sweep` as a user meets it: the same bytes for any number of threads and shards and after any interruption, cells
 //! that fail, mistakes of every point at once.
 
+#![allow(clippy::format_push_string)] // Text of tests: clear before quick.
+
 use assert_cmd::Command;
 use serde_json::Value;
 use std::collections::BTreeMap;

@@ -1,6 +1,8 @@
 //! `regionsim tune` as users meet it: weights that are better where nobody looked for them, the temptation of TTFT alone,
 //! threads, files and mistakes.
 
+#![allow(clippy::format_push_string)] // Text of tests: clear before quick.
+
 use assert_cmd::Command;
 use serde_json::Value;
 use std::fs;

@@ -90,6 +90,8 @@ const NEW: [&str; 8] = ["--out", "out", "--seed", "2", "--policy", "second", "--
 
 fn desk() -> Desk {
     let folder = tempfile::tempdir().unwrap();
+    // Only to choose moments for the signals.
+    #[expect(clippy::disallowed_methods)]
     let begin = Instant::now();
     assert!(run(folder.path(), &NEW).status.success());
     let takes = begin.elapsed();
@@ -113,9 +115,10 @@ fn killed_at_any_moment_a_folder_with_a_manifest_has_the_files_of_one_run() {
         let _ = child.kill();
         killed += u32::from(!child.wait().unwrap().success());
         let seen: BTreeMap<_, _> = files(&out).into_iter().filter(|(name, _)| !hidden(name)).collect();
-        match seen.contains_key("manifest.json") {
-            true => assert!(seen == desk.old || seen == desk.new, "attempt {attempt}: {:?}", seen.keys()),
-            false => assert!(out.join(".regionsim-complete").is_dir(), "attempt {attempt}"),
+        if seen.contains_key("manifest.json") {
+            assert!(seen == desk.old || seen == desk.new, "attempt {attempt}: {:?}", seen.keys());
+        } else {
+            assert!(out.join(".regionsim-complete").is_dir(), "attempt {attempt}");
         }
         // The next run leaves its own files and nothing else.
         assert!(run(desk.folder.path(), &OLD).status.success());

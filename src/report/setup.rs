@@ -5,6 +5,7 @@ use crate::catalog;
 use crate::id::{Id, RegionId, RegionSet};
 use crate::network::matrix::PairSource;
 use crate::scenario::Plan;
+use crate::time::Span;
 use crate::world::{GatewayPlacement, PolicyParams, WorldParams};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -135,9 +136,9 @@ impl Setup {
         let name = |region: RegionId| region_name(world, region);
         let classes = world.classes.iter().map(|class| SetupClass {
             name: class.name.clone(),
-            ttft_ms: class.slo.ttft.map(|span| span.as_ms_f64()),
-            itl_ms: class.slo.itl.map(|span| span.as_ms_f64()),
-            e2e_ms: class.slo.e2e.map(|span| span.as_ms_f64()),
+            ttft_ms: class.slo.ttft.map(Span::as_ms_f64),
+            itl_ms: class.slo.itl.map(Span::as_ms_f64),
+            e2e_ms: class.slo.e2e.map(Span::as_ms_f64),
         });
         let pools = world.pools.iter().zip(&plan.facts.pools).map(|(pool, facts)| SetupPool {
             name: pool.name.clone(),

@@ -96,12 +96,15 @@ pub fn groups_csv(out: impl Write, rows: &[Row]) -> io::Result<()> {
     csv.flush()
 }
 
+/// How many seeds, and their histograms by name.
+type Pooled<'r> = (u64, BTreeMap<&'r str, Histogram>);
+
 /// histograms.jsonl: of each point and policy the distributions over all its seeds, with percentiles that are at most
 /// 0.4 % off. A histogram that cannot be read is left out.
 pub fn histograms_jsonl(mut out: impl Write, rows: &[Row]) -> io::Result<()> {
     // In the order of the first cell.
     let mut order: Vec<(u64, &str)> = Vec::new();
-    let mut pooled: BTreeMap<(u64, &str), (u64, BTreeMap<&str, Histogram>)> = BTreeMap::new();
+    let mut pooled: BTreeMap<(u64, &str), Pooled<'_>> = BTreeMap::new();
     for row in rows.iter().filter(|row| !row.histograms.is_empty()) {
         let key = (row.point, row.policy.as_str());
         let (seeds, all) = pooled.entry(key).or_insert_with(|| {

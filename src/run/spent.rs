@@ -194,7 +194,8 @@ mod tests {
                 },
             );
         };
-        (sent(0), sent(2));
+        sent(0);
+        sent(2);
         let row = RequestRow {
             tenant: TenantId(7),
             class: ClassId(2),

@@ -198,7 +198,7 @@ fn check_path(root: &Table, path: &[String]) -> Result<(), Refused> {
             .filter_map(|node| node.get("additionalProperties"))
             .filter(|more| more.is_object())
             .collect();
-        let items: Vec<&Value> = nodes_here.iter().flat_map(|node| items(node, part)).collect();
+        let items: Vec<&Value> = nodes_here.iter().filter_map(|node| items(node, part)).collect();
         // A list, by what is written; by the schema alone where nothing is.
         let entries = seen.and_then(Seen::entries);
         if entries.is_some() || !items.is_empty() && next.is_empty() && open.is_empty() {

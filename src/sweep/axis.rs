@@ -85,8 +85,8 @@ impl Axis {
             }
             let mut sorted: Vec<&String> = list.iter().collect();
             sorted.sort();
-            if let Some(twice) = sorted.windows(2).find(|pair| pair[0] == pair[1]) {
-                return Err(wrong(format!("`{}` is there twice", twice[0]), "leave one of them out"));
+            if let Some([twice, ..]) = sorted.windows(2).find(|pair| pair[0] == pair[1]) {
+                return Err(wrong(format!("`{twice}` is there twice"), "leave one of them out"));
             }
             if list.len() > MOST {
                 return Err(wrong(format!("more than {MOST} values"), "take a larger step"));

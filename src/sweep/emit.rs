@@ -105,7 +105,7 @@ mod tests {
                 std::io::Write::write_all(&mut file, text.as_bytes()).unwrap();
                 let checked = std::process::Command::new("sh").arg("-n").arg(file.path()).output().unwrap();
                 assert!(checked.status.success(), "{name}: {}", String::from_utf8_lossy(&checked.stderr));
-                assert!(!text.contains("0/7") && !text.contains("\r"), "{name}");
+                assert!(!text.contains("0/7") && !text.contains('\r'), "{name}");
             }
         }
     }

@@ -10,7 +10,6 @@ const MAX_RATE_US: f64 = 1e6;
 /// picoseconds; without the context at least `eager` where a step is not launched as one captured graph: where it has
 /// prompts, or more sequences than the largest graph. Every decode computes one token, which is counted with its sequence.
 #[derive(Clone, Debug)]
-#[expect(clippy::struct_field_names, reason = "every field is in picoseconds, and says so")]
 pub struct Linear {
     base_ps: i64,
     per_prefill_token_ps: i64,

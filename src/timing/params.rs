@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize};
 /// A step-time model with all its numbers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
-#[expect(clippy::large_enum_variant, reason = "there is one a pool, and the large one is the usual one")]
 pub enum TimingParams {
     /// From a model's dimensions and a GPU's rates.
     Roofline(RooflineParams),

@@ -15,6 +15,7 @@ use crate::workload::Shelf;
 use anyhow::anyhow;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 /// What says which point is best where nothing else is named.
@@ -226,10 +227,10 @@ fn told(wrong: BTreeMap<&str, Vec<&Point>>, points: usize) -> String {
             1 => " and 1 other".to_owned(),
             more => format!(" and {more} others"),
         };
-        text.push_str(&format!("\n\n{}{others}:\n{mistake}", points[0].name()));
+        let _ = write!(text, "\n\n{}{others}:\n{mistake}", points[0].name());
     }
     if found.len() > SHOWN {
-        text.push_str(&format!("\n\nand {} more mistakes", found.len() - SHOWN));
+        let _ = write!(text, "\n\nand {} more mistakes", found.len() - SHOWN);
     }
     text
 }

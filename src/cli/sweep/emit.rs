@@ -6,6 +6,7 @@ use super::ask::{Asked, Question};
 use crate::sweep::emit::{Cluster, Engine, Job};
 use crate::sweep::shard::MOST_SHARDS;
 use anyhow::{Context, anyhow};
+use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
 
@@ -95,7 +96,7 @@ pub(super) fn run(args: &Args) -> Outcome {
     for (name, content) in files {
         let path = args.jobs.join(name);
         fs::write(&path, content).with_context(cannot)?;
-        text.push_str(&format!("{}\n", path.display()));
+        let _ = writeln!(text, "{}", path.display());
     }
     print(&format!("{text}next, in {}: {next}\n", args.jobs.display()))?;
     Ok(Exit::Ok)

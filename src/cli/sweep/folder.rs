@@ -10,6 +10,7 @@ use crate::sweep::{Header, Line, Manifest, Point, Shard, Status, merge, read_sha
 use anyhow::{Context, anyhow};
 use serde_json::json;
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -107,7 +108,7 @@ impl Folder {
         for point in points {
             let settings: serde_json::Map<_, _> =
                 point.settings.iter().map(|(path, value)| (path.clone(), json!(value))).collect();
-            text.push_str(&format!("{}\n", json!({ "point": point.number, "settings": settings })));
+            let _ = writeln!(text, "{}", json!({ "point": point.number, "settings": settings }));
         }
         put(&path.join(POINTS), &text)?;
         Ok(folder)

@@ -54,13 +54,12 @@ impl Table {
     pub fn append(&mut self, other: Table) {
         let (height, more) = (self.height(), other.height());
         for (name, values) in other.columns {
-            match self.columns.iter_mut().find(|(own, _)| *own == name) {
-                Some((_, own)) => own.extend(values),
-                None => {
-                    let mut own = vec![String::new(); height];
-                    own.extend(values);
-                    self.columns.push((name, own));
-                }
+            if let Some((_, own)) = self.columns.iter_mut().find(|(own, _)| *own == name) {
+                own.extend(values);
+            } else {
+                let mut own = vec![String::new(); height];
+                own.extend(values);
+                self.columns.push((name, own));
             }
         }
         self.columns.iter_mut().for_each(|(_, values)| values.resize(height + more, String::new()));

@@ -31,7 +31,7 @@ const DOLLARS: [Figure; 9] = [
         Better::Lower,
         |cell| Some(usd(cell)?.total),
     ),
-    ("GPUs", "USD", "provisioned GPU time, busy or not", Better::Lower, |cell| Some(gpus(cell)?)),
+    ("GPUs", "USD", "provisioned GPU time, busy or not", Better::Lower, |cell| gpus(cell)),
     (
         "of these idle",
         "USD",
@@ -72,6 +72,7 @@ const API: [Figure; 4] = [
     ),
 ];
 
+#[expect(clippy::unnecessary_wraps, reason = "all sections have one type")]
 pub(super) fn section(runs: &Runs<'_>) -> Option<Section> {
     let mut blocks = vec![Block::Table { table: hours(runs) }];
     let has = |of: fn(&CellSummary) -> bool| runs.sides.iter().flat_map(|side| &side.policy.cells).any(of);
@@ -176,14 +177,18 @@ fn missed(runs: &Runs<'_>) -> Option<Table> {
     })
 }
 
+/// The words that name an entry, and the entry.
+type Entry<'r, T> = (Vec<String>, &'r T);
+/// Head, unit, what it means, value.
+type ListedColumn<T> = (&'static str, &'static str, &'static str, fn(&T) -> Option<f64>);
+
 /// A list of a cell, by name: its values over seeds as rows of one table.
 struct Listed<'r, T: 'static> {
     caption: &'static str,
     /// What a row is beside its policy.
     what: &'static [&'static str],
-    of: fn(&'r CellSummary) -> Vec<(Vec<String>, &'r T)>,
-    /// Head, unit, what it means, value.
-    columns: &'static [(&'static str, &'static str, &'static str, fn(&T) -> Option<f64>)],
+    of: fn(&'r CellSummary) -> Vec<Entry<'r, T>>,
+    columns: &'static [ListedColumn<T>],
 }
 
 /// `None` where no cell has an entry. An entry that a seed lacks is 0 there: it cost nothing.

@@ -35,8 +35,8 @@ impl View {
         let ((south, north), (west, east)) = (fold(|point| point.0), fold(|point| point.1));
         let wide = (east - west + 2.0 * MARGIN).clamp(SPAN, 360.0);
         let high = (north - south + 2.0 * MARGIN).clamp(wide / 2.6, (wide / 1.6).min(180.0));
-        let west = ((west + east) / 2.0 - wide / 2.0).clamp(-180.0, 180.0 - wide);
-        let north = ((north + south) / 2.0 + high / 2.0).clamp(-90.0 + high, 90.0);
+        let west = (f64::midpoint(west, east) - wide / 2.0).clamp(-180.0, 180.0 - wide);
+        let north = (f64::midpoint(north, south) + high / 2.0).clamp(-90.0 + high, 90.0);
         let scale = WIDTH / wide;
         View { west, north, scale, height: high * scale }
     }
@@ -103,15 +103,15 @@ pub(super) fn map(setup: &Setup, id: &str) -> Option<Block> {
             "{name}: {}{load}",
             region.place.as_deref().map(|place| format!("{}, ", escaped(place))).unwrap_or_default()
         );
-        let _ = write!(
+        let _ = writeln!(
             discs,
-            "<g class=\"region\" data-region=\"{at}\"><circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"{r:.1}\"><title>{tip}</title></circle></g>\n"
+            "<g class=\"region\" data-region=\"{at}\"><circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"{r:.1}\"><title>{tip}</title></circle></g>"
         );
         let wide = LETTER * region.name.chars().count().max(load.chars().count()) as f64 + 4.0;
         let (lx, ly, anchor) = place(&view, (x, y, r), wide, &mut taken);
-        let _ = write!(
+        let _ = writeln!(
             labels,
-            "<g class=\"region\" data-region=\"{at}\"><text x=\"{lx:.0}\" y=\"{ly:.0}\" text-anchor=\"{anchor}\"><tspan class=\"name\">{name}</tspan><tspan x=\"{lx:.0}\" dy=\"{LINE:.0}\">{load}</tspan></text></g>\n"
+            "<g class=\"region\" data-region=\"{at}\"><text x=\"{lx:.0}\" y=\"{ly:.0}\" text-anchor=\"{anchor}\"><tspan class=\"name\">{name}</tspan><tspan x=\"{lx:.0}\" dy=\"{LINE:.0}\">{load}</tspan></text></g>"
         );
     }
     let _ = write!(svg, "{discs}{labels}</svg>");

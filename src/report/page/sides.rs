@@ -17,6 +17,7 @@ pub(super) struct Side<'r> {
 
 /// Everything that sections are made from.
 #[derive(Debug)]
+#[expect(clippy::struct_field_names, reason = "the runs of a page are its runs")]
 pub(super) struct Runs<'r> {
     /// The runs.
     pub runs: &'r [LoadedRun],

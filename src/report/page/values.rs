@@ -140,7 +140,7 @@ pub(super) fn count(value: u64) -> String {
 fn thousands(digits: &str) -> String {
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % 3 == 0 {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
             out.push(',');
         }
         out.push(digit);
@@ -173,8 +173,8 @@ pub(super) fn seconds(seconds: f64) -> String {
 mod tests {
     use super::*;
 
-    fn value(mean: f64) -> Option<Value> {
-        Some(Value { mean, half: None, reliable: true })
+    fn value(mean: f64) -> Value {
+        Value { mean, half: None, reliable: true }
     }
 
     #[test]
@@ -192,7 +192,7 @@ mod tests {
     #[test]
     fn the_best_is_marked_where_values_differ_by_a_hundredth() {
         let best = |values: &[f64], better| {
-            let values: Vec<_> = values.iter().map(|&mean| value(mean)).collect();
+            let values: Vec<_> = values.iter().map(|&mean| Some(value(mean))).collect();
             column(&values, "ms", better).iter().map(|cell| cell.best).collect::<Vec<_>>()
         };
         assert_eq!(best(&[100.0, 120.0], Better::Lower), [true, false]);
