@@ -279,7 +279,7 @@ mod tests {
         write_series(&mut bytes, &cell.labels, &cell.series).unwrap();
         let frame = read(bytes);
         let mut text = Vec::new();
-        super::super::series_csv::write(&mut text, &cell.labels, &cell.series).unwrap();
+        crate::report::series_csv::write(&mut text, &cell.labels, &cell.series).unwrap();
         let mut reader = csv::Reader::from_reader(text.as_slice());
         let columns: Vec<String> = frame.get_column_names().iter().map(ToString::to_string).collect();
         assert_eq!(columns, reader.headers().unwrap().iter().collect::<Vec<_>>());

@@ -104,14 +104,14 @@ impl Table {
                 name.as_str(),
                 "id" | "outcome_digest" | "policy" | "reason" | "unreliable" | "name"
             );
-            Column::from(match self.numbers(name).filter(|_| !words) {
-                Some(numbers) => Series::new(name.as_str().into(), numbers),
-                None => {
-                    let texts: Vec<Option<&str>> =
-                        values.iter().map(|value| Some(value.as_str()).filter(|v| !v.is_empty())).collect();
-                    Series::new(name.as_str().into(), texts)
-                }
-            })
+            let series = if let Some(numbers) = self.numbers(name).filter(|_| !words) {
+                Series::new(name.as_str().into(), numbers)
+            } else {
+                let texts: Vec<Option<&str>> =
+                    values.iter().map(|value| Some(value.as_str()).filter(|v| !v.is_empty())).collect();
+                Series::new(name.as_str().into(), texts)
+            };
+            Column::from(series)
         };
         DataFrame::new_infer_height(self.columns.iter().map(column).collect())
     }
