@@ -222,8 +222,12 @@ replica.chwbl = {}
     assert!(errors.contains("--export-trace"), "{errors}");
     let (_, errors) = told(at, &["run", "small.toml", "--export-trace", "x.jsonl", "--no-files"], 2);
     assert!(errors.contains("there are 2; choose with --policy"), "{errors}");
-    let (_, errors) = told(at, &["run", "small.toml", "--policy", "one", "--export-trace", "-"], 2);
-    assert!(errors.contains("needs a file"), "{errors}");
+    // A dash is stdout, in place of the table.
+    let (sent, _) =
+        told(at, &["run", "small.toml", "--policy", "one", "--no-files", "--export-trace", "-"], 0);
+    assert!(sent.starts_with("{\"regionsim_trace\":1,"), "{sent}");
+    told(at, &["run", "small.toml", "--policy", "one", "--no-files", "--export-trace", "again.jsonl"], 0);
+    assert_eq!(fs::read_to_string(at.join("again.jsonl")).unwrap(), sent);
     assert!(!at.join("x.jsonl").exists());
 }
 
