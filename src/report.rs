@@ -36,6 +36,7 @@ pub mod setup;
 pub mod staging;
 pub mod summarise;
 pub mod summary;
+pub mod sweep_figures;
 pub mod sweep_files;
 pub mod sweep_plots;
 pub mod sweep_table;

@@ -214,6 +214,34 @@ fn every_point_is_checked_before_the_first_runs() {
 }
 
 #[test]
+fn figures_are_drawn_of_settings_that_are_numbers() {
+    let desk = Desk::new();
+    assert_eq!(desk.sweep(&["--out", "drawn", "--plots", "--objective", "e2e.p50"]).0, 0);
+    let folder = desk.path().join("drawn").join("plots");
+    let drawn = || {
+        let read = |entry: std::io::Result<fs::DirEntry>| {
+            let path = entry.unwrap().path();
+            (path.file_name().unwrap().to_str().unwrap().to_owned(), fs::read_to_string(path).unwrap())
+        };
+        fs::read_dir(&folder).unwrap().map(read).collect::<BTreeMap<_, _>>()
+    };
+    let before = drawn();
+    assert!(!before.is_empty());
+    for (name, svg) in &before {
+        assert!(name.starts_with("sweep-e2e-p50-"), "{name}");
+        assert!(svg.contains("e2e.p50, ms"), "{svg}");
+    }
+    // Merging draws the same.
+    fs::remove_dir_all(&folder).unwrap();
+    assert_eq!(desk.run(&["sweep", "merge", "drawn", "--plots", "--objective", "e2e.p50"]).0, 0);
+    assert_eq!(drawn(), before);
+    // A word has no axis.
+    let words = ["sweep", "small.toml", "-q", "--over", "name=one,two", "--out", "words", "--plots"];
+    let (code, _, told) = desk.run(&words);
+    assert!(code == 0 && told.contains("no setting that varies is a number"), "{code} {told}");
+}
+
+#[test]
 fn entries_of_lists_are_reached() {
     let desk = Desk::new();
     let (code, _, told) = desk.run(&[

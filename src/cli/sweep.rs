@@ -9,6 +9,7 @@ use super::exit::{Exit, Failure};
 use super::load::tell;
 use super::{Outcome, print, terminal};
 use crate::report::measures::{Better, Measure};
+use crate::report::sweep_figures::sweep_figures;
 use crate::report::{parquet, sweep_table};
 use crate::sweep::row::Row;
 use crate::sweep::{Goal, Manifest, Shard, Status, best, effects, manifest};
@@ -80,6 +81,9 @@ struct How {
     /// Also write rows.parquet (needs the feature `frames`).
     #[arg(long)]
     parquet: bool,
+    /// Also draw the objective over each setting that is a number, and as a map over the first two (SVG, folder `plots`).
+    #[arg(long)]
+    plots: bool,
     /// Print JSON instead of the tables.
     #[arg(long)]
     json: bool,
@@ -114,6 +118,9 @@ struct MergeArgs {
     /// Also write rows.parquet (needs the feature `frames`).
     #[arg(long)]
     parquet: bool,
+    /// Also draw the objective over each setting that is a number, and as a map over the first two (SVG, folder `plots`).
+    #[arg(long)]
+    plots: bool,
     /// Print JSON instead of the tables.
     #[arg(long)]
     json: bool,
@@ -160,6 +167,9 @@ fn sweep(question: &Question, how: &How) -> Outcome {
     }
     let rows = folder.merge(&sweep, &[])?;
     folder.write(&rows, how.parquet)?;
+    if how.plots {
+        draw(&sweep, &rows, objective, &out)?;
+    }
     show(&sweep, objective, &rows, how.json, &out)?;
     Ok(ended(failed))
 }
@@ -183,8 +193,23 @@ fn together(args: &MergeArgs) -> Outcome {
         folder.copy_head(&target)?;
     }
     target.write(&rows, args.parquet)?;
+    if args.plots {
+        draw(&sweep, &rows, objective, out)?;
+    }
     show(&sweep, objective, &rows, args.json, out)?;
     Ok(ended(rows.iter().filter(|row| row.status == Status::Failed).count() as u64))
+}
+
+/// Draws the objective's figures into the sweep's folder; says so where there is none to draw.
+fn draw(sweep: &Manifest, rows: &[Row], objective: &Measure, out: &Path) -> Result<(), Failure> {
+    let drawn = sweep_figures(sweep, rows, objective)?;
+    if drawn.is_empty() {
+        terminal::warning(
+            "no figure: no setting that varies is a number of one unit; rows.csv has every cell",
+        );
+        return Ok(());
+    }
+    super::plot::write(&drawn, &out.join(super::plot::FOLDER)).map(|_| ())
 }
 
 /// What `--json` prints.
