@@ -110,6 +110,15 @@ pub fn run(args: &Args) -> Outcome {
         }
         by_set.push(changed);
     }
+    for class in &base.world.classes {
+        let slo = &class.slo;
+        if slo.ttft.is_none() && slo.itl.is_none() && slo.e2e.is_none() {
+            terminal::warning(&format!(
+                "class `{}` is promised nothing: whatever completes counts as good, however late; give it limits under                  `[slo.{}]`",
+                class.name, class.name
+            ));
+        }
+    }
     let store = args.cache.as_deref().map(Folder::open).transpose()?;
     let progress = Progress::of_search(args.quiet);
     let tick = || progress.cell();

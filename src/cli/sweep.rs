@@ -153,7 +153,7 @@ fn sweep(question: &Question, how: &How) -> Outcome {
     };
     drop(first);
     let out = how.out.clone().unwrap_or_else(|| ask::folder(&sweep.scenario));
-    let folder = Folder::open(&out, &sweep, &asked.points, shard.is_none())?;
+    let folder = Folder::open(&out, &sweep, &asked.points, shard.is_none(), how.resume)?;
     let part = shard.unwrap_or_default();
     let mut journal = folder.journal(&sweep, part, how.resume, how.restart)?;
     threads.install(|| work::run(&asked, &cells, &mut journal, part, how))?;

@@ -58,9 +58,13 @@ pub struct Confirmation {
 }
 
 impl Confirmation {
-    /// The line that is nearest to its target, or furthest below it.
+    /// The line that is nearest to its target, or furthest below it; one that does not hold before those that do.
     pub fn tightest(&self) -> Option<&Line> {
-        self.lines.iter().min_by(|a, b| (a.attainment - a.target).total_cmp(&(b.attainment - b.target)))
+        let key = |line: &Line| (line.verdict == Verdict::Holds, line.attainment - line.target);
+        self.lines.iter().min_by(|a, b| {
+            let (a, b) = (key(a), key(b));
+            a.0.cmp(&b.0).then(a.1.total_cmp(&b.1))
+        })
     }
 }
 

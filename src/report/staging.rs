@@ -28,6 +28,8 @@ pub struct Staging {
     top: PathBuf,
     /// The first folder that did not exist before.
     made: Option<PathBuf>,
+    /// The folder itself, locked until this run is over; nothing where the system cannot lock folders.
+    _lock: Option<fs::File>,
     published: bool,
 }
 
@@ -44,6 +46,11 @@ impl Staging {
         let missing = top.ancestors().take_while(|folder| !folder.as_os_str().is_empty() && !folder.exists());
         let made = missing.last().map(Path::to_path_buf);
         fs::create_dir_all(top).map_err(|error| context(top, &error))?;
+        let lock = fs::File::open(top).ok();
+        if let Some(Err(fs::TryLockError::WouldBlock)) = lock.as_ref().map(fs::File::try_lock) {
+            let rule = "another run is writing there; wait for it, or name another folder with --out";
+            return Err(context(top, &io::Error::new(io::ErrorKind::WouldBlock, rule)));
+        }
         finish(top).map_err(|error| context(top, &error))?;
         if let Some(name) = names.into_iter().find(|name| top.join(name).is_dir()) {
             let error = io::Error::new(io::ErrorKind::IsADirectory, "it is a folder");
@@ -55,7 +62,7 @@ impl Staging {
         }
         fs::create_dir(&partial).map_err(|error| context(top, &error))?;
         atomic::watch(&partial);
-        let staging = Staging { top: top.to_path_buf(), made, published: false };
+        let staging = Staging { top: top.to_path_buf(), made, _lock: lock, published: false };
         staging.own().for_each(atomic::watch);
         Ok(staging)
     }
@@ -229,6 +236,17 @@ mod tests {
         assert_eq!(names, ["b/requests.csv", "c/requests.csv", "manifest.json", "mine.txt", "summary.json"]);
         assert!(new.values().all(|text| text.contains("new") || text == "mine"), "{new:?}");
         assert!(!top.join("a").exists());
+    }
+
+    #[test]
+    fn two_runs_do_not_write_into_one_folder_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = write(folder.path(), &OLD, "old");
+        let error = Staging::open(folder.path(), []).unwrap_err().to_string();
+        assert!(error.contains("another run is writing there; wait for it"), "{error}");
+        first.publish(|| {}).unwrap();
+        assert_eq!(tree(folder.path()).len(), 4);
+        drop(Staging::open(folder.path(), []).unwrap());
     }
 
     #[test]

@@ -72,14 +72,24 @@ impl Folder {
 
     /// Makes the folder one of this sweep. Another sweep's files are taken away where this one runs `alone`, and are an error
     /// where it is one shard of several.
-    pub fn open(path: &Path, sweep: &Manifest, points: &[Point], alone: bool) -> Result<Folder, Failure> {
+    ///
+    /// # Errors
+    /// Where it cannot be written, or holds what must not be lost: rows of another sweep that was interrupted, or another
+    /// sweep where this one is to `resume`.
+    pub fn open(
+        path: &Path,
+        sweep: &Manifest,
+        points: &[Point],
+        alone: bool,
+        resume: bool,
+    ) -> Result<Folder, Failure> {
         let folder = Folder::at(path);
         let cannot = || format!("cannot write in `{}`", path.display());
         fs::create_dir_all(path.join(SHARDS)).with_context(cannot)?;
         if path.join(MANIFEST).exists() {
             let there = manifest(path)?;
             if there.sweep != sweep.sweep {
-                if !alone {
+                if !alone || resume {
                     return Err(Failure::usage(anyhow!(
                         "{} holds another sweep ({} of {} cells); name another folder with --out, or take it away",
                         path.display(),

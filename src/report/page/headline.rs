@@ -17,6 +17,8 @@ const AXES: [Axis; 3] = [
     ("slo.attainment", "the most requests within SLO", "requests within SLO"),
     ("cost.usd_per_good_request", "the lowest cost of a request within SLO", "cost of a request within SLO"),
 ];
+/// Taken where a 99th percentile stands on too few requests to be quoted.
+const MEDIAN: Axis = ("ttft.p50", "the lowest median TTFT", "median TTFT");
 /// Taken where the scenario has no prices.
 const WITHOUT_PRICES: Axis = ("cost.gpu_hours", "the fewest GPU-hours", "GPU-hours");
 
@@ -73,7 +75,11 @@ fn mean(side: &Side<'_>, name: &str) -> Option<f64> {
 
 fn sentence(runs: &Runs<'_>, sides: &[Side<'_>], label: bool) -> Vec<Span> {
     let priced = sides.iter().any(|side| mean(side, AXES[2].0).is_some());
-    let axes = [AXES[0], AXES[1], if priced { AXES[2] } else { WITHOUT_PRICES }];
+    let quotable = |side: &Side<'_>| {
+        side.policy.measures.iter().all(|measure| measure.name != AXES[0].0 || measure.reliable)
+    };
+    let latency = if sides.iter().all(quotable) { AXES[0] } else { MEDIAN };
+    let axes = [latency, AXES[1], if priced { AXES[2] } else { WITHOUT_PRICES }];
     let named = |side: &Side<'_>| {
         let run = label.then(|| plain(format!(" ({})", runs.labels[side.run])));
         [code(&side.policy.policy)].into_iter().chain(run).collect::<Vec<_>>()
@@ -94,12 +100,13 @@ fn sentence(runs: &Runs<'_>, sides: &[Side<'_>], label: bool) -> Vec<Span> {
         let (measure, value) = (measure(name)?, mean(alone, name)?);
         let what = match name {
             "ttft.p99" => "p99 TTFT",
+            "ttft.p50" => "median TTFT",
             "slo.attainment" => "within SLO",
             "cost.gpu_hours" => "",
             _ => "for a request within SLO",
         };
         Some(match name {
-            "ttft.p99" => format!("{what} {}", told(value, measure.unit)),
+            "ttft.p99" | "ttft.p50" => format!("{what} {}", told(value, measure.unit)),
             _ => format!("{} {what}", told(value, measure.unit)).trim_end().to_owned(),
         })
     });
