@@ -132,7 +132,11 @@ pub fn sweep_heat(axes: &SweepAxes, points: &[SweepPoint], order: &[String]) -> 
         let bottom = top + high_px * ys.len() as f64;
         let mut scene = Scene::new((left + wide * xs.len() as f64 + 24.0).max(420.0), bottom + 52.0, &title);
         labels::title(&mut scene, &title);
-        let what = elide(&format!("colours and numbers: {}", axes.value), SIZE - 1.0, scene.size.0 - 32.0);
+        // Beside the rows where it fits there, else above them.
+        let upright = width(&axes.y, SIZE) <= bottom - top + 20.0;
+        let rows = if upright { String::new() } else { format!("rows: {}; ", axes.y) };
+        let what = format!("{rows}colours and numbers: {}", axes.value);
+        let what = elide(&what, SIZE - 1.0, scene.size.0 - 32.0);
         scene.text((16.0, 46.0), Anchor::Start, what, SIZE - 1.0, Ink::Muted);
         // As many numbers at the axes as fit beside each other.
         let every = |room: f64, least: f64| (least / room).ceil().max(1.0) as usize;
@@ -146,15 +150,17 @@ pub fn sweep_heat(axes: &SweepAxes, points: &[SweepPoint], order: &[String]) -> 
         }
         let middle = left + wide * xs.len() as f64 / 2.0;
         scene.text((middle, bottom + 38.0), Anchor::Middle, axes.x.clone(), SIZE, Ink::Text);
-        scene.marks.push(super::draw::Mark::Text {
-            at: (18.0, f64::midpoint(top, bottom)),
-            anchor: Anchor::Middle,
-            words: axes.y.clone(),
-            size: SIZE,
-            ink: Ink::Text,
-            upwards: true,
-            edged: false,
-        });
+        if upright {
+            scene.marks.push(super::draw::Mark::Text {
+                at: (18.0, f64::midpoint(top, bottom)),
+                anchor: Anchor::Middle,
+                words: axes.y.clone(),
+                size: SIZE,
+                ink: Ink::Text,
+                upwards: true,
+                edged: false,
+            });
+        }
         for point in points.iter().filter(usable).filter(|point| point.series == named.name) {
             let (Some(column), Some(row)) =
                 (xs.iter().position(|x| *x == point.x), ys.iter().position(|y| Some(*y) == point.y))
@@ -253,6 +259,10 @@ mod tests {
             // The background and 6 columns of 4 rows.
             assert_eq!(map.figure.svg.matches("<rect").count(), 1 + 24);
         }
+        let long = "workloads.main.synthetic.sessions_per_s, the first of all paths".to_owned();
+        let map = sweep_heat(&SweepAxes { y: long, ..axes() }, &grid(), &[]).remove(0);
+        no_words_overlap(&map);
+        assert!(map.figure.svg.contains(">rows: workloads.main"), "{}", map.figure.svg);
         assert!(maps[0].figure.svg.contains(">2,000<") && maps[1].figure.svg.contains(">2,400<"));
     }
 
