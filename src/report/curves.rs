@@ -1,5 +1,5 @@
 //! What figures need of a cell beyond percentiles: the curve of TTFT, its legs by rank, which region served whom. Sums and
-//! exact percentiles, a few kilobytes a cell however many requests there were; two passes over the rows.
+//! exact percentiles, a few kilobytes a cell however many requests there were; one pass over the rows.
 
 use super::numbers::ms;
 use super::summary::{Flows, LegBand};
@@ -38,25 +38,39 @@ fn completed(result: &RunResult) -> impl Iterator<Item = (u64, Entry)> + '_ {
     result.measured().filter_map(|entry| Some((entry.completed().then_some(entry.ttft?.0)?, entry)))
 }
 
-/// The legs by band of rank, of sorted TTFTs. Bands without a request are left out.
-pub(super) fn bands(result: &RunResult, sorted: &[u64]) -> Vec<LegBand> {
-    #[derive(Clone, Copy, Default)]
-    struct Sum {
-        requests: u64,
-        network_bound: u64,
-        legs: [u64; Leg::ALL.len()],
-    }
-    let Some(last) = sorted.len().checked_sub(1) else { return Vec::new() };
-    let limits = [1, 2, 3, 4].map(|i| sorted[(last as f64 * BANDS[i] / 100.0) as usize]);
-    let mut sums = [Sum::default(); BANDS.len() - 1];
-    for (ttft, entry) in completed(result) {
-        let sum = &mut sums[limits.iter().filter(|&&limit| limit < ttft).count().min(3)];
-        sum.requests += 1;
-        for (sum, &leg) in sum.legs.iter_mut().zip(&Leg::ALL) {
+#[derive(Clone, Copy, Default)]
+struct Sum {
+    requests: u64,
+    network_bound: u64,
+    legs: [u64; Leg::ALL.len()],
+}
+
+impl Sum {
+    fn add(&mut self, ttft: u64, entry: &Entry) {
+        self.requests += 1;
+        for (sum, &leg) in self.legs.iter_mut().zip(&Leg::ALL) {
             *sum = sum.saturating_add(entry.legs.get(leg).0);
         }
         let network: u64 = NETWORK.iter().map(|&leg| entry.legs.get(leg).0).sum();
-        sum.network_bound += u64::from(network > ttft / 2);
+        self.network_bound += u64::from(network > ttft / 2);
+    }
+}
+
+/// The legs by band of rank, of sorted TTFTs, and who was served where: one pass over the rows for both. Bands without a
+/// request are left out.
+pub(super) fn bands_and_flows(result: &RunResult, sorted: &[u64]) -> (Vec<LegBand>, Flows) {
+    let last = sorted.len().saturating_sub(1) as f64;
+    let limits =
+        [1, 2, 3].map(|i| sorted.get((last * BANDS[i] / 100.0) as usize).copied().unwrap_or_default());
+    let mut sums = [Sum::default(); BANDS.len() - 1];
+    let (rows, columns) = (result.labels.origins.len(), result.labels.regions.len());
+    let mut flows = vec![vec![(0u64, 0u64); columns]; rows];
+    for (ttft, entry) in completed(result) {
+        sums[limits.iter().filter(|&&limit| limit < ttft).count()].add(ttft, &entry);
+        let row = flows.get_mut(entry.origin.index());
+        if let Some(sum) = entry.region.and_then(|region| row?.get_mut(region.index())) {
+            *sum = (sum.0 + 1, sum.1.saturating_add(ttft));
+        }
     }
     let bands = sums.iter().zip(BANDS.windows(2)).filter(|(sum, _)| sum.requests > 0);
     let band = |(sum, ends): (&Sum, &[f64])| LegBand {
@@ -66,24 +80,12 @@ pub(super) fn bands(result: &RunResult, sorted: &[u64]) -> Vec<LegBand> {
         network_bound: sum.network_bound,
         legs_ms: sum.legs.iter().map(|&ns| ms(ns as f64 / sum.requests as f64)).collect(),
     };
-    bands.map(band).collect()
-}
-
-/// Who was served where.
-pub(super) fn flows(result: &RunResult) -> Flows {
-    let (rows, columns) = (result.labels.origins.len(), result.labels.regions.len());
-    let mut sums = vec![vec![(0u64, 0u64); columns]; rows];
-    for (ttft, entry) in completed(result) {
-        let row = sums.get_mut(entry.origin.index());
-        if let Some(sum) = entry.region.and_then(|region| row?.get_mut(region.index())) {
-            *sum = (sum.0 + 1, sum.1.saturating_add(ttft));
-        }
-    }
     let mean = |&(n, ns): &(u64, u64)| (n > 0).then(|| ms(ns as f64 / n as f64));
-    Flows {
-        requests: sums.iter().map(|row| row.iter().map(|sum| sum.0).collect()).collect(),
-        ttft_mean_ms: sums.iter().map(|row| row.iter().map(mean).collect()).collect(),
-    }
+    let flows = Flows {
+        requests: flows.iter().map(|row| row.iter().map(|sum| sum.0).collect()).collect(),
+        ttft_mean_ms: flows.iter().map(|row| row.iter().map(mean).collect()).collect(),
+    };
+    (bands.map(band).collect(), flows)
 }
 
 #[cfg(test)]
@@ -110,7 +112,7 @@ mod tests {
         // TTFTs 1 … 90 ms, half queue, half prefill, no network.
         let result = sample::cell("a", 1, 1);
         let sorted: Vec<u64> = (1..=90).map(|i| i * 1_000_000).collect();
-        let found = bands(&result, &sorted);
+        let found = bands_and_flows(&result, &sorted).0;
         // Ranks 44, 80, 88 of 0 … 89: the limits are 45, 81, 89 ms.
         let sizes: Vec<u64> = found.iter().map(|band| band.requests).collect();
         assert_eq!(sizes, [45, 36, 8, 1]);
@@ -118,13 +120,12 @@ mod tests {
         let sums: Vec<f64> = found.iter().map(|band| band.legs_ms.iter().sum()).collect();
         assert_eq!(sums, [23.0, 63.5, 85.5, 90.0]);
         assert!(found.iter().all(|band| band.network_bound == 0));
-        assert!(bands(&result, &[]).is_empty());
     }
 
     #[test]
     fn flows_are_by_origin_and_region() {
         // Even requests from `americas`: 1, 3, … 89 ms; odd ones from `europe`: 2, 4, … 90 ms; all in `us`.
-        let found = flows(&sample::cell("a", 1, 1));
+        let found = bands_and_flows(&sample::cell("a", 1, 1), &[]).1;
         assert_eq!(found.requests, [[45, 0], [45, 0]]);
         assert_eq!(found.ttft_mean_ms, [[Some(45.0), None], [Some(46.0), None]]);
     }

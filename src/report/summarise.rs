@@ -191,6 +191,7 @@ pub fn summarise_cell(result: &RunResult) -> CellSummary {
     let api = money::api(result, &all, &misses);
     let usd = money::usd(result, &all, result.conservation.total.of(Outcome::Completed));
     let (usd, egress) = usd.map_or((None, None), |(usd, egress)| (Some(usd), egress));
+    let (ttft_bands, flows) = curves::bands_and_flows(result, &ttfts);
     let warnings = warnings::of_cell(result, &all, unstarted, &saturation, &course).into_iter();
 
     CellSummary {
@@ -208,8 +209,8 @@ pub fn summarise_cell(result: &RunResult) -> CellSummary {
         measured: followed::measured(result),
         ttft_legs: groups::legs(result, &ttfts),
         ttft_curve_ms: curves::ttft(&ttfts),
-        ttft_bands: curves::bands(result, &ttfts),
-        flows: curves::flows(result),
+        ttft_bands,
+        flows,
         routing: routing::routing(result),
         misses,
         throughput_requests_s: rate(ended),

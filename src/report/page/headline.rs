@@ -226,8 +226,14 @@ mod tests {
     use crate::report::page::tests::run;
     use crate::report::sample::cell;
 
+    /// As if 90 requests could carry a 99th percentile.
     fn told(policies: &[(&str, Vec<crate::run::RunResult>)]) -> String {
-        let run = run(policies);
+        told_of(policies, true)
+    }
+    fn told_of(policies: &[(&str, Vec<crate::run::RunResult>)], reliable: bool) -> String {
+        let mut run = run(policies);
+        let measures = run.summary.policies.iter_mut().flat_map(|policy| &mut policy.measures);
+        measures.for_each(|measure| measure.reliable |= reliable);
         let runs = [run];
         let spans = sentences(&Runs::of(&runs)).remove(0);
         spans.into_iter().map(|span| span.text).collect()
@@ -244,6 +250,9 @@ mod tests {
             "{told}"
         );
         assert!(told.contains("; in GPU-hours nobody is ahead by 1 %. Seen with one seed"), "{told}");
+        // The median of 1 to 90 steps.
+        let few = told_of(&[("fast", vec![cell("fast", 1, 1)]), ("slow", vec![cell("slow", 1, 2)])], false);
+        assert!(few.starts_with("fast has the lowest median TTFT (45.5 ms, 50 % below slow)"), "{few}");
     }
 
     #[test]
