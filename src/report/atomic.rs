@@ -85,6 +85,8 @@ impl AtomicFile {
         let target = resolved.as_deref().unwrap_or(target);
         let folder =
             target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        // Held until the file is on the list: an interrupt that has cleared up finds nothing made anew behind its back.
+        let mut watched = watched();
         fs::create_dir_all(folder).map_err(|error| context(folder, error))?;
         if target.is_dir() {
             return Err(context(target, io::Error::new(io::ErrorKind::IsADirectory, "it is a folder")));
@@ -93,7 +95,8 @@ impl AtomicFile {
         // The same hidden name every time: what an interrupted run left is taken over by the next.
         let part = folder.join(format!(".{name}.part"));
         let file = File::create(&part).map_err(|error| context(target, error))?;
-        watch(&part);
+        watched.insert(part.clone());
+        drop(watched);
         Ok(AtomicFile {
             target: target.to_path_buf(),
             part,
