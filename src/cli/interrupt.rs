@@ -19,6 +19,16 @@ struct Running {
 
 static RUNNING: Mutex<Option<Running>> = Mutex::new(None);
 
+/// What is said of a search that is interrupted.
+type Said = Box<dyn Fn() -> String + Send>;
+
+static SEARCH: Mutex<Option<Said>> = Mutex::new(None);
+
+/// A search begins: `left` says what an interrupt leaves of it.
+pub(super) fn searching(left: impl Fn() -> String + Send + 'static) {
+    *SEARCH.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(left));
+}
+
 fn running() -> MutexGuard<'static, Option<Running>> {
     RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -41,6 +51,7 @@ pub(super) fn finished(policy: &str) {
 /// All files are in their places: nothing is missing any more.
 pub(super) fn end() {
     *running() = None;
+    *SEARCH.lock().unwrap_or_else(PoisonError::into_inner) = None;
 }
 
 /// What is missing, if runs have begun.
@@ -87,7 +98,9 @@ pub(super) fn listen() {
         let Some(signal) = signals.forever().next() else { return };
         // What is being put in place is first; after that, nothing is.
         let _held = crate::report::atomic::abandon();
-        let missing = missing().map_or_else(String::new, |missing| format!(": {missing}"));
+        let search = SEARCH.lock().unwrap_or_else(PoisonError::into_inner);
+        let missing = missing().or_else(|| search.as_ref().map(|left| left()));
+        let missing = missing.map_or_else(String::new, |missing| format!(": {missing}"));
         terminal::clear_line();
         terminal::warning(&format!("interrupted{missing}"));
         // As shells say it: 130 and 143.
