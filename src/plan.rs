@@ -139,6 +139,17 @@ fn size(evaluator: &mut Evaluator<'_>, seed: u64, notices: &mut Vec<String>) -> 
             }
         }
     }
+    let whole = |scene: &&Scene| scene.targets.iter().any(|&target| target >= 1.0);
+    if let Some(scene) = scenes.iter().find(whole) {
+        notices.push(format!(
+            "a target of 100 % ({}) holds as long as not one request of the cells misses: no number of cells shows that none ever \
+             will",
+            scene.name
+        ));
+    }
+    if top.iter().all(|&n| n == 0) {
+        return Ok(0.0);
+    }
     if let Some((group, may, target)) = coarse {
         notices.push(format!(
             "a cell has so few requests of {group} that {:.1} misses are {:.1} %: lengthen the workloads (or `plan.span`) to about \

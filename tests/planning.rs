@@ -413,7 +413,8 @@ fn pools_that_are_too_small_are_named_with_their_size() {
     assert!(none.relaxations[0].set[0].starts_with("plan.pools.\"near/main\".max="), "{none:?}");
     // Without a word on pools all may change, and each must then be named.
     let all = small.replace("[plan.pools.\"near/main\"]\nmax = 1\n[plan.pools.\"far/main\"]\nmax = 1\n", "");
-    let all = all.replace("sessions_per_s = 60.0", "sessions_per_s = 340.0");
+    // Steps of 100 ms: a replica does 4 / 2 s, and the 16 that pools of one may have 32 a second.
+    let all = all.replace("sessions_per_s = 60.0", "sessions_per_s = 40.0").replace("base_us = 10000", "base_us = 100000");
     let none = infeasible(&all);
     assert!(none.relaxations[0].set[0].starts_with("plan.pools={\"near/main\"={max="), "{none:?}");
 }
@@ -564,7 +565,7 @@ fn events_of_single_replicas_follow_them() {
     // does not fall where far has one.
     let text = FAR.replace("[regions.far]\npools.main = { ", "[regions.far]\npools.main = { replicas = 2, ")
         + "[[events]]\nat = \"5s\"\nkind = \"down\"\npool = \"far/main\"\nreplica = 1\n";
-    let asked = Asked::of(&text);
+    let asked = Asked::with(&text, &["plan.events=true".into()]);
     let market = asked.market();
     let scenes = scenes(&asked.question.planning, &market, &asked.question.base.plan.policies[0], &asked.question.base, &[]);
     let places = |counts: &[u32]| -> Vec<Place> {
@@ -575,4 +576,115 @@ fn events_of_single_replicas_follow_them() {
     assert_eq!(places(&[2, 3]), [Place::Replica(ReplicaId(3))]);
     assert_eq!(places(&[0, 2]), [Place::Replica(ReplicaId(1))]);
     assert_eq!(places(&[3, 1]), []);
+}
+
+#[test]
+fn events_happen_where_they_are_asked_for() {
+    let text = FAR.to_string()
+        + "[[events]]\nat = \"5s\"\nkind = \"down\"\nregion = \"far\"\n"
+        + "[plan.contingencies.later]\nset = [\"events.0.at=8s\"]\nattainment = 0.1\n"
+        + "[plan.contingencies.more]\ntraffic = 1.1\nattainment = 0.1\n";
+    let happen = |set: &[String]| -> Vec<usize> {
+        let asked = Asked::with(&text, set);
+        let market = asked.market();
+        let policy = &asked.question.base.plan.policies[0];
+        let scenes = scenes(&asked.question.planning, &market, policy, &asked.question.base, &asked.question.by_set);
+        scenes.iter().map(|scene| scene.plan.world.operations.incidents.len()).collect()
+    };
+    assert_eq!(happen(&[]), [0, 1, 0], "one that a contingency states is its own");
+    assert_eq!(happen(&["plan.events=true".into()]), [1, 1, 1]);
+
+    let quiet = text.split("[plan.contingencies.later]").next().unwrap();
+    let (without, bare) = (Asked::of(quiet).answer(true), Asked::of(FAR).answer(true));
+    assert_eq!((without.events, bare.events), (Some(false), None));
+    assert_eq!(without.plans, bare.plans, "left out is as if not written");
+    assert!(without.kind.starts_with("steady state"));
+    let with = Asked::with(quiet, &["plan.events=true".into()]).answer(true);
+    assert!(with.events == Some(true) && !with.kind.contains("steady"), "{}", with.kind);
+    assert_ne!(with.plans, bare.plans);
+}
+
+#[test]
+fn a_region_that_is_all_there_is_serves_nothing_when_gone() {
+    let found = Asked::of(FAR).answer(true).plans[0].found.clone().unwrap();
+    assert_eq!(counts(&found), [0, 2], "all stands beside the clients");
+    let lost = &found.lost[0];
+    assert_eq!((lost.region.as_str(), lost.serves, lost.ttft_p99_ms), ("far", false, None));
+    assert_eq!((lost.unserved, lost.served_elsewhere, lost.attainment.0), (1.0, 0.0, 0.0));
+
+    // Where the loss is asked for, it is told as it was confirmed.
+    let spare = Asked::of(&FAR.replace("max_seeds = 4\n", "max_seeds = 4\nn_plus_1 = 0.5\n")).answer(true);
+    let found = spare.plans[0].found.as_ref().expect("a plan");
+    assert!(found.lost.len() == 2 && found.lost.iter().all(|lost| lost.serves), "{:?}", found.lost);
+    for lost in &found.lost {
+        let name = format!("{} gone", lost.region);
+        let line = found.confirmation.lines.iter().find(|line| line.scene == name).expect("a case");
+        assert_eq!(lost.attainment, (line.attainment, line.interval.0, line.interval.1));
+        assert_eq!((lost.seeds, lost.ttft_p99_ms), (line.seeds, line.ttft_p99_ms));
+    }
+}
+
+#[test]
+fn a_plan_runs_as_it_is_printed() {
+    use regionsim::plan::cell::play;
+    use regionsim::run::{Prepared, run_cell};
+    // One pool is empty.
+    let asked = Asked::of(FAR);
+    let answer = asked.answer(true);
+    let found = answer.plans[0].found.as_ref().unwrap();
+    assert_eq!(found.set, ["regions.near.pools.main.replicas=0", "regions.far.pools.main.replicas=2"]);
+    let market = asked.market();
+    let policy = &asked.question.base.plan.policies[0];
+    let scenes = scenes(&asked.question.planning, &market, policy, &asked.question.base, &[]);
+    let planned = play(&scenes[0], &market, &counts(found), 7, false, None).unwrap();
+    let prepared = Prepared::of(scenario(FAR, &found.set));
+    let run = run_cell(&prepared.cell(policy, 7), None, ()).unwrap();
+    assert_eq!(run.outcome_digest, planned.digest);
+    let page = regionsim::report::planned::render(&answer, "far.toml");
+    let line = "to use it: regionsim run far.toml --policy only --set regions.near.pools.main.replicas=0 --set";
+    assert!(page.contains(line), "{page}");
+
+    // One pool is made of two types.
+    let mixed = FAR
+        .replace("[plan.pools.\"far/main\"]\nmax = 4", "[plan.pools.\"far/main\"]\nmax = 4\ngpus = [\"l40s\", \"l4\"]")
+        .replace("near = { l4 = 4 }\nfar = { l4 = 4 }", "near = { l4 = 0 }\nfar = { l4 = 1, l40s = 1 }");
+    let answer = Asked::of(&mixed).answer(true);
+    let found = answer.plans[0].found.as_ref().unwrap();
+    assert_eq!(counts(found), [0, 1, 1]);
+    let plan = scenario(&mixed, &found.set);
+    let pools: Vec<_> = plan.world.pools.iter().zip(&plan.facts.pools).collect();
+    let pools: Vec<_> =
+        pools.iter().map(|(pool, facts)| (pool.name.as_str(), facts.gpu.as_deref().unwrap(), pool.replicas)).collect();
+    assert_eq!(pools, [("near/main", "l4", 0), ("far/main", "l4", 1), ("far/l40s", "l40s", 1)]);
+}
+
+#[test]
+fn the_frontier_is_of_plans_that_hold() {
+    let answer = Asked::of(&instance(4)).answer(false);
+    let planned = &answer.plans[0];
+    let found = planned.found.as_ref().unwrap();
+    let on: Vec<_> = planned.pareto.iter().filter(|point| point.frontier).collect();
+    assert!(on.iter().all(|point| point.confirmed == Some(Verdict::Holds)) && !on.is_empty());
+    // None on it is cheaper than the plan.
+    assert!(on.iter().all(|point| point.cost >= found.cost - 1e-9));
+}
+
+#[test]
+fn a_bound_is_told_where_its_premises_hold() {
+    let text = "[regions.a]\npools.main = { server.fifo = { slots = 1, per_request = \"1ms\" } }\n\
+        [regions.b]\npools.main = { server.fifo = { slots = 1, per_request = \"1ms\" } }\n\
+        [origins.a]\nnear = \"a\"\nutc_offset = 0\n[origins.b]\nnear = \"b\"\nutc_offset = 8\n\
+        [network.rtt]\n\"a<->b\" = \"50ms\"\n[workloads.main]\nrate_curve = \"chat\"\n\
+        [workloads.main.synthetic]\nsessions_per_s = 1.0\nrequests = 10\n\
+        [plan]\ntimes = [\"Tue 14:00\", \"Tue 06:00\"]\n";
+    let broken = |text: &str| -> Vec<String> {
+        let plan = scenario(text, &[]);
+        plan::sun::sun(&plan, plan.planning.as_ref().unwrap()).expect("demand that moves").no_bound
+    };
+    assert_eq!(broken(text), Vec::<String>::new());
+    let rule = text.replace("utc_offset = 8", "utc_offset = 8\ndata_class = \"b\"");
+    assert_eq!(broken(&(rule + "[residency.b]\nprocess_in = [\"b\"]\n")), ["rules keep requests from some regions"]);
+    assert_eq!(broken(&text.replacen("1ms", "2ms", 1)), ["replicas differ in what they do or cost"]);
+    assert_eq!(broken(&text.replace(", \"Tue 06:00\"", "")), ["the plan stands at one time"]);
+    assert_eq!(broken(&text.replace("near = \"b\"", "near = \"a\"")), ["one region alone has demand"]);
 }

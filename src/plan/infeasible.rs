@@ -75,7 +75,7 @@ pub fn explain(
     let seeds = 0..u64::from(question.asked.planning.seeds);
     let passes = seeds.map(|i| question.asked.base.plan.seed.wrapping_add(i)).collect::<Vec<_>>();
     let passes = evaluator.passes(&top, &passes)?;
-    let mut trials = Trials::new(question, evaluator, policy, rules);
+    let mut trials = Trials::new(question, evaluator, policy, rules, network);
     let found = search(&mut trials, &all)?;
     let has = |kind: fn(&Kind) -> bool| {
         found.kinds.iter().any(|kinds| !kinds.is_empty() && kinds.iter().all(kind))
@@ -86,12 +86,12 @@ pub fn explain(
         "max"
     } else if has(|kind| matches!(kind, Kind::Lot(_) | Kind::Pool(_))) {
         "supply"
+    } else if found.several {
+        "several"
     } else if network {
         "RTT floor"
     } else if unserved {
         "residency"
-    } else if found.several {
-        "several"
     } else if passes {
         "confirmation"
     } else {

@@ -34,7 +34,12 @@ pub fn set(market: &Market, base: &Plan, written: &dyn Written, counts: &[u32]) 
         }
         for &(offer, n) in taken.iter().enumerate().filter(|(at, _)| *at != first).map(|(_, lot)| lot) {
             let Some(table) = written.pool_of(region, name, &offer.gpu, n) else { continue };
-            let name = format!("{name}-{}", offer.gpu);
+            // Called after its type, unless a pool is already.
+            let full = format!("{region}/{}", offer.gpu);
+            let path = dotted(&["regions", region, "pools", &offer.gpu]);
+            let free = base.world.pools.iter().all(|other| other.name != full)
+                && !set.iter().any(|one| one.starts_with(&path));
+            let name = if free { offer.gpu.clone() } else { format!("{}-of-{name}", offer.gpu) };
             set.push(format!("{}={table}", dotted(&["regions", region, "pools", &name])));
         }
     }

@@ -14,8 +14,10 @@ use crate::world::SloParams;
 const MORE: u32 = 2;
 /// So many replicas more are tried at least: our choice.
 const ROOM: u32 = 8;
-/// Limits are tried up to so many times what they are: our choice.
+/// Limits are tried up to so many times what they are: our choice. Later ones would call a queue that grows a good one.
 const LATER: u64 = 8;
+/// Where the network alone takes too long, a first token is waited for up to this: our choice, longer than any round trip.
+const FLOOR: Span = Span::from_secs(10);
 
 /// A limit of a class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +34,13 @@ impl Limit {
             Limit::Ttft => slo.ttft,
             Limit::Itl => slo.itl,
             Limit::E2e => slo.e2e,
+        }
+    }
+    fn name(self) -> &'static str {
+        match self {
+            Limit::Ttft => "TTFT",
+            Limit::Itl => "ITL",
+            Limit::E2e => "E2E",
         }
     }
     fn key(self) -> &'static str {
@@ -86,7 +95,7 @@ pub(super) fn all(trials: &Trials<'_, '_>, base: &Confirmation) -> Vec<Vec<Axis>
         let short = |name: &str| name == class.name || name.starts_with(&of);
         let missed = base.lines.iter().any(|line| line.verdict != Verdict::Holds && short(&line.group));
         for limit in Limit::ALL.into_iter().filter(|_| missed) {
-            let steps = limit.of(&class.slo).map_or(0, |now| later(now).len() as u32);
+            let steps = limit.of(&class.slo).map_or(0, |now| later(now, far(trials, limit)).len() as u32);
             if steps > 0 {
                 limits.push(Axis { kind: Kind::Limit(at, limit), most: steps });
             }
@@ -139,8 +148,14 @@ fn larger(market: &Market, axes: &[Axis], levels: &[u32]) -> Market {
     more
 }
 
+/// How late a limit is tried at least.
+fn far(trials: &Trials<'_, '_>, limit: Limit) -> Span {
+    if trials.by_network && limit == Limit::Ttft { FLOOR } else { Span::ZERO }
+}
+
 /// Limits beyond this one, in steps of two digits.
-fn later(now: Span) -> Vec<Span> {
+fn later(now: Span, far: Span) -> Vec<Span> {
+    let most = now.0.saturating_mul(LATER).max(far.0);
     let mut steps = Vec::new();
     let mut at = now.0;
     loop {
@@ -149,7 +164,7 @@ fn later(now: Span) -> Vec<Span> {
             step *= 10;
         }
         at = at / step * step + step;
-        if at > now.0.saturating_mul(LATER) {
+        if at > most {
             return steps;
         }
         steps.push(Span(at));
@@ -159,7 +174,7 @@ fn later(now: Span) -> Vec<Span> {
 /// A limit at a level.
 fn limit_at(trials: &Trials<'_, '_>, class: usize, limit: Limit, level: u32) -> Option<Span> {
     let class = &trials.asked().base.plan.world.classes.as_slice()[class];
-    later(limit.of(&class.slo)?).get(level.checked_sub(1)? as usize).copied()
+    later(limit.of(&class.slo)?, far(trials, limit)).get(level.checked_sub(1)? as usize).copied()
 }
 
 /// A span as scenarios write it.
@@ -250,8 +265,7 @@ pub(super) fn words(trials: &Trials<'_, '_>, axes: &[Axis], levels: &[u32]) -> V
             Kind::Limit(class, limit) => {
                 let class_name = &world.classes.as_slice()[class].name;
                 let then = limit_at(trials, class, limit, level).map(span).unwrap_or_default();
-                let name = format!("{:?}", limit).to_uppercase();
-                words.push(format!("{name} of {class_name} {then}"));
+                words.push(format!("{} of {class_name} {then}", limit.name()));
             }
             Kind::Open(class, region) => {
                 let rule = &world.data_classes[class].name;
@@ -266,9 +280,20 @@ pub(super) fn words(trials: &Trials<'_, '_>, axes: &[Axis], levels: &[u32]) -> V
 impl Axis {
     /// How far it is tried, in words.
     pub(super) fn reach(&self, trials: &Trials<'_, '_>) -> String {
-        let words = words(trials, std::slice::from_ref(self), &[self.most]);
-        let far = if matches!(self.kind, Kind::Open(..)) { "" } else { "up to " };
-        format!("{far}{}", words.join(", "))
+        let world = &trials.asked().base.plan.world;
+        let words = words(trials, std::slice::from_ref(self), &[self.most]).join(", ");
+        match self.kind {
+            Kind::Lot(_) => format!("up to {words}"),
+            Kind::Pool(pool) => {
+                let more = larger(trials.market(), std::slice::from_ref(self), &[self.most]);
+                format!("up to {} replicas of {}", most_of(&more, pool), world.pools[pool].name)
+            }
+            Kind::Limit(class, limit) => {
+                let then = limit_at(trials, class, limit, self.most).map(span).unwrap_or_default();
+                format!("{} of {} up to {then}", limit.name(), world.classes.as_slice()[class].name)
+            }
+            Kind::Open(..) => words,
+        }
     }
 }
 
@@ -280,10 +305,11 @@ mod tests {
     fn limits_grow_in_steps_of_two_digits() {
         let ms = |ms: u64| Span(ms * 1_000_000);
         // From 95 ms, by 1 ms to 100 and by 10 ms from there to 760.
-        let steps = later(ms(95));
+        let steps = later(ms(95), Span::ZERO);
         assert_eq!(steps[..7], [96, 97, 98, 99, 100, 110, 120].map(ms));
         assert_eq!(*steps.last().unwrap(), ms(760));
-        assert_eq!(later(ms(1_234))[0], ms(1_300), "onto the grid");
+        assert_eq!(later(ms(1_234), Span::ZERO)[0], ms(1_300), "onto the grid");
+        assert_eq!(later(ms(1), ms(30)).last(), Some(&ms(30)));
         assert_eq!([ms(96), ms(2_000), Span(1_500_000)].map(span), ["96ms", "2s", "1500us"]);
     }
 }

@@ -25,6 +25,8 @@ pub(super) struct Trials<'t, 'e> {
     pub question: &'t Question<'t>,
     pub evaluator: &'t mut Evaluator<'e>,
     pub rules: &'t Rules,
+    /// Whether most misses are above the TTFT limit by network time alone.
+    pub by_network: bool,
     policy: &'t PolicyParams,
     known: BTreeMap<Vec<String>, Option<Tried>>,
     /// The case that rejected last: it is looked at first.
@@ -37,8 +39,9 @@ impl<'t, 'e> Trials<'t, 'e> {
         evaluator: &'t mut Evaluator<'e>,
         policy: &'t PolicyParams,
         rules: &'t Rules,
+        by_network: bool,
     ) -> Trials<'t, 'e> {
-        Trials { question, evaluator, rules, policy, known: BTreeMap::new(), rejects: None }
+        Trials { question, evaluator, rules, by_network, policy, known: BTreeMap::new(), rejects: None }
     }
 
     /// The market as it is.
