@@ -114,16 +114,15 @@ impl Store for Folder {
     }
 }
 
-/// What an interrupt leaves: the folder, and how many cells were written to it.
+/// What an interrupt leaves: the folder, and how many cells were written to it. Those that were stopped early are not.
 fn interrupted(played: u64, kept: Option<&(String, Arc<AtomicU64>)>) -> String {
     match kept {
         Some((folder, kept)) => format!(
-            "there is no plan yet; {} of {played} cells played are kept in {folder}, the others were stopped early: the same \
-             command goes on from there",
+            "there is no plan yet; of {played} cells played, {} are kept in {folder}: the same command goes on from there",
             kept.load(Ordering::Relaxed)
         ),
         None => format!(
-            "there is no plan yet, and none of the {played} cells played is kept: with `--cache DIR` the same command would go on \
+            "there is no plan yet, and none of {played} cells played is kept: with `--cache DIR` the same command would go on \
              from there"
         ),
     }

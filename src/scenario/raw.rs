@@ -201,7 +201,7 @@ pub struct RawPool {
     /// GPUs that share each layer. Default: 1.
     #[schemars(range(min = 1, max = 1024))]
     pub tensor_parallel: Option<u32>,
-    /// How many replicas; a pool of 0 is written and not there. Default: 1.
+    /// How many replicas; a pool of 0 serves nothing. Default: 1.
     #[schemars(range(min = 0, max = 10_000))]
     pub replicas: Option<u32>,
     /// The serving engine's settings.
