@@ -102,9 +102,11 @@ pub fn solve(question: &Question<'_>) -> Result<Answer, CellError> {
         tool_version: env!("CARGO_PKG_VERSION").to_string(),
         scenario_hash: format!("{:016x}", base.content_hash()),
         kind: if events == Some(true) {
-            "traffic and events as they are over the span of a cell, a lost region gone from the start".to_string()
+            "traffic and events as they are over the span of a cell, a lost region gone from the start"
+                .to_string()
         } else {
-            "steady state: traffic as it is over the span of a cell, a lost region gone from the start".to_string()
+            "steady state: traffic as it is over the span of a cell, a lost region gone from the start"
+                .to_string()
         },
         events,
         unit: market.unit().to_string(),
@@ -149,6 +151,11 @@ fn size(evaluator: &mut Evaluator<'_>, seed: u64, notices: &mut Vec<String>) -> 
     }
     if top.iter().all(|&n| n == 0) {
         return Ok(0.0);
+    }
+    if outcomes.iter().all(|outcome| outcome.all().arrivals == 0) {
+        notices.push(
+            "no request counts in a cell: send more, lengthen the workloads, or shorten `warmup`".to_string(),
+        );
     }
     if let Some((group, may, target)) = coarse {
         notices.push(format!(
@@ -296,11 +303,7 @@ struct Settled {
 /// From what the search proposes to what confirmation holds up: upwards from a proposal that it does not, cheapest first;
 /// then downwards as long as a plan with one replica less holds too. The most generous plan is the last that is tried, so
 /// that where it holds there is a plan.
-fn settle(
-    evaluator: &mut Evaluator<'_>,
-    proposed: &[u32],
-    rules: &Rules,
-) -> Result<Settled, CellError> {
+fn settle(evaluator: &mut Evaluator<'_>, proposed: &[u32], rules: &Rules) -> Result<Settled, CellError> {
     let market = evaluator.market;
     let mut confirmed: BTreeMap<Counts, Confirmation> = BTreeMap::new();
     let mut open: BTreeSet<(u64, u32, Counts)> = BTreeSet::new();

@@ -66,7 +66,8 @@ impl Asked {
     fn by_hand(&self) -> Option<(Vec<u32>, Confirmation)> {
         let market = self.market();
         let policy = &self.question.base.plan.policies[0];
-        let scenes = scenes(&self.question.planning, &market, policy, &self.question.base, &self.question.by_set);
+        let scenes =
+            scenes(&self.question.planning, &market, policy, &self.question.base, &self.question.by_set);
         let mut all: Vec<Vec<u32>> = vec![Vec::new()];
         for offer in &market.offers {
             let grow = |head: &Vec<u32>| {
@@ -242,7 +243,8 @@ fn a_cell_judges_as_a_run_does_and_stopping_early_changes_no_verdict() {
         let asked = Asked::of(&instance(number));
         let market = asked.market();
         let policy = &asked.question.base.plan.policies[0];
-        let scenes = scenes(&asked.question.planning, &market, policy, &asked.question.base, &asked.question.by_set);
+        let scenes =
+            scenes(&asked.question.planning, &market, policy, &asked.question.base, &asked.question.by_set);
         let scenes: Vec<_> = scenes.iter().map(|scene| scene.at_traffic(1.8)).collect();
         let scene = &scenes[0];
         let counts: Vec<u32> = market.offers.iter().map(|_| 1).collect();
@@ -354,7 +356,8 @@ fn infeasible(text: &str) -> regionsim::plan::answer::Infeasible {
     for change in &none.relaxations {
         let then = Asked::with(text, &change.set);
         let plan = &then.answer(true).plans[0];
-        let found = plan.found.as_ref().unwrap_or_else(|| panic!("{change:?} and still {:?}", plan.infeasible));
+        let found =
+            plan.found.as_ref().unwrap_or_else(|| panic!("{change:?} and still {:?}", plan.infeasible));
         assert_eq!(found.confirmation.verdict, Verdict::Holds, "{change:?}");
         assert!(then.market().fits(&counts(found)), "{change:?}");
         assert!(change.attainment.1 >= change.target - 1e-9 && change.target > 0.0, "{change:?}");
@@ -385,7 +388,8 @@ fn short_supply_is_named_with_the_gpus_that_help() {
     let target = one.relaxations.iter().find(|change| change.set[0].starts_with("plan.attainment=")).unwrap();
     let share: f64 = target.set[0]["plan.attainment=".len()..].parse().unwrap();
     assert!(share < 0.9 && (share * 100.0 - (share * 100.0).round()).abs() < 1e-9, "{target:?}");
-    let higher = Asked::with(&short, &["plan.supply.far.l4=1".into(), format!("plan.attainment={}", share + 0.01)]);
+    let higher =
+        Asked::with(&short, &["plan.supply.far.l4=1".into(), format!("plan.attainment={}", share + 0.01)]);
     assert!(higher.answer(true).plans[0].found.is_none(), "{target:?}");
 }
 
@@ -400,7 +404,10 @@ fn light_that_takes_too_long_is_named_with_the_limit_that_would_do() {
     assert_eq!(none.reason, "RTT floor", "{none:?}");
     assert_eq!(none.relaxations.len(), 1, "no GPU helps, and no share of nothing: {none:?}");
     let set = none.relaxations[0].set.as_slice();
-    assert!(["slo.chat.ttft=210ms", "slo.chat.ttft=220ms"].contains(&set[0].as_str()) && set.len() == 1, "{set:?}");
+    assert!(
+        ["slo.chat.ttft=210ms", "slo.chat.ttft=220ms"].contains(&set[0].as_str()) && set.len() == 1,
+        "{set:?}"
+    );
 }
 
 #[test]
@@ -414,7 +421,9 @@ fn pools_that_are_too_small_are_named_with_their_size() {
     // Without a word on pools all may change, and each must then be named.
     let all = small.replace("[plan.pools.\"near/main\"]\nmax = 1\n[plan.pools.\"far/main\"]\nmax = 1\n", "");
     // Steps of 100 ms: a replica does 4 / 2 s, and the 16 that pools of one may have 32 a second.
-    let all = all.replace("sessions_per_s = 60.0", "sessions_per_s = 40.0").replace("base_us = 10000", "base_us = 100000");
+    let all = all
+        .replace("sessions_per_s = 60.0", "sessions_per_s = 40.0")
+        .replace("base_us = 10000", "base_us = 100000");
     let none = infeasible(&all);
     assert!(none.relaxations[0].set[0].starts_with("plan.pools={\"near/main\"={max="), "{none:?}");
 }
@@ -567,7 +576,13 @@ fn events_of_single_replicas_follow_them() {
         + "[[events]]\nat = \"5s\"\nkind = \"down\"\npool = \"far/main\"\nreplica = 1\n";
     let asked = Asked::with(&text, &["plan.events=true".into()]);
     let market = asked.market();
-    let scenes = scenes(&asked.question.planning, &market, &asked.question.base.plan.policies[0], &asked.question.base, &[]);
+    let scenes = scenes(
+        &asked.question.planning,
+        &market,
+        &asked.question.base.plan.policies[0],
+        &asked.question.base,
+        &[],
+    );
     let places = |counts: &[u32]| -> Vec<Place> {
         let world = scenes[0].world(&market, counts).unwrap();
         world.operations.incidents.iter().map(|incident| incident.place).collect()
@@ -588,7 +603,8 @@ fn events_happen_where_they_are_asked_for() {
         let asked = Asked::with(&text, set);
         let market = asked.market();
         let policy = &asked.question.base.plan.policies[0];
-        let scenes = scenes(&asked.question.planning, &market, policy, &asked.question.base, &asked.question.by_set);
+        let scenes =
+            scenes(&asked.question.planning, &market, policy, &asked.question.base, &asked.question.by_set);
         scenes.iter().map(|scene| scene.plan.world.operations.incidents.len()).collect()
     };
     assert_eq!(happen(&[]), [0, 1, 0], "one that a contingency states is its own");
@@ -641,20 +657,26 @@ fn a_plan_runs_as_it_is_printed() {
     let run = run_cell(&prepared.cell(policy, 7), None, ()).unwrap();
     assert_eq!(run.outcome_digest, planned.digest);
     let page = regionsim::report::planned::render(&answer, "far.toml");
-    let line = "to use it: regionsim run far.toml --policy only --set regions.near.pools.main.replicas=0 --set";
+    let line =
+        "to use it: regionsim run far.toml --policy only --set regions.near.pools.main.replicas=0 --set";
     assert!(page.contains(line), "{page}");
 
     // One pool is made of two types.
     let mixed = FAR
-        .replace("[plan.pools.\"far/main\"]\nmax = 4", "[plan.pools.\"far/main\"]\nmax = 4\ngpus = [\"l40s\", \"l4\"]")
+        .replace(
+            "[plan.pools.\"far/main\"]\nmax = 4",
+            "[plan.pools.\"far/main\"]\nmax = 4\ngpus = [\"l40s\", \"l4\"]",
+        )
         .replace("near = { l4 = 4 }\nfar = { l4 = 4 }", "near = { l4 = 0 }\nfar = { l4 = 1, l40s = 1 }");
     let answer = Asked::of(&mixed).answer(true);
     let found = answer.plans[0].found.as_ref().unwrap();
     assert_eq!(counts(found), [0, 1, 1]);
     let plan = scenario(&mixed, &found.set);
     let pools: Vec<_> = plan.world.pools.iter().zip(&plan.facts.pools).collect();
-    let pools: Vec<_> =
-        pools.iter().map(|(pool, facts)| (pool.name.as_str(), facts.gpu.as_deref().unwrap(), pool.replicas)).collect();
+    let pools: Vec<_> = pools
+        .iter()
+        .map(|(pool, facts)| (pool.name.as_str(), facts.gpu.as_deref().unwrap(), pool.replicas))
+        .collect();
     assert_eq!(pools, [("near/main", "l4", 0), ("far/main", "l4", 1), ("far/l40s", "l40s", 1)]);
 }
 
@@ -683,7 +705,10 @@ fn a_bound_is_told_where_its_premises_hold() {
     };
     assert_eq!(broken(text), Vec::<String>::new());
     let rule = text.replace("utc_offset = 8", "utc_offset = 8\ndata_class = \"b\"");
-    assert_eq!(broken(&(rule + "[residency.b]\nprocess_in = [\"b\"]\n")), ["rules keep requests from some regions"]);
+    assert_eq!(
+        broken(&(rule + "[residency.b]\nprocess_in = [\"b\"]\n")),
+        ["rules keep requests from some regions"]
+    );
     assert_eq!(broken(&text.replacen("1ms", "2ms", 1)), ["replicas differ in what they do or cost"]);
     assert_eq!(broken(&text.replace(", \"Tue 06:00\"", "")), ["the plan stands at one time"]);
     assert_eq!(broken(&text.replace("near = \"b\"", "near = \"a\"")), ["one region alone has demand"]);

@@ -80,7 +80,9 @@ impl Folder {
             std::fs::write(&probe, "")?;
             std::fs::remove_file(&probe)
         };
-        probe().with_context(|| format!("{}: cells are kept in a folder that can be written to", path.display()))?;
+        probe().with_context(|| {
+            format!("{}: cells are kept in a folder that can be written to", path.display())
+        })?;
         Ok(Folder { folder: path.to_owned(), kept: Arc::default(), broken: AtomicBool::new(false) })
     }
     fn file(&self, key: u64) -> PathBuf {

@@ -89,7 +89,8 @@ pub fn without_each_region(
         };
         let (mut elsewhere, mut unserved, mut served, mut arrivals) = (0, 0, 0, 0);
         for scene in &scenes {
-            let seeds = said.lines.iter().filter(|line| line.scene == scene.name).map(|line| line.seeds).max();
+            let seeds =
+                said.lines.iter().filter(|line| line.scene == scene.name).map(|line| line.seeds).max();
             let seeds = (0..u64::from(seeds.unwrap_or(0))).map(|i| rules.first_seed.wrapping_add(i));
             let cells: Vec<_> = seeds.map(|seed| (scene, counts, seed)).collect();
             let outcomes = evaluator.whole(&cells)?;
@@ -172,6 +173,10 @@ pub fn binding(
         };
         let scenes = evaluator.scenes;
         let Some(scene) = scenes.iter().find(|scene| scene.name == line.scene) else { continue };
+        if scene.world(market, &less).is_none() {
+            add("spare", format!("one less, and not one replica is left ({})", line.scene));
+            continue;
+        }
         let outcomes: Vec<Arc<Outcome>> = evaluator.whole(&[(scene, less.as_slice(), first_seed)])?;
         let (constraint, why) = constraint(scene, &outcomes[0], region);
         let open = if verdict == Verdict::Open { ", too near to tell" } else { "" };

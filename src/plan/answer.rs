@@ -138,7 +138,8 @@ pub struct Binding {
     pub region: String,
     /// Its replicas.
     pub replicas: u32,
-    /// `prefill`, `decode slots`, `KV`, `ITL`, `server`, `RTT floor`, `supply`, `residency`, `min` or `none`.
+    /// `prefill`, `decode slots`, `KV`, `ITL`, `server`, `RTT floor`, `supply`, `residency`, `spare`, `min` or
+    /// `none`.
     pub constraint: String,
     /// The numbers that show it.
     pub shown_by: String,

@@ -33,6 +33,8 @@ pub struct Line {
     pub group: String,
     /// What must be reached.
     pub target: f64,
+    /// Requests of all seeds that count: where there are none, nothing is missed.
+    pub arrivals: u64,
     /// The mean of the seeds' attainments.
     pub attainment: f64,
     /// Its interval.
@@ -175,6 +177,7 @@ fn judge(evaluator: &Evaluator<'_>, scene: &Scene, outcomes: &[Arc<Outcome>], co
             scene: scene.name.clone(),
             group: evaluator.group_name(scene, group),
             target,
+            arrivals: outcomes.iter().map(|outcome| outcome.groups[group].arrivals).sum(),
             attainment: mean,
             interval: (low.max(0.0), high.min(1.0)),
             ttft_p99_ms: p99,

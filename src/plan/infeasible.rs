@@ -14,7 +14,7 @@ use super::confirm::{Confirmation, Rules, confirm};
 use super::evaluate::Evaluator;
 use super::market::Market;
 use crate::world::PolicyParams;
-use axes::{Axis, Kind};
+use axes::{Axis, Kind, Later};
 use trial::{Trials, Tried};
 
 /// Why not even the most generous plan holds.
@@ -71,15 +71,21 @@ pub fn explain(
     );
     let most = |cause: Cause| missed[cause as usize] * 2 > misses;
     let (unserved, network) = (most(Cause::Unserved), most(Cause::Network));
+    let later = if network {
+        Later::Floor
+    } else if most(Cause::Waiting) {
+        Later::Queue
+    } else {
+        Later::Usual
+    };
 
     let seeds = 0..u64::from(question.asked.planning.seeds);
     let passes = seeds.map(|i| question.asked.base.plan.seed.wrapping_add(i)).collect::<Vec<_>>();
     let passes = evaluator.passes(&top, &passes)?;
-    let mut trials = Trials::new(question, evaluator, policy, rules, network);
+    let mut trials = Trials::new(question, evaluator, policy, rules, later);
     let found = search(&mut trials, &all)?;
-    let has = |kind: fn(&Kind) -> bool| {
-        found.kinds.iter().any(|kinds| !kinds.is_empty() && kinds.iter().all(kind))
-    };
+    let has =
+        |kind: fn(&Kind) -> bool| found.kinds.iter().any(|kinds| !kinds.is_empty() && kinds.iter().all(kind));
     let reason = if has(|kind| matches!(kind, Kind::Lot(_))) {
         "supply"
     } else if has(|kind| matches!(kind, Kind::Pool(_))) {

@@ -43,7 +43,14 @@ pub fn points(
         }
         let cost = evaluator.market.cost(&counts).usd();
         let verdict = confirmed.get(&counts).map(|said| said.verdict);
-        points.push(Point { counts, cost, ttft_p99_ms: p99, attainment, confirmed: verdict, frontier: false });
+        points.push(Point {
+            counts,
+            cost,
+            ttft_p99_ms: p99,
+            attainment,
+            confirmed: verdict,
+            frontier: false,
+        });
     }
     points.sort_by(|a, b| a.cost.total_cmp(&b.cost).then_with(|| a.counts.cmp(&b.counts)));
     if confirm_more {
@@ -51,8 +58,10 @@ pub fn points(
             // The cheapest of those that would stand on it and nobody has confirmed.
             let open = |point: &Point| point.confirmed.is_none() && !evaluator.dominated(&point.counts);
             let may = |point: &Point| holds(point) || open(point);
-            let Some(at) =
-                points.iter().position(|point| open(point) && unbeaten(&points, point, &may)) else { break };
+            let Some(at) = points.iter().position(|point| open(point) && unbeaten(&points, point, &may))
+            else {
+                break;
+            };
             points[at].confirmed = Some(confirm(evaluator, &points[at].counts.clone(), rules)?.verdict);
         }
     }

@@ -61,47 +61,51 @@ pub fn scenes(
         [] => vec![None],
         times => times.iter().map(|&time| Some(time)).collect(),
     };
-    let mut add =
-        |name: &str, by: AskedBy, variant: &Variant, down: &[RegionId], traffic: f64, attainment: Option<f64>| {
-            // Events that a contingency states itself are what it asks for.
-            let incidents = |plan: &Plan| plan.world.operations.incidents.clone();
-            let own = by != AskedBy::Usual && incidents(&variant.plan) != incidents(&base.plan);
-            for &time in &times {
-                let mut plan = expanded(variant, market);
-                if !planning.events && !own {
-                    plan.world.operations.incidents.clear();
-                }
-                traffic::scale(&mut plan.world, traffic);
-                if let Some(span) = planning.span {
-                    traffic::shorten(&mut plan.world, span);
-                }
-                if let Some(time) = time {
-                    plan.world.workloads.iter_mut().for_each(|workload| workload.setting.utc_start_s = time);
-                }
-                plan.policies = vec![policy.clone()];
-                let lower = |target: f64| attainment.map_or(target, |least| target.min(least));
-                let at = time.map(|time| format!("at {}", clock(time)));
-                let name = match (name, at) {
-                    ("", Some(at)) => at,
-                    ("", None) => "as is".to_string(),
-                    (name, Some(at)) => format!("{name}, {at}"),
-                    (name, None) => name.to_string(),
-                };
-                let mut digest = Digest::new();
-                digest.word(plan.content_hash());
-                down.iter().for_each(|region| digest.word(u64::from(region.0)));
-                digest.text(env!("CARGO_PKG_VERSION"));
-                scenes.push(Scene {
-                    asked_by: by,
-                    usual: by == AskedBy::Usual,
-                    name,
-                    hash: digest.value(),
-                    plan,
-                    down: down.to_vec(),
-                    targets: planning.targets.iter().map(|&target| lower(target)).collect(),
-                });
+    let mut add = |name: &str,
+                   by: AskedBy,
+                   variant: &Variant,
+                   down: &[RegionId],
+                   traffic: f64,
+                   attainment: Option<f64>| {
+        // Events that a contingency states itself are what it asks for.
+        let incidents = |plan: &Plan| plan.world.operations.incidents.clone();
+        let own = by != AskedBy::Usual && incidents(&variant.plan) != incidents(&base.plan);
+        for &time in &times {
+            let mut plan = expanded(variant, market);
+            if !planning.events && !own {
+                plan.world.operations.incidents.clear();
             }
-        };
+            traffic::scale(&mut plan.world, traffic);
+            if let Some(span) = planning.span {
+                traffic::shorten(&mut plan.world, span);
+            }
+            if let Some(time) = time {
+                plan.world.workloads.iter_mut().for_each(|workload| workload.setting.utc_start_s = time);
+            }
+            plan.policies = vec![policy.clone()];
+            let lower = |target: f64| attainment.map_or(target, |least| target.min(least));
+            let at = time.map(|time| format!("at {}", clock(time)));
+            let name = match (name, at) {
+                ("", Some(at)) => at,
+                ("", None) => "as is".to_string(),
+                (name, Some(at)) => format!("{name}, {at}"),
+                (name, None) => name.to_string(),
+            };
+            let mut digest = Digest::new();
+            digest.word(plan.content_hash());
+            down.iter().for_each(|region| digest.word(u64::from(region.0)));
+            digest.text(env!("CARGO_PKG_VERSION"));
+            scenes.push(Scene {
+                asked_by: by,
+                usual: by == AskedBy::Usual,
+                name,
+                hash: digest.value(),
+                plan,
+                down: down.to_vec(),
+                targets: planning.targets.iter().map(|&target| lower(target)).collect(),
+            });
+        }
+    };
     add("", AskedBy::Usual, base, &[], 1.0, None);
     if let Some(least) = planning.n_plus_1 {
         for region in regions_of(market) {

@@ -24,7 +24,9 @@ pub fn render(answer: &Answer, scenario: &str) -> String {
         answer.requests_per_cell,
     );
     match answer.events {
-        Some(true) => out.push_str("events   those of the scenario happen in every case, at their times of a run\n"),
+        Some(true) => {
+            out.push_str("events   those of the scenario happen in every case, at their times of a run\n")
+        }
         Some(false) => {
             out.push_str("events   those of the scenario are left out; `--set plan.events=true` has them in every case\n");
         }
@@ -179,7 +181,11 @@ fn plan(out: &mut String, found: &Found, answer: &Answer) {
             line.scene.clone(),
             line.group.clone(),
             percent(line.target),
-            interval((line.attainment, line.interval.0, line.interval.1)),
+            if line.arrivals == 0 {
+                "no request counts".to_string()
+            } else {
+                interval((line.attainment, line.interval.0, line.interval.1))
+            },
             whole_ms(line.ttft_p99_ms),
             line.seeds.to_string(),
         ]);

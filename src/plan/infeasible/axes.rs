@@ -14,10 +14,25 @@ use crate::world::SloParams;
 const MORE: u32 = 2;
 /// So many replicas more are tried at least: our choice.
 const ROOM: u32 = 8;
-/// Limits are tried up to so many times what they are: our choice. Later ones would call a queue that grows a good one.
-const LATER: u64 = 8;
-/// Where the network alone takes too long, a first token is waited for up to this: our choice, longer than any round trip.
-const FLOOR: Span = Span::from_secs(10);
+/// How far limits are tried, by what most misses show. All our choice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Later {
+    /// Up to eight times what they are.
+    Usual,
+    /// Up to twice: requests wait, and later limits would call a queue that grows a good one.
+    Queue,
+    /// As usual, and a TTFT that the network alone exceeds up to ten seconds: longer than any round trip.
+    Floor,
+}
+
+impl Later {
+    fn most(self, limit: Limit, now: Span) -> Span {
+        let times = if self == Later::Queue { 2 } else { 8 };
+        let floor =
+            if self == Later::Floor && limit == Limit::Ttft { Span::from_secs(10) } else { Span::ZERO };
+        Span(now.0.saturating_mul(times)).max(floor)
+    }
+}
 
 /// A limit of a class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,7 +93,10 @@ pub(super) fn all(trials: &Trials<'_, '_>, base: &Confirmation) -> Vec<Vec<Axis>
     let mut capacity = Vec::new();
     for (at, lot) in market.supply.iter().enumerate() {
         if let Some(step) = step(market, at) {
-            capacity.push(Axis { kind: Kind::Lot(at), most: (lot.gpus.saturating_mul(MORE) / step).saturating_add(ROOM) });
+            capacity.push(Axis {
+                kind: Kind::Lot(at),
+                most: (lot.gpus.saturating_mul(MORE) / step).saturating_add(ROOM),
+            });
         }
     }
     for planned in &trials.asked().planning.pools {
@@ -95,7 +113,8 @@ pub(super) fn all(trials: &Trials<'_, '_>, base: &Confirmation) -> Vec<Vec<Axis>
         let short = |name: &str| name == class.name || name.starts_with(&of);
         let missed = base.lines.iter().any(|line| line.verdict != Verdict::Holds && short(&line.group));
         for limit in Limit::ALL.into_iter().filter(|_| missed) {
-            let steps = limit.of(&class.slo).map_or(0, |now| later(now, far(trials, limit)).len() as u32);
+            let steps =
+                limit.of(&class.slo).map_or(0, |now| later(now, trials.later.most(limit, now)).len() as u32);
             if steps > 0 {
                 limits.push(Axis { kind: Kind::Limit(at, limit), most: steps });
             }
@@ -148,14 +167,8 @@ fn larger(market: &Market, axes: &[Axis], levels: &[u32]) -> Market {
     more
 }
 
-/// How late a limit is tried at least.
-fn far(trials: &Trials<'_, '_>, limit: Limit) -> Span {
-    if trials.by_network && limit == Limit::Ttft { FLOOR } else { Span::ZERO }
-}
-
 /// Limits beyond this one, in steps of two digits.
-fn later(now: Span, far: Span) -> Vec<Span> {
-    let most = now.0.saturating_mul(LATER).max(far.0);
+fn later(now: Span, most: Span) -> Vec<Span> {
     let mut steps = Vec::new();
     let mut at = now.0;
     loop {
@@ -164,7 +177,7 @@ fn later(now: Span, far: Span) -> Vec<Span> {
             step *= 10;
         }
         at = at / step * step + step;
-        if at > most {
+        if at > most.0 {
             return steps;
         }
         steps.push(Span(at));
@@ -174,7 +187,8 @@ fn later(now: Span, far: Span) -> Vec<Span> {
 /// A limit at a level.
 fn limit_at(trials: &Trials<'_, '_>, class: usize, limit: Limit, level: u32) -> Option<Span> {
     let class = &trials.asked().base.plan.world.classes.as_slice()[class];
-    later(limit.of(&class.slo)?, far(trials, limit)).get(level.checked_sub(1)? as usize).copied()
+    let now = limit.of(&class.slo)?;
+    later(now, trials.later.most(limit, now)).get(level.checked_sub(1)? as usize).copied()
 }
 
 /// A span as scenarios write it.
@@ -305,11 +319,12 @@ mod tests {
     fn limits_grow_in_steps_of_two_digits() {
         let ms = |ms: u64| Span(ms * 1_000_000);
         // From 95 ms, by 1 ms to 100 and by 10 ms from there to 760.
-        let steps = later(ms(95), Span::ZERO);
+        let steps = later(ms(95), Later::Usual.most(Limit::Itl, ms(95)));
         assert_eq!(steps[..7], [96, 97, 98, 99, 100, 110, 120].map(ms));
         assert_eq!(*steps.last().unwrap(), ms(760));
-        assert_eq!(later(ms(1_234), Span::ZERO)[0], ms(1_300), "onto the grid");
-        assert_eq!(later(ms(1), ms(30)).last(), Some(&ms(30)));
+        assert_eq!(later(ms(1_234), ms(2_000))[0], ms(1_300), "onto the grid");
+        assert_eq!(Later::Floor.most(Limit::Ttft, ms(1)), ms(10_000));
+        assert_eq!(Later::Queue.most(Limit::Ttft, ms(100)), ms(200));
         assert_eq!([ms(96), ms(2_000), Span(1_500_000)].map(span), ["96ms", "2s", "1500us"]);
     }
 }

@@ -91,7 +91,8 @@ fn highest(
         let (mut holds, mut fails) = (0, higher.len() + 1);
         while holds + 1 < fails {
             // The first step is the likeliest to be too high.
-            let middle = if holds == 0 && fails == higher.len() + 1 { 1 } else { usize::midpoint(holds, fails) };
+            let middle =
+                if holds == 0 && fails == higher.len() + 1 { 1 } else { usize::midpoint(holds, fails) };
             let mut next = shares.clone();
             next.insert(asks, higher[middle - 1]);
             let set = [more, &overrides(trials, &next)].concat();

@@ -1,6 +1,7 @@
 //! One change tried: the scenario with overrides, read anew, and the most generous plan that it then allows, confirmed as plans
 //! are. Knows overrides; must not know what they mean.
 
+use super::axes::Later;
 use crate::plan::cell::CellError;
 use crate::plan::confirm::{Confirmation, Rules, Verdict, confirm, confirm_in};
 use crate::plan::{Asked, Evaluator, Market, Question, scenes};
@@ -25,8 +26,8 @@ pub(super) struct Trials<'t, 'e> {
     pub question: &'t Question<'t>,
     pub evaluator: &'t mut Evaluator<'e>,
     pub rules: &'t Rules,
-    /// Whether most misses are above the TTFT limit by network time alone.
-    pub by_network: bool,
+    /// How far limits are tried.
+    pub later: Later,
     policy: &'t PolicyParams,
     known: BTreeMap<Vec<String>, Option<Tried>>,
     /// The case that rejected last: it is looked at first.
@@ -39,9 +40,9 @@ impl<'t, 'e> Trials<'t, 'e> {
         evaluator: &'t mut Evaluator<'e>,
         policy: &'t PolicyParams,
         rules: &'t Rules,
-        by_network: bool,
+        later: Later,
     ) -> Trials<'t, 'e> {
-        Trials { question, evaluator, rules, by_network, policy, known: BTreeMap::new(), rejects: None }
+        Trials { question, evaluator, rules, later, policy, known: BTreeMap::new(), rejects: None }
     }
 
     /// The market as it is.
@@ -63,7 +64,9 @@ impl<'t, 'e> Trials<'t, 'e> {
     }
 
     fn tried(&mut self, set: &[String], soon: bool) -> Result<Option<Tried>, CellError> {
-        if let Some(known) = self.known.get(set).filter(|known| soon || known.as_ref().is_none_or(Tried::holds)) {
+        if let Some(known) =
+            self.known.get(set).filter(|known| soon || known.as_ref().is_none_or(Tried::holds))
+        {
             return Ok(known.clone());
         }
         let tried = match self.question.written.again(set) {
@@ -81,8 +84,7 @@ impl<'t, 'e> Trials<'t, 'e> {
         let scenes = scenes(planning, &market, policy.unwrap_or(self.policy), base, by_set);
         let top = market.top();
         let question = self.question;
-        let mut own =
-            Evaluator::new(&scenes, &market, planning.by_origin, question.store, question.tick);
+        let mut own = Evaluator::new(&scenes, &market, planning.by_origin, question.store, question.tick);
         own.share(self.evaluator);
         let said = (|| {
             let first = scenes.iter().position(|scene| Some(&scene.name) == self.rejects.as_ref());
