@@ -65,8 +65,11 @@ pub(super) fn render(found: &Found, colour: bool) -> String {
     }
     out.push('\n');
     out += &judged(found, colour);
-    let sets: Vec<String> = found.set.iter().map(|set| format!("--set {set}")).collect();
-    let _ = writeln!(out, "\nto use them: {}", sets.join(" "));
+    // Weights of the scenario's own need no words on how to have them.
+    if !found.judged.is_unchanged() {
+        let sets: Vec<String> = found.set.iter().map(|set| format!("--set {set}")).collect();
+        let _ = writeln!(out, "\nto use them: {}", sets.join(" "));
+    }
     out
 }
 
@@ -153,7 +156,11 @@ fn judged(found: &Found, colour: bool) -> String {
     let mut out = format!("judged on {}\n", judged.on);
     let aim = &found.objective.aim.measure;
     if judged.is_unchanged() {
-        out += "nothing better than the start was found\n";
+        let _ = writeln!(
+            out,
+            "nothing better than the start was found: its weights stand ({})",
+            weights(found, &found.candidates[0].point)
+        );
     }
     for contender in &judged.contenders {
         let Some(comparison) = &contender.tuned_against else { continue };

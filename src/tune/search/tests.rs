@@ -1,8 +1,8 @@
 //! Searches of functions whose least values are known.
 
 use super::super::objective::{Aim, Sense};
-use super::super::space::{Axis, Scale};
 use super::*;
+use crate::scenario::tuning::{Axis, Scale};
 
 const LOG: Axis = Axis { low: 0.001, high: 10.0, scale: Scale::Log, whole: false };
 const LINEAR: Axis = Axis { low: -2.0, high: 2.0, scale: Scale::Linear, whole: false };
