@@ -13,6 +13,9 @@ use anyhow::anyhow;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
+/// Pairs that are parts of a trace.
+pub(super) const PARTS: &str = "parts";
+
 /// Weights on the judged worlds.
 #[derive(Debug, Serialize)]
 pub(super) struct Contender {
@@ -22,6 +25,8 @@ pub(super) struct Contender {
     pub point: Vec<f64>,
     /// Their score against the start there.
     pub score: Score,
+    /// By how much that is above the oracle's; null where there is none.
+    pub regret: Option<f64>,
     /// What was measured there.
     pub means: Means,
     /// The tuned ones against these; null for the tuned ones themselves, and where the two are the same.
@@ -140,6 +145,7 @@ pub(super) fn judge(
             name: name.clone(),
             point: point.clone(),
             score: asked.judging.score(&all[0], &all[index]),
+            regret: None,
             means: all[index].clone(),
             tuned_against,
         });
@@ -148,9 +154,14 @@ pub(super) fn judge(
         0 => None,
         _ => Some(oracle(wanted, asked, worlds, runner, search, &contenders)?),
     };
+    if let Some(least) = oracle.as_ref().and_then(|oracle| oracle.score.value) {
+        for contender in &mut contenders {
+            contender.regret = contender.score.value.map(|score| score - least);
+        }
+    }
     Ok(Judged {
         on: worlds.judge.words(),
-        pairs: if worlds.judge.pairs_are_parts() { "parts" } else { "seeds" },
+        pairs: if worlds.judge.pairs_are_parts() { PARTS } else { "seeds" },
         contenders,
         oracle,
     })

@@ -57,11 +57,11 @@ impl Resolver<'_> {
                     }
                 }
             };
-            let margin = Margin::parse(&text, unit);
-            match margin {
-                Ok(Margin::Absolute(_)) if key == DEFAULT => {
+            match Margin::parse(&text, unit) {
+                Ok(Margin::Relative(_)) => {}
+                _ if key == DEFAULT => {
                     let why = format!("`{text}` is no share, and the measures have different units");
-                    self.refuse(&path, "`default` has one margin for several measures", why);
+                    self.refuse(&path, "`default` is one margin for several measures", why);
                 }
                 Ok(_) => {}
                 Err(error) => self.refuse(&path, "what is kept has a margin in its measure's unit", error.0),
