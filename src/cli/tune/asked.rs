@@ -92,7 +92,12 @@ impl Asked {
             if let Some(all) = all {
                 note(match all {
                     Ok(margin @ Margin::Relative(_)) => {
-                        kept.extend(kept_by_default(margin));
+                        // What is said of one measure goes before what is said of all.
+                        for more in kept_by_default(margin) {
+                            if kept.iter().all(|known| known.metric.to_string() != more.metric.to_string()) {
+                                kept.push(more);
+                            }
+                        }
                         Ok(())
                     }
                     _ => Err(format!(
