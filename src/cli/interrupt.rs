@@ -1,8 +1,9 @@
 //! Interrupts: Ctrl-C and SIGTERM take away what is not whole, say what is missing and end the process; a failure says the
-//! same. Knows which runs of this process have finished; must not know what they are. Where there are no such signals, a
+//! same. Knows how far this process is and what of it is on the disk; must not know what it is. Where there are no such signals, a
 //! killed process leaves hidden files that the next run takes over.
 
-use super::terminal;
+use super::exit::Exit;
+use super::{Outcome, terminal};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The most policies that are named.
@@ -17,32 +18,83 @@ struct Running {
     policies: Vec<(String, usize, usize)>,
 }
 
-static RUNNING: Mutex<Option<Running>> = Mutex::new(None);
-
-/// What is said of a search that is interrupted.
-type Said = Box<dyn Fn() -> String + Send>;
-
-static SEARCH: Mutex<Option<Said>> = Mutex::new(None);
-
-/// A search begins: `left` says what an interrupt leaves of it.
-pub(super) fn searching(left: impl Fn() -> String + Send + 'static) {
-    *SEARCH.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(left));
+/// What this process is at.
+#[derive(Debug)]
+enum Work {
+    /// Runs that are kept together or not at all.
+    Runs(Running),
+    /// Work that is written down piece by piece: what a piece is, how many there are, of how many, and where.
+    Kept { what: &'static str, done: usize, of: Option<usize>, file: String },
+    /// Work of a command that writes nothing before it is done.
+    Answer { command: &'static str, done: usize, of: usize },
+    /// A search for a plan: cells played, and where cells are remembered, with how many of them.
+    Search { played: usize, kept: Option<(String, usize)> },
 }
 
-fn running() -> MutexGuard<'static, Option<Running>> {
+static RUNNING: Mutex<Option<Work>> = Mutex::new(None);
+
+fn running() -> MutexGuard<'static, Option<Work>> {
     RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Runs begin: each policy with the number of its runs.
 pub(super) fn begin(folder: Option<String>, policies: impl Iterator<Item = (String, usize)>) {
     let policies = policies.map(|(name, runs)| (name, 0, runs)).collect();
-    *running() = Some(Running { folder, policies });
+    *running() = Some(Work::Runs(Running { folder, policies }));
+}
+
+/// Work begins that is written down in `file`, piece by piece; `done` of them are there already.
+pub(super) fn begin_kept(what: &'static str, done: usize, of: Option<usize>, file: String) {
+    *running() = Some(Work::Kept { what, done, of, file });
+}
+
+/// Work begins of a command that writes nothing before it is done: so many runs, or so many more.
+pub(super) fn begin_answer(command: &'static str, more: usize) {
+    let mut running = running();
+    match running.as_mut() {
+        Some(Work::Answer { of, .. }) => *of += more,
+        _ => *running = Some(Work::Answer { command, done: 0, of: more }),
+    }
+}
+
+/// A search for a plan begins, whose cells are remembered in this folder, if in any.
+pub(super) fn begin_search(folder: Option<String>) {
+    *running() = Some(Work::Search { played: 0, kept: folder.map(|folder| (folder, 0)) });
+}
+
+/// One more cell of a search is remembered.
+pub(super) fn one_kept() {
+    if let Some(Work::Search { kept: Some((_, kept)), .. }) = running().as_mut() {
+        *kept += 1;
+    }
+}
+
+/// Says what is kept of work that failed on its way; not where the command line was wrong.
+pub(super) fn told(outcome: Outcome) -> Outcome {
+    let kept =
+        running().as_ref().filter(|work| matches!(work, Work::Kept { done: 1.., .. })).map(Work::missing);
+    if let (Err(failure), Some(kept)) = (&outcome, kept)
+        && failure.exit == Exit::Failed
+        && !failure.is_broken_pipe()
+    {
+        terminal::warning(&kept);
+    }
+    outcome
+}
+
+/// One more piece is written down, or one more run done.
+pub(super) fn one_done() {
+    if let Some(Work::Kept { done, .. } | Work::Answer { done, .. } | Work::Search { played: done, .. }) =
+        running().as_mut()
+    {
+        *done += 1;
+    }
 }
 
 /// One run of this policy has finished.
 pub(super) fn finished(policy: &str) {
-    if let Some((_, done, _)) =
-        running().as_mut().and_then(|all| all.policies.iter_mut().find(|(name, ..)| name == policy))
+    if let Some(Work::Runs(all)) = running().as_mut()
+        && let Some((_, done, _)) = all.policies.iter_mut().find(|(name, ..)| name == policy)
     {
         *done += 1;
     }
@@ -51,12 +103,36 @@ pub(super) fn finished(policy: &str) {
 /// All files are in their places: nothing is missing any more.
 pub(super) fn end() {
     *running() = None;
-    *SEARCH.lock().unwrap_or_else(PoisonError::into_inner) = None;
 }
 
 /// What is missing, if runs have begun.
 pub(super) fn missing() -> Option<String> {
-    running().as_ref().map(Running::missing)
+    running().as_ref().map(Work::missing)
+}
+
+impl Work {
+    fn missing(&self) -> String {
+        match self {
+            Work::Runs(runs) => runs.missing(),
+            Work::Kept { what, done: 0, .. } => format!("no {what} was done; begin again"),
+            Work::Kept { what, done, of, file } => {
+                let of = of.map_or(String::new(), |of| format!(" of {of}"));
+                format!("{done}{of} {what}s are kept in {file}; the same command with --resume goes on")
+            }
+            Work::Search { played, kept: Some((folder, kept)) } => format!(
+                "there is no plan yet; of {played} cells played, {kept} are kept in {folder}: the same command goes on from there"
+            ),
+            Work::Search { played, kept: None } => format!(
+                "there is no plan yet, and none of {played} cells played is kept: with `--cache DIR` the same command would go \
+                 on from there"
+            ),
+            Work::Answer { command, done, of } => {
+                format!(
+                    "{done} of {of} runs were done; {command} keeps none of them and has written nothing: begin again"
+                )
+            }
+        }
+    }
 }
 
 impl Running {
@@ -98,9 +174,7 @@ pub(super) fn listen() {
         let Some(signal) = signals.forever().next() else { return };
         // What is being put in place is first; after that, nothing is.
         let _held = crate::report::atomic::abandon();
-        let search = SEARCH.lock().unwrap_or_else(PoisonError::into_inner);
-        let missing = missing().or_else(|| search.as_ref().map(|left| left()));
-        let missing = missing.map_or_else(String::new, |missing| format!(": {missing}"));
+        let missing = missing().map_or_else(String::new, |missing| format!(": {missing}"));
         terminal::clear_line();
         terminal::warning(&format!("interrupted{missing}"));
         // As shells say it: 130 and 143.
@@ -128,6 +202,24 @@ mod tests {
             "finished: a; not finished: b (1 of 2 seeds), c (0 of 2 seeds); no file of this run was kept, the summary \
              neither: reports/x is as it was"
         );
+        let kept = |done, of| Work::Kept { what: "cell", done, of, file: "x.part".into() }.missing();
+        assert_eq!(
+            kept(3, Some(8)),
+            "3 of 8 cells are kept in x.part; the same command with --resume goes on"
+        );
+        assert_eq!(kept(3, None), "3 cells are kept in x.part; the same command with --resume goes on");
+        assert_eq!(kept(0, Some(8)), "no cell was done; begin again");
+        let answer = Work::Answer { command: "compare", done: 3, of: 20 }.missing();
+        assert_eq!(
+            answer,
+            "3 of 20 runs were done; compare keeps none of them and has written nothing: begin again"
+        );
+        let search = |kept| Work::Search { played: 9, kept }.missing();
+        assert_eq!(
+            search(Some((".cells".into(), 4))),
+            "there is no plan yet; of 9 cells played, 4 are kept in .cells: the same command goes on from there"
+        );
+        assert!(search(None).contains("none of 9 cells played is kept: with `--cache DIR`"));
         let many = (0..10).map(|i| policy(&i.to_string(), 0, 1)).collect();
         let running = Running { folder: None, policies: many };
         assert_eq!(

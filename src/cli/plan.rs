@@ -13,8 +13,7 @@ use crate::sweep::emit::quoted;
 use anyhow::Context as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Plan capacity: the cheapest replicas in each region that keep the SLOs, confirmed under fresh seeds.
 ///
@@ -65,8 +64,6 @@ pub struct Args {
 /// Cells in a folder, a file each.
 struct Folder {
     folder: PathBuf,
-    /// How many were written.
-    kept: Arc<AtomicU64>,
     /// Whether one could not be, and it was said.
     broken: AtomicBool,
 }
@@ -83,7 +80,7 @@ impl Folder {
         probe().with_context(|| {
             format!("{}: cells are kept in a folder that can be written to", path.display())
         })?;
-        Ok(Folder { folder: path.to_owned(), kept: Arc::default(), broken: AtomicBool::new(false) })
+        Ok(Folder { folder: path.to_owned(), broken: AtomicBool::new(false) })
     }
     fn file(&self, key: u64) -> PathBuf {
         self.folder.join(format!("{key:016x}.json"))
@@ -103,7 +100,7 @@ impl Store for Folder {
     }
     fn keep(&self, key: u64, outcome: &Played) {
         match self.write(key, outcome) {
-            Ok(()) => _ = self.kept.fetch_add(1, Ordering::Relaxed),
+            Ok(()) => interrupt::one_kept(),
             // A cell that cannot be kept is played again next time.
             Err(error) if !self.broken.swap(true, Ordering::Relaxed) => {
                 terminal::clear_line();
@@ -113,20 +110,6 @@ impl Store for Folder {
             }
             Err(_) => {}
         }
-    }
-}
-
-/// What an interrupt leaves: the folder, and how many cells were written to it. Those that were stopped early are not.
-fn interrupted(played: u64, kept: Option<&(String, Arc<AtomicU64>)>) -> String {
-    match kept {
-        Some((folder, kept)) => format!(
-            "there is no plan yet; of {played} cells played, {} are kept in {folder}: the same command goes on from there",
-            kept.load(Ordering::Relaxed)
-        ),
-        None => format!(
-            "there is no plan yet, and none of {played} cells played is kept: with `--cache DIR` the same command would go on \
-             from there"
-        ),
     }
 }
 
@@ -176,16 +159,11 @@ pub fn run(args: &Args) -> Outcome {
     }
     let store = args.cache.as_deref().map(Folder::open).transpose()?;
     let progress = Progress::of_search(args.quiet);
-    let played = Arc::new(AtomicU64::new(0));
     let tick = || {
-        played.fetch_add(1, Ordering::Relaxed);
+        interrupt::one_done();
         progress.cell();
     };
-    let kept = store.as_ref().map(|store| (store.folder.display().to_string(), store.kept.clone()));
-    interrupt::searching({
-        let played = played.clone();
-        move || interrupted(played.load(Ordering::Relaxed), kept.as_ref())
-    });
+    interrupt::begin_search(store.as_ref().map(|store| store.folder.display().to_string()));
     let written = Text { source: &source, args };
     let question = Question {
         asked: &question,
