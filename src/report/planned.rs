@@ -25,7 +25,7 @@ pub fn render(answer: &Answer, scenario: &str) -> String {
     );
     match answer.events {
         Some(true) => {
-            out.push_str("events   those of the scenario happen in every case, at their times of a run\n")
+            out.push_str("events   those of the scenario happen in every case, at their times of a run\n");
         }
         Some(false) => {
             out.push_str("events   those of the scenario are left out; `--set plan.events=true` has them in every case\n");
@@ -76,7 +76,7 @@ pub fn render(answer: &Answer, scenario: &str) -> String {
 
 /// Overrides as options of a command.
 fn overrides(set: &[String]) -> String {
-    set.iter().map(|one| format!(" --set {}", quoted(one))).collect()
+    set.iter().flat_map(|one| [" --set ".to_string(), quoted(one)]).collect()
 }
 
 /// Why there is none.

@@ -347,8 +347,8 @@ mod tests {
         let read: toml_edit::Value = table.parse().unwrap();
         let read = read.as_inline_table().unwrap();
         assert!(!table.contains('\n') && !table.contains('#'), "{table}");
-        assert_eq!(read.get("gpu").and_then(|gpu| gpu.as_str()), Some("l40s"));
-        assert_eq!(read.get("replicas").and_then(|n| n.as_integer()), Some(2));
+        assert_eq!(read.get("gpu").and_then(toml_edit::Value::as_str), Some("l40s"));
+        assert_eq!(read.get("replicas").and_then(toml_edit::Value::as_integer), Some(2));
         assert!(table.contains("gpu_hour") && table.contains("kv_blocks"), "{table}");
         assert_eq!(table_with(text, &[], &["regions", "eu"], &[]), None);
     }

@@ -120,12 +120,11 @@ fn asks_for(trials: &Trials<'_, '_>, planning: &Planning, line: &Line) -> Option
     let scene = trials.evaluator.scenes.iter().find(|scene| scene.name == line.scene)?;
     Some(match scene.asked_by {
         AskedBy::Usual => {
-            let classes = scene.classes().iter();
             // With an origin for each, a group is called after both.
             let names = |name: &str| {
                 line.group == name || planning.by_origin && line.group.starts_with(&format!("{name} of "))
             };
-            Asks::Class(classes.enumerate().filter(|(_, class)| names(&class.name)).map(|(at, _)| at).last()?)
+            Asks::Class(scene.classes().iter().rposition(|class| names(&class.name))?)
         }
         AskedBy::Spare => Asks::Spare,
         AskedBy::Contingency(at) => Asks::Contingency(at),
