@@ -97,7 +97,7 @@ pub fn solve(question: &Question<'_>) -> Result<Answer, CellError> {
         ));
     }
     Ok(Answer {
-        schema_version: 1,
+        schema_version: 2,
         scenario: base.name.clone(),
         tool_version: env!("CARGO_PKG_VERSION").to_string(),
         scenario_hash: format!("{:016x}", base.content_hash()),
