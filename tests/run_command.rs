@@ -116,7 +116,6 @@ fn a_mixture_of_experts_under_a_profile_of_no_models_is_extrapolated() {
     let status = |preset: &str| {
         let text = SCENARIO
             .replace("preset = \"llama-3.1-8b\"", &format!("preset = \"{preset}\""))
-            .replace("requests = 400", "requests = 20")
             .replace("replicas", "tensor_parallel = 2, replicas");
         fs::write(folder.path().join("moe.toml"), text).unwrap();
         let mut command = Command::cargo_bin("regionsim").unwrap();
