@@ -109,6 +109,30 @@ fn a_warning_of_no_region_speaks_of_rules_only_where_there_are_any() {
     assert!(words.contains("found no region") && words.contains("check the residency rules"), "{words}");
 }
 
+/// Hand-set shares are those of dense kernels: what a mixture of experts makes of them is a guess, and its summary says so.
+#[test]
+fn a_mixture_of_experts_under_a_profile_of_no_models_is_extrapolated() {
+    let folder = tempfile::tempdir().unwrap();
+    let status = |preset: &str| {
+        let text = SCENARIO
+            .replace("preset = \"llama-3.1-8b\"", &format!("preset = \"{preset}\""))
+            .replace("replicas", "tensor_parallel = 2, replicas");
+        fs::write(folder.path().join("moe.toml"), text).unwrap();
+        let mut command = Command::cargo_bin("regionsim").unwrap();
+        let output = command
+            .current_dir(folder.path())
+            .args(["run", "moe.toml", "--no-files", "--json"])
+            .output()
+            .unwrap();
+        let summary: serde_json::Value = serde_json::from_slice(&output.stdout).expect("a summary");
+        let told =
+            summary["warnings"].as_array().unwrap().iter().any(|one| one["code"] == "extrapolated-profile");
+        (summary["provenance"]["profile_status"].as_str().unwrap().to_owned(), told)
+    };
+    assert_eq!(status("llama-3.1-8b"), ("hand-set".to_owned(), false));
+    assert_eq!(status("mixtral-8x7b"), ("extrapolated".to_owned(), true));
+}
+
 /// Runs in `folder`, where `small.toml` is.
 fn run(folder: &Path, args: &[&str]) -> Output {
     fs::write(folder.join("small.toml"), SCENARIO).unwrap();
