@@ -8,27 +8,31 @@
 
 pub mod after;
 pub mod answer;
+pub mod asked;
 pub mod cell;
 pub mod confirm;
 pub mod evaluate;
 pub mod fluid;
 pub mod infeasible;
 pub mod market;
+pub mod pareto;
 pub mod scene;
 pub mod search;
 pub mod sun;
 pub mod traffic;
+pub mod usage;
 
 pub use answer::{Answer, Planned};
+pub use asked::{Asked, AskedError};
 pub use cell::{CellError, Outcome};
 pub use evaluate::{Evaluator, Store};
 pub use market::{Counts, Market};
-pub use scene::{Scene, Variant, scenes};
+pub use scene::{AskedBy, Scene, Variant, scenes};
+pub use usage::Written;
 
-use crate::scenario::{Plan, Planning};
 use crate::stats::Paired;
 use crate::world::PolicyParams;
-use answer::{Found, Lot, Neighbour, Point};
+use answer::{Found, Lot, Neighbour};
 use confirm::{Confirmation, Rules, Verdict};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -43,12 +47,10 @@ const COARSE: f64 = 10.0;
 
 /// What to plan.
 pub struct Question<'q> {
-    /// The scenario.
-    pub base: &'q Variant,
-    /// The scenario of each contingency that has overrides, in their order.
-    pub by_set: &'q [Variant],
-    /// What is asked.
-    pub planning: &'q Planning,
+    /// The scenario and what is asked of it.
+    pub asked: &'q Asked,
+    /// Its text: what would help where there is no plan is tried as a user would.
+    pub written: &'q dyn Written,
     /// Leave out what else there is to say: headroom, the price of residency.
     pub quick: bool,
     /// Where results outlive the program.
@@ -57,40 +59,14 @@ pub struct Question<'q> {
     pub tick: &'q (dyn Fn() + Sync),
 }
 
-/// The scenario of overrides, with every pool that is offered GPU types made of each of them. `parse` reads the scenario
-/// with overrides.
-///
-/// # Errors
-/// As `parse`.
-pub fn variant<E>(
-    base: &Plan,
-    planning: &Planning,
-    set: &[String],
-    mut parse: impl FnMut(&[String]) -> Result<Plan, E>,
-) -> Result<Variant, E> {
-    let plan = parse(set)?;
-    let mut gpus: BTreeSet<&String> = BTreeSet::new();
-    gpus.extend(planning.pools.iter().flat_map(|pool| &pool.gpus));
-    let mut typed = Vec::new();
-    for gpu in gpus {
-        let mut with = set.to_vec();
-        for pool in planning.pools.iter().filter(|pool| pool.gpus.contains(gpu)) {
-            let Some((region, name)) = base.world.pools[pool.pool].name.split_once('/') else { continue };
-            with.push(format!("regions.\"{region}\".pools.\"{name}\".gpu={gpu}"));
-        }
-        typed.push((gpu.clone(), parse(&with)?));
-    }
-    Ok(Variant { plan, typed })
-}
-
 /// The answer.
 ///
 /// # Errors
 /// When a cell cannot be played.
 pub fn solve(question: &Question<'_>) -> Result<Answer, CellError> {
-    let base = &question.base.plan;
-    let planning = question.planning;
-    let market = Market::of(base, planning, &question.base.typed);
+    let Asked { base: variant, by_set, planning } = question.asked;
+    let base = &variant.plan;
+    let market = Market::of(base, planning, &variant.typed);
     let mut plans = Vec::new();
     let mut cells = (0, 0);
     let mut cases = Vec::new();
@@ -98,7 +74,7 @@ pub fn solve(question: &Question<'_>) -> Result<Answer, CellError> {
     let mut notices = Vec::new();
     for name in &planning.policies {
         let Some(policy) = base.policies.iter().find(|policy| policy.name == *name) else { continue };
-        let scenes = scenes(planning, &market, policy, question.base, question.by_set);
+        let scenes = scenes(planning, &market, policy, variant, by_set);
         cases = scenes.iter().map(|scene| scene.name.clone()).collect();
         let mut evaluator =
             Evaluator::new(&scenes, &market, planning.by_origin, question.store, question.tick);
@@ -109,7 +85,8 @@ pub fn solve(question: &Question<'_>) -> Result<Answer, CellError> {
         }
         plans.push(planned);
     }
-    let sun = sun::sun(&base.world);
+    let sun = sun::sun(base, planning);
+    let events = (!base.world.operations.incidents.is_empty()).then_some(planning.events);
     if let Some(sun) = sun.as_ref().filter(|_| planning.times_s.len() < 2) {
         let peaks: Vec<String> = sun.regions.iter().map(|(name, _, _, at)| format!("{name} {at}")).collect();
         notices.push(format!(
@@ -120,12 +97,18 @@ pub fn solve(question: &Question<'_>) -> Result<Answer, CellError> {
         ));
     }
     Ok(Answer {
-        schema_version: 1,
+        schema_version: 2,
         scenario: base.name.clone(),
         tool_version: env!("CARGO_PKG_VERSION").to_string(),
         scenario_hash: format!("{:016x}", base.content_hash()),
-        kind: "steady state: traffic as it is over the span of a cell, a lost region gone from the start"
-            .to_string(),
+        kind: if events == Some(true) {
+            "traffic and events as they are over the span of a cell, a lost region gone from the start"
+                .to_string()
+        } else {
+            "steady state: traffic as it is over the span of a cell, a lost region gone from the start"
+                .to_string()
+        },
+        events,
         unit: market.unit().to_string(),
         offers: market.offers.iter().map(|offer| offer.name.clone()).collect(),
         cases,
@@ -158,6 +141,22 @@ fn size(evaluator: &mut Evaluator<'_>, seed: u64, notices: &mut Vec<String>) -> 
             }
         }
     }
+    let whole = |scene: &&Scene| scene.targets.iter().any(|&target| target >= 1.0);
+    if let Some(scene) = scenes.iter().find(whole) {
+        notices.push(format!(
+            "a target of 100 % ({}) holds as long as not one request of the cells misses: no number of cells shows that none ever \
+             will",
+            scene.name
+        ));
+    }
+    if top.iter().all(|&n| n == 0) {
+        return Ok(0.0);
+    }
+    if outcomes.iter().all(|outcome| outcome.all().arrivals == 0) {
+        notices.push(
+            "no request counts in a cell: send more, lengthen the workloads, or shorten `warmup`".to_string(),
+        );
+    }
     if let Some((group, may, target)) = coarse {
         notices.push(format!(
             "a cell has so few requests of {group} that {:.1} misses are {:.1} %: lengthen the workloads (or `plan.span`) to about \
@@ -176,8 +175,8 @@ fn one(
     evaluator: &mut Evaluator<'_>,
     policy: &PolicyParams,
 ) -> Result<Planned, CellError> {
-    let planning = question.planning;
-    let base = &question.base.plan;
+    let planning = &question.asked.planning;
+    let base = &question.asked.base.plan;
     let seeds: Vec<u64> = (0..u64::from(planning.seeds)).map(|i| base.seed.wrapping_add(i)).collect();
     let rules = Rules {
         first_seed: base.seed.wrapping_add(CONFIRM_FROM),
@@ -186,13 +185,12 @@ fn one(
     };
     let (guess, fluid) = guess(evaluator, &seeds)?;
     let name = policy.name.clone();
-    let settled = match search::search(evaluator, &guess, &seeds)? {
-        Some(proposed) => settle(evaluator, &proposed, &rules)?.map(|settled| (proposed, settled)),
-        None => None,
-    };
-    let Some((proposed, Settled { counts, confirmed })) = settled else {
-        let infeasible = infeasible::explain(question, evaluator, &seeds, &rules)?;
-        let pareto = points(evaluator, &seeds);
+    // What the search's few seeds reject, confirmation may uphold: it has the last word.
+    let proposed = search::search(evaluator, &guess, &seeds)?.unwrap_or_else(|| evaluator.top.clone());
+    let Settled { counts, confirmed } = settle(evaluator, &proposed, &rules)?;
+    let Some(counts) = counts else {
+        let infeasible = infeasible::explain(question, evaluator, policy, &rules)?;
+        let pareto = pareto::points(evaluator, &seeds, &confirmed, &rules, false)?;
         return Ok(Planned { policy: name, found: None, infeasible: Some(infeasible), pareto });
     };
     let market = evaluator.market;
@@ -212,12 +210,7 @@ fn one(
     let neighbours = neighbours(evaluator, &counts, &confirmed, &rules)?;
     let headroom = if question.quick { None } else { Some(after::headroom(evaluator, &counts, &seeds)?) };
     let binding = after::binding(evaluator, &counts, rules.first_seed, &|less| confirmed.get(less).cloned())?;
-    let lost_seeds: Vec<u64> = (0..4).map(|i| rules.first_seed.wrapping_add(i)).collect();
-    let lost = if scene::regions_of(market).len() > 1 {
-        after::without_each_region(evaluator, &counts, &lost_seeds, planning, planning.confidence)?
-    } else {
-        Vec::new()
-    };
+    let lost = after::without_each_region(evaluator, &counts, &rules, planning.n_plus_1)?;
     let residency =
         if question.quick { None } else { residency(evaluator, &counts, &seeds, &rules, question)? };
     let mut binding = binding;
@@ -238,11 +231,12 @@ fn one(
             }
         }
     }
-    let pareto = points(evaluator, &seeds);
+    let pareto = pareto::points(evaluator, &seeds, &confirmed, &rules, !question.quick)?;
     Ok(Planned {
         policy: name,
         found: Some(Found {
             cost: market.cost(&counts).usd(),
+            set: usage::set(market, base, question.written, &counts),
             proposed: (proposed != counts).then_some(proposed),
             lots,
             confirmation,
@@ -301,17 +295,15 @@ fn guess(evaluator: &mut Evaluator<'_>, seeds: &[u64]) -> Result<Guess, CellErro
 }
 
 struct Settled {
-    counts: Counts,
+    /// The plan; `None` where nothing held.
+    counts: Option<Counts>,
     confirmed: BTreeMap<Counts, Confirmation>,
 }
 
 /// From what the search proposes to what confirmation holds up: upwards from a proposal that it does not, cheapest first;
-/// then downwards as long as a plan with one replica less holds too. `None` where nothing did.
-fn settle(
-    evaluator: &mut Evaluator<'_>,
-    proposed: &[u32],
-    rules: &Rules,
-) -> Result<Option<Settled>, CellError> {
+/// then downwards as long as a plan with one replica less holds too. The most generous plan is the last that is tried, so
+/// that where it holds there is a plan.
+fn settle(evaluator: &mut Evaluator<'_>, proposed: &[u32], rules: &Rules) -> Result<Settled, CellError> {
     let market = evaluator.market;
     let mut confirmed: BTreeMap<Counts, Confirmation> = BTreeMap::new();
     let mut open: BTreeSet<(u64, u32, Counts)> = BTreeSet::new();
@@ -352,7 +344,13 @@ fn settle(
             }
         }
     }
-    let Some(mut best) = best else { return Ok(None) };
+    if best.is_none() && !confirmed.contains_key(&evaluator.top) {
+        let top = evaluator.top.clone();
+        let said = confirm::confirm(evaluator, &top, rules)?;
+        best = (said.verdict == Verdict::Holds).then(|| top.clone());
+        confirmed.insert(top, said);
+    }
+    let Some(mut best) = best else { return Ok(Settled { counts: None, confirmed }) };
     'smaller: loop {
         let mut less: Vec<Counts> = Vec::new();
         for at in market.free() {
@@ -385,7 +383,7 @@ fn settle(
             }
         }
     }
-    Ok(Some(Settled { counts: best, confirmed }))
+    Ok(Settled { counts: Some(best), confirmed })
 }
 
 /// The neighbours that were confirmed, each beside the plan under the neighbour's own seeds.
@@ -440,7 +438,7 @@ fn residency(
     rules: &Rules,
     question: &Question<'_>,
 ) -> Result<Option<answer::Residency>, CellError> {
-    let world = &question.base.plan.world;
+    let world = &question.asked.base.plan.world;
     let all: crate::id::RegionSet = world.regions.ids().collect();
     let restricts = |rule: &crate::world::ResidencyParams| {
         let every = |set: crate::id::RegionSet| all.without(set).is_empty();
@@ -453,48 +451,14 @@ fn residency(
     let scenes: Vec<Scene> = evaluator.scenes.iter().map(Scene::unrestricted).collect();
     let market = evaluator.market;
     let mut free = Evaluator::new(&scenes, market, evaluator.by_origin, question.store, question.tick);
-    let found = match search::search(&mut free, counts, seeds)? {
-        Some(proposed) => settle(&mut free, &proposed, rules)?,
-        None => None,
-    };
+    let proposed = search::search(&mut free, counts, seeds)?.unwrap_or_else(|| free.top.clone());
+    let found = settle(&mut free, &proposed, rules)?.counts;
     evaluator.played += free.played;
     evaluator.recalled += free.recalled;
-    let cost = found.as_ref().map(|settled| market.cost(&settled.counts).usd());
+    let cost = found.as_ref().map(|found| market.cost(found).usd());
     Ok(Some(answer::Residency {
         cost_without: cost,
         price: cost.map(|cost| market.cost(counts).usd() - cost),
-        replicas_without: found.map(|settled| settled.counts).unwrap_or_default(),
+        replicas_without: found.unwrap_or_default(),
     }))
-}
-
-/// Plans that were played to their ends in usual cases.
-fn points(evaluator: &Evaluator<'_>, seeds: &[u64]) -> Vec<Point> {
-    let per_scene = seeds.len();
-    let mut points: Vec<Point> = Vec::new();
-    for (counts, outcomes) in evaluator.seen(seeds) {
-        let (mut p99, mut attainment) = (0.0f64, 1.0f64);
-        for cells in outcomes.chunks(per_scene) {
-            p99 = p99.max(cells.iter().map(|outcome| outcome.ttft_p99_ms).sum::<f64>() / per_scene as f64);
-            for group in 0..cells[0].groups.len() {
-                let sum = |of: fn(&cell::Tally) -> u64| -> f64 {
-                    cells.iter().map(|outcome| of(&outcome.groups[group])).sum::<u64>() as f64
-                };
-                let arrivals = sum(|tally| tally.arrivals);
-                if arrivals > 0.0 {
-                    attainment = attainment.min(sum(|tally| tally.met) / arrivals);
-                }
-            }
-        }
-        let cost = evaluator.market.cost(&counts).usd();
-        points.push(Point { counts, cost, ttft_p99_ms: p99, attainment, frontier: false });
-    }
-    points.sort_by(|a, b| a.cost.total_cmp(&b.cost).then_with(|| a.counts.cmp(&b.counts)));
-    let better = |a: &Point, b: &Point| {
-        let as_good = a.cost <= b.cost && a.ttft_p99_ms <= b.ttft_p99_ms && a.attainment >= b.attainment;
-        as_good && (a.cost < b.cost || a.ttft_p99_ms < b.ttft_p99_ms || a.attainment > b.attainment)
-    };
-    let frontier: Vec<bool> =
-        points.iter().map(|point| !points.iter().any(|other| better(other, point))).collect();
-    points.iter_mut().zip(frontier).for_each(|(point, on)| point.frontier = on);
-    points
 }

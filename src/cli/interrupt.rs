@@ -27,6 +27,8 @@ enum Work {
     Kept { what: &'static str, done: usize, of: Option<usize>, file: String },
     /// Work of a command that writes nothing before it is done.
     Answer { command: &'static str, done: usize, of: usize },
+    /// A search for a plan: cells played, and where cells are remembered, with how many of them.
+    Search { played: usize, kept: Option<(String, usize)> },
 }
 
 static RUNNING: Mutex<Option<Work>> = Mutex::new(None);
@@ -55,6 +57,18 @@ pub(super) fn begin_answer(command: &'static str, more: usize) {
     }
 }
 
+/// A search for a plan begins, whose cells are remembered in this folder, if in any.
+pub(super) fn begin_search(folder: Option<String>) {
+    *running() = Some(Work::Search { played: 0, kept: folder.map(|folder| (folder, 0)) });
+}
+
+/// One more cell of a search is remembered.
+pub(super) fn one_kept() {
+    if let Some(Work::Search { kept: Some((_, kept)), .. }) = running().as_mut() {
+        *kept += 1;
+    }
+}
+
 /// Says what is kept of work that failed on its way; not where the command line was wrong.
 pub(super) fn told(outcome: Outcome) -> Outcome {
     let kept =
@@ -70,7 +84,9 @@ pub(super) fn told(outcome: Outcome) -> Outcome {
 
 /// One more piece is written down, or one more run done.
 pub(super) fn one_done() {
-    if let Some(Work::Kept { done, .. } | Work::Answer { done, .. }) = running().as_mut() {
+    if let Some(Work::Kept { done, .. } | Work::Answer { done, .. } | Work::Search { played: done, .. }) =
+        running().as_mut()
+    {
         *done += 1;
     }
 }
@@ -103,6 +119,13 @@ impl Work {
                 let of = of.map_or(String::new(), |of| format!(" of {of}"));
                 format!("{done}{of} {what}s are kept in {file}; the same command with --resume goes on")
             }
+            Work::Search { played, kept: Some((folder, kept)) } => format!(
+                "there is no plan yet; of {played} cells played, {kept} are kept in {folder}: the same command goes on from there"
+            ),
+            Work::Search { played, kept: None } => format!(
+                "there is no plan yet, and none of {played} cells played is kept: with `--cache DIR` the same command would go \
+                 on from there"
+            ),
             Work::Answer { command, done, of } => {
                 format!(
                     "{done} of {of} runs were done; {command} keeps none of them and has written nothing: begin again"
@@ -191,6 +214,12 @@ mod tests {
             answer,
             "3 of 20 runs were done; compare keeps none of them and has written nothing: begin again"
         );
+        let search = |kept| Work::Search { played: 9, kept }.missing();
+        assert_eq!(
+            search(Some((".cells".into(), 4))),
+            "there is no plan yet; of 9 cells played, 4 are kept in .cells: the same command goes on from there"
+        );
+        assert!(search(None).contains("none of 9 cells played is kept: with `--cache DIR`"));
         let many = (0..10).map(|i| policy(&i.to_string(), 0, 1)).collect();
         let running = Running { folder: None, policies: many };
         assert_eq!(

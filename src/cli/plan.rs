@@ -3,14 +3,17 @@
 use super::exit::{Exit, Failure};
 use super::load::{Source, tell};
 use super::progress::Progress;
-use super::{Outcome, no_such, print, terminal};
-use crate::plan::{self, Answer, Outcome as Played, Question, Store, Variant, variant};
+use super::{Outcome, interrupt, no_such, print, terminal};
+use crate::plan::{self, Answer, Asked, AskedError, Outcome as Played, Question, Store, Written};
 use crate::report::atomic::AtomicFile;
 use crate::report::planned;
+use crate::scenario::overrides::table_with;
 use crate::scenario::{Plan, Planning};
+use crate::sweep::emit::quoted;
 use anyhow::Context as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Plan capacity: the cheapest replicas in each region that keep the SLOs, confirmed under fresh seeds.
 ///
@@ -59,17 +62,34 @@ pub struct Args {
 }
 
 /// Cells in a folder, a file each.
-struct Folder(PathBuf);
+struct Folder {
+    folder: PathBuf,
+    /// Whether one could not be, and it was said.
+    broken: AtomicBool,
+}
 
 impl Folder {
     fn open(path: &Path) -> Result<Folder, Failure> {
-        std::fs::create_dir_all(path)
-            .with_context(|| format!("{}: cells are kept in a folder", path.display()))
-            .map_err(Failure::usage)?;
-        Ok(Folder(path.to_owned()))
+        // Opened before the work: a bad path fails now.
+        let probe = || -> std::io::Result<()> {
+            std::fs::create_dir_all(path)?;
+            let probe = path.join(".probe");
+            std::fs::write(&probe, "")?;
+            std::fs::remove_file(&probe)
+        };
+        probe().with_context(|| {
+            format!("{}: cells are kept in a folder that can be written to", path.display())
+        })?;
+        Ok(Folder { folder: path.to_owned(), broken: AtomicBool::new(false) })
     }
     fn file(&self, key: u64) -> PathBuf {
-        self.0.join(format!("{key:016x}.json"))
+        self.folder.join(format!("{key:016x}.json"))
+    }
+    fn write(&self, key: u64, outcome: &Played) -> std::io::Result<()> {
+        let text = serde_json::to_string(outcome)?;
+        let mut file = AtomicFile::create(&self.file(key))?;
+        file.write_all(text.as_bytes())?;
+        file.commit()
     }
 }
 
@@ -79,12 +99,36 @@ impl Store for Folder {
         serde_json::from_str(&text).ok()
     }
     fn keep(&self, key: u64, outcome: &Played) {
-        // A cell that cannot be kept is played again next time.
-        let Ok(text) = serde_json::to_string(outcome) else { return };
-        let Ok(mut file) = AtomicFile::create(&self.file(key)) else { return };
-        if file.write_all(text.as_bytes()).is_ok() {
-            let _ = file.commit();
+        match self.write(key, outcome) {
+            Ok(()) => interrupt::one_kept(),
+            // A cell that cannot be kept is played again next time.
+            Err(error) if !self.broken.swap(true, Ordering::Relaxed) => {
+                terminal::clear_line();
+                terminal::warning(&format!(
+                    "{error}; the plan does not depend on it, but cells that are not kept are played again next time"
+                ));
+            }
+            Err(_) => {}
         }
+    }
+}
+
+/// The scenario's text, and how it is asked.
+struct Text<'t> {
+    source: &'t Source,
+    args: &'t Args,
+}
+
+impl Written for Text<'_> {
+    fn again(&self, set: &[String]) -> Option<Asked> {
+        let set = [self.args.set.as_slice(), set].concat();
+        let base = self.source.plan(&set).ok()?;
+        let planning = asked(&base, self.args).ok()?;
+        Asked::of(&base, planning, |more| self.source.plan(&[set.as_slice(), more].concat())).ok()
+    }
+    fn pool_of(&self, region: &str, pool: &str, gpu: &str, replicas: u32) -> Option<String> {
+        let changes = [("gpu", gpu.into()), ("replicas", i64::from(replicas).into())];
+        table_with(&self.source.text, &self.args.set, &["regions", region, "pools", pool], &changes)
     }
 }
 
@@ -94,38 +138,36 @@ pub fn run(args: &Args) -> Outcome {
     let base = source.plan(&args.set)?;
     tell(&base, args.quiet);
     let planning = asked(&base, args)?;
-    let with = |more: &[String]| source.plan(&[args.set.as_slice(), more].concat());
-    let whole = variant(&base, &planning, &[], with)?;
-    let mut by_set: Vec<Variant> = Vec::new();
-    for contingency in planning.contingencies.iter().filter(|contingency| !contingency.set.is_empty()) {
-        let changed = variant(&base, &planning, &contingency.set, with)?;
-        let pools = |plan: &Plan| plan.world.pools.iter().map(|pool| pool.name.clone()).collect::<Vec<_>>();
-        let regions = |plan: &Plan| plan.world.regions.iter().map(|r| r.name.clone()).collect::<Vec<_>>();
-        if pools(&changed.plan) != pools(&base) || regions(&changed.plan) != regions(&base) {
-            return Err(Failure::usage(anyhow::anyhow!(
-                "plan.contingencies.{}: it adds or removes regions or pools; a plan has the same in every case, so state them in \
-                 the scenario, and use `down` for a region's loss",
-                contingency.name
-            )));
-        }
-        by_set.push(changed);
-    }
+    let set = args.set.as_slice();
+    let with = |more: &[String]| source.plan(&[set, more].concat());
+    let question = Asked::of(&base, planning, with).map_err(|error| match error {
+        AskedError::Scenario(failure) => failure,
+        AskedError::Differs(name) => Failure::usage(anyhow::anyhow!(
+            "plan.contingencies.{name}: it adds or removes regions or pools; a plan has the same in every case, so state them in \
+             the scenario, and use `down` for a region's loss"
+        )),
+    })?;
     for class in &base.world.classes {
         let slo = &class.slo;
         if slo.ttft.is_none() && slo.itl.is_none() && slo.e2e.is_none() {
             terminal::warning(&format!(
-                "class `{}` is promised nothing: whatever completes counts as good, however late; give it limits under                  `[slo.{}]`",
+                "class `{}` is promised nothing: whatever completes counts as good, however late; give it limits under \
+                 `[slo.{}]`",
                 class.name, class.name
             ));
         }
     }
     let store = args.cache.as_deref().map(Folder::open).transpose()?;
     let progress = Progress::of_search(args.quiet);
-    let tick = || progress.cell();
+    let tick = || {
+        interrupt::one_done();
+        progress.cell();
+    };
+    interrupt::begin_search(store.as_ref().map(|store| store.folder.display().to_string()));
+    let written = Text { source: &source, args };
     let question = Question {
-        base: &whole,
-        by_set: &by_set,
-        planning: &planning,
+        asked: &question,
+        written: &written,
         quick: args.quick,
         store: store.as_ref().map(|store| store as &dyn Store),
         tick: &tick,
@@ -137,11 +179,15 @@ pub fn run(args: &Args) -> Outcome {
     let answer = threads.build()?.install(|| plan::solve(&question));
     progress.finish();
     let answer = answer?;
-    let text = planned::render(&answer);
+    let command = std::iter::once(quoted(&args.scenario))
+        .chain(set.iter().map(|one| format!("--set {}", quoted(one))))
+        .collect::<Vec<_>>();
+    let text = planned::render(&answer, &command.join(" "));
     let json = serde_json::to_string_pretty(&answer)? + "\n";
     if let Some(folder) = &args.out {
         write(folder, &answer, &text, &json)?;
     }
+    interrupt::end();
     print(if args.json { &json } else { &text })?;
     if !args.quiet {
         answer.notices.iter().for_each(|notice| terminal::note(notice));

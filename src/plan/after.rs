@@ -3,14 +3,12 @@
 
 use super::answer::{Binding, Headroom, Lost};
 use super::cell::{CAUSES, Cause, CellError, Outcome, Use};
-use super::confirm::{Confirmation, Verdict};
+use super::confirm::{Confirmation, Rules, Verdict, confirm_in};
 use super::evaluate::{Evaluator, may_miss};
 use super::market::{Counts, Market};
-use super::scene::{Scene, regions_of};
+use super::scene::{AskedBy, Scene, regions_of};
 use super::search::in_region;
 use crate::id::{Id, RegionId};
-use crate::scenario::Planning;
-use crate::stats::Moments;
 use std::sync::Arc;
 
 /// No larger factor is tried.
@@ -64,52 +62,55 @@ pub fn headroom(evaluator: &mut Evaluator<'_>, counts: &[u32], seeds: &[u64]) ->
     Ok(Headroom { stands: low, falls: Some(high) })
 }
 
-/// A plan with each region gone that it has replicas in.
+/// A plan with each region gone that it has replicas in, under the seeds and looks of its confirmation: where a region's loss is
+/// asked for, these are the same cells.
 ///
 /// # Errors
 /// When a cell cannot be played.
 pub fn without_each_region(
     evaluator: &mut Evaluator<'_>,
     counts: &[u32],
-    seeds: &[u64],
-    planning: &Planning,
-    confidence: f64,
+    rules: &Rules,
+    asked: Option<f64>,
 ) -> Result<Vec<Lost>, CellError> {
     let mut regions: Vec<RegionId> = regions_of(evaluator.market);
     regions.retain(|&region| in_region(evaluator, counts, region) > 0);
     let mut lost = Vec::new();
     for region in regions {
-        let usual: Vec<Scene> =
-            evaluator.scenes.iter().filter(|scene| scene.usual).map(|scene| scene.without(region)).collect();
-        let mut worst: Option<(f64, f64, f64)> = None;
-        let (mut p99, mut elsewhere, mut unserved, mut all) = (0.0f64, 0, 0, 0);
-        for scene in &usual {
-            let cells: Vec<_> = seeds.iter().map(|&seed| (scene, counts, seed)).collect();
+        let all = evaluator.scenes.iter();
+        let scenes: Vec<Scene> = if asked.is_some() {
+            all.filter(|scene| scene.asked_by == AskedBy::Spare && scene.down == [region]).cloned().collect()
+        } else {
+            all.filter(|scene| scene.usual).map(|scene| scene.without(region)).collect()
+        };
+        let said = confirm_in(evaluator, &scenes, counts, rules)?;
+        let Some(worst) = said.lines.iter().min_by(|a, b| a.attainment.total_cmp(&b.attainment)) else {
+            continue;
+        };
+        let (mut elsewhere, mut unserved, mut served, mut arrivals) = (0, 0, 0, 0);
+        for scene in &scenes {
+            let seeds =
+                said.lines.iter().filter(|line| line.scene == scene.name).map(|line| line.seeds).max();
+            let seeds = (0..u64::from(seeds.unwrap_or(0))).map(|i| rules.first_seed.wrapping_add(i));
+            let cells: Vec<_> = seeds.map(|seed| (scene, counts, seed)).collect();
             let outcomes = evaluator.whole(&cells)?;
-            for group in 0..outcomes[0].groups.len() {
-                let moments = Moments::of(outcomes.iter().map(|outcome| outcome.groups[group].attainment()));
-                let (mean, half) =
-                    (moments.mean().unwrap_or(0.0), moments.half_width(confidence).unwrap_or(1.0));
-                if worst.is_none_or(|worst| mean < worst.0) {
-                    worst = Some((mean, (mean - half).max(0.0), (mean + half).min(1.0)));
-                }
-            }
-            p99 = p99
-                .max(Moments::of(outcomes.iter().map(|outcome| outcome.ttft_p99_ms)).mean().unwrap_or(0.0));
             for region in outcomes.iter().flat_map(|outcome| &outcome.regions) {
                 elsewhere += region.from_elsewhere;
                 unserved += region.missed[Cause::Unserved as usize];
+                served += region.served;
             }
-            all += outcomes.iter().map(|outcome| outcome.all().arrivals).sum::<u64>();
+            arrivals += outcomes.iter().map(|outcome| outcome.all().arrivals).sum::<u64>();
         }
-        let share = |n: u64| n as f64 / all.max(1) as f64;
+        let share = |n: u64| n as f64 / arrivals.max(1) as f64;
         lost.push(Lost {
             region: name(evaluator, region),
-            attainment: worst.unwrap_or_default(),
-            ttft_p99_ms: p99,
+            attainment: (worst.attainment, worst.interval.0, worst.interval.1),
+            ttft_p99_ms: said.lines.iter().filter_map(|line| line.ttft_p99_ms).max_by(f64::total_cmp),
+            seeds: worst.seeds,
+            serves: served > 0,
             served_elsewhere: share(elsewhere),
             unserved: share(unserved),
-            asked: planning.n_plus_1,
+            asked,
         });
     }
     Ok(lost)
@@ -172,6 +173,10 @@ pub fn binding(
         };
         let scenes = evaluator.scenes;
         let Some(scene) = scenes.iter().find(|scene| scene.name == line.scene) else { continue };
+        if scene.world(market, &less).is_none() {
+            add("spare", format!("one less, and not one replica is left ({})", line.scene));
+            continue;
+        }
         let outcomes: Vec<Arc<Outcome>> = evaluator.whole(&[(scene, less.as_slice(), first_seed)])?;
         let (constraint, why) = constraint(scene, &outcomes[0], region);
         let open = if verdict == Verdict::Open { ", too near to tell" } else { "" };

@@ -17,6 +17,8 @@ pub struct Answer {
     pub scenario_hash: String,
     /// What the answer is of: long-run traffic, without what changes on the way.
     pub kind: String,
+    /// Whether the scenario's events happen in the cases; `None` where it has none.
+    pub events: Option<bool>,
     /// What costs are counted in: `$/h`, `GPUs` or `replicas`.
     pub unit: String,
     /// What counts are of: pools, and the GPU where a pool is offered several.
@@ -85,6 +87,8 @@ pub struct Found {
     pub cost: f64,
     /// What the search proposed, where confirmation moved on from it.
     pub proposed: Option<Vec<u32>>,
+    /// What a run of it takes, as after `--set`.
+    pub set: Vec<String>,
     /// What holds it up.
     pub confirmation: Confirmation,
     /// Plans with one replica more or less.
@@ -134,7 +138,8 @@ pub struct Binding {
     pub region: String,
     /// Its replicas.
     pub replicas: u32,
-    /// `prefill`, `decode slots`, `KV`, `ITL`, `server`, `RTT floor`, `supply`, `residency`, `min` or `none`.
+    /// `prefill`, `decode slots`, `KV`, `ITL`, `server`, `RTT floor`, `supply`, `residency`, `spare`, `min` or
+    /// `none`.
     pub constraint: String,
     /// The numbers that show it.
     pub shown_by: String,
@@ -145,10 +150,14 @@ pub struct Binding {
 pub struct Lost {
     /// The region.
     pub region: String,
-    /// The least attainment over cases and classes, with its interval over seeds.
+    /// The least attainment over cases and classes, with its interval over seeds: that of the confirmation.
     pub attainment: (f64, f64, f64),
-    /// The highest 99th percentile of TTFT over cases, in milliseconds.
-    pub ttft_p99_ms: f64,
+    /// The highest 99th percentile of TTFT over cases, in milliseconds; `None` where no request had a first token.
+    pub ttft_p99_ms: Option<f64>,
+    /// How many seeds that is of.
+    pub seeds: u32,
+    /// Whether anything at all is served.
+    pub serves: bool,
     /// The share of requests served away from home.
     pub served_elsewhere: f64,
     /// The share that nobody served.
@@ -171,12 +180,32 @@ pub struct Residency {
 /// No plan.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Infeasible {
-    /// What stands in the way: `supply`, `max`, `RTT floor`, `residency`, `confirmation` or `load`.
+    /// What stands in the way: `supply`, `max`, `RTT floor`, `residency`, `confirmation`, `load`, or `several` where no
+    /// change of one kind helps.
     pub reason: String,
     /// The numbers that show it.
     pub shown_by: String,
-    /// The smallest changes that were seen to help.
-    pub relaxations: Vec<String>,
+    /// The smallest changes that were seen to help, each by itself: with it there is a plan that its confirmation holds up.
+    pub relaxations: Vec<Relaxation>,
+    /// How far the search for changes went, in words.
+    pub tried: Vec<String>,
+}
+
+/// A change with which there is a plan.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Relaxation {
+    /// In words.
+    pub change: String,
+    /// The same as after `--set`.
+    pub set: Vec<String>,
+    /// The case and class that is then nearest to its target, with all that may be had.
+    pub tightest: String,
+    /// What that one must reach.
+    pub target: f64,
+    /// What it reaches in the confirmation, with its interval.
+    pub attainment: (f64, f64, f64),
+    /// Over so many seeds.
+    pub seeds: u32,
 }
 
 /// Demand by the clock.
@@ -186,8 +215,10 @@ pub struct Sun {
     pub regions: Vec<(String, f64, f64, String)>,
     /// The sum of the regions' peaks over the peak of their sum.
     pub ratio: f64,
-    /// What one pool for all saves of pools for each: 1 − 1/ratio. A bound: it knows no round trip, rule or cache.
+    /// What one pool for all saves of pools for each at most: 1 − 1/ratio. It knows no round trip and no cache.
     pub saved: f64,
+    /// Why that is no bound here; empty where it is one.
+    pub no_bound: Vec<String>,
     /// When the sum has its peak.
     pub peak: String,
 }
@@ -199,10 +230,13 @@ pub struct Point {
     pub counts: Vec<u32>,
     /// What it costs an hour.
     pub cost: f64,
-    /// The highest 99th percentile of TTFT over usual cases, a mean over seeds, in milliseconds.
-    pub ttft_p99_ms: f64,
+    /// The highest 99th percentile of TTFT over usual cases, a mean over seeds, in milliseconds; `None` where no request had
+    /// a first token.
+    pub ttft_p99_ms: Option<f64>,
     /// The least attainment over usual cases and groups, pooled over seeds.
     pub attainment: f64,
-    /// Whether no other point is as good in all three and better in one.
+    /// Whether it holds: what its confirmation says, where it was confirmed, in all cases.
+    pub confirmed: Option<Verdict>,
+    /// Whether its confirmation upholds it and no other point that is upheld is as good in all three and better in one.
     pub frontier: bool,
 }

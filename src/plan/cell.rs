@@ -90,8 +90,8 @@ pub struct Outcome {
     pub whole: bool,
     /// By class, and within a class by origin where each must reach the target.
     pub groups: Vec<Tally>,
-    /// The 99th percentile of TTFT over all that had a first token, in milliseconds.
-    pub ttft_p99_ms: f64,
+    /// The 99th percentile of TTFT over all that had a first token, in milliseconds; `None` where none had.
+    pub ttft_p99_ms: Option<f64>,
     /// By origin.
     pub demand: Vec<Demand>,
     /// By region.
@@ -259,9 +259,13 @@ pub fn play(
         work: Vec::new(),
     };
     if world.is_none() {
-        // Nobody is left: whatever arrives is missed. One miss stands for all.
+        // Nobody is left: whatever arrives is missed. One miss of each group stands for all.
         let mut outcome = judge.outcome;
         outcome.groups.iter_mut().for_each(|group| group.arrivals = 1);
+        if let Some(home) = judge.homes.first() {
+            outcome.regions[home.index()].missed[Cause::Unserved as usize] = groups as u64;
+        }
+        outcome.whole = true;
         return Ok(outcome);
     }
     let world = World::new(params, scene.policy(), seed, (judge, Conservation::new()))?;
@@ -286,7 +290,7 @@ pub fn play(
     }
     let p99 = stats::ascending_quantiles(&mut ttfts, [0.99])[0];
     outcome.whole = whole;
-    outcome.ttft_p99_ms = p99.unwrap_or(0.0) / 1e6;
+    outcome.ttft_p99_ms = p99.map(|ns| ns / 1e6);
     outcome.span_s = last_sent.since(SimTime(scene.plan.warmup.0)).as_secs_f64();
     outcome.digest = if whole { summary.outcome_digest } else { 0 };
     Ok(outcome)

@@ -33,12 +33,14 @@ pub struct Line {
     pub group: String,
     /// What must be reached.
     pub target: f64,
+    /// Requests of all seeds that count: where there are none, nothing is missed.
+    pub arrivals: u64,
     /// The mean of the seeds' attainments.
     pub attainment: f64,
     /// Its interval.
     pub interval: (f64, f64),
-    /// The mean of the seeds' 99th percentiles of TTFT, in milliseconds.
-    pub ttft_p99_ms: f64,
+    /// The mean of the seeds' 99th percentiles of TTFT, in milliseconds; `None` where no request had a first token.
+    pub ttft_p99_ms: Option<f64>,
     /// How many seeds.
     pub seeds: u32,
     /// What that says.
@@ -102,7 +104,19 @@ pub fn confirm(
     counts: &[u32],
     rules: &Rules,
 ) -> Result<Confirmation, CellError> {
-    let scenes = evaluator.scenes;
+    confirm_in(evaluator, evaluator.scenes, counts, rules)
+}
+
+/// The same in these cases.
+///
+/// # Errors
+/// When a cell cannot be played.
+pub fn confirm_in(
+    evaluator: &mut Evaluator<'_>,
+    scenes: &[Scene],
+    counts: &[u32],
+    rules: &Rules,
+) -> Result<Confirmation, CellError> {
     let mut outcomes: Vec<Vec<Arc<Outcome>>> = vec![Vec::new(); scenes.len()];
     let mut lines: Vec<Vec<Line>> = vec![Vec::new(); scenes.len()];
     let looks = rules.looks();
@@ -143,7 +157,7 @@ pub fn confirm(
 }
 
 fn judge(evaluator: &Evaluator<'_>, scene: &Scene, outcomes: &[Arc<Outcome>], confidence: f64) -> Vec<Line> {
-    let p99 = Moments::of(outcomes.iter().map(|outcome| outcome.ttft_p99_ms)).mean().unwrap_or(0.0);
+    let p99 = Moments::of(outcomes.iter().filter_map(|outcome| outcome.ttft_p99_ms)).mean();
     let groups = outcomes.first().map_or(0, |outcome| outcome.groups.len());
     let line = |group: usize| {
         let by_seed: Vec<f64> = outcomes.iter().map(|outcome| outcome.groups[group].attainment()).collect();
@@ -163,6 +177,7 @@ fn judge(evaluator: &Evaluator<'_>, scene: &Scene, outcomes: &[Arc<Outcome>], co
             scene: scene.name.clone(),
             group: evaluator.group_name(scene, group),
             target,
+            arrivals: outcomes.iter().map(|outcome| outcome.groups[group].arrivals).sum(),
             attainment: mean,
             interval: (low.max(0.0), high.min(1.0)),
             ttft_p99_ms: p99,

@@ -82,6 +82,14 @@ impl<'s> Evaluator<'s> {
         }
     }
 
+    /// Plays these cases in place of another's, and knows what that one has played; counts mean the same offers. To be
+    /// given back with the same call.
+    pub fn share(&mut self, other: &mut Evaluator<'_>) {
+        std::mem::swap(&mut self.memo, &mut other.memo);
+        other.played += std::mem::take(&mut self.played);
+        other.recalled += std::mem::take(&mut self.recalled);
+    }
+
     /// The target of a group.
     pub fn target(&self, scene: &Scene, group: usize) -> f64 {
         let origins = scene.plan.world.origins.len();

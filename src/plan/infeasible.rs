@@ -1,24 +1,30 @@
-//! Why there is no plan, and the smallest change that was seen to help: more supply, larger pools, a lower target. Knows
-//! plans and cells; must not know how plans are searched for.
+//! Why there is no plan, and the smallest changes that were seen to help: more supply, larger pools, later limits, one region more
+//! for a data class, a lower target; several of them together where none does by itself. Knows plans and cells; must not
+//! know how plans are searched for. Each change is tried as its user would, as overrides of the scenario, and counts only if the most
+//! generous plan is confirmed with it just as plans are: that plan is the last that a search tries.
 
-use super::answer::Infeasible;
-use super::cell::{Cause, CellError};
-use super::confirm::{Confirmation, Rules, Verdict, confirm};
-use super::evaluate::{Evaluator, may_miss};
+mod axes;
+mod targets;
+mod trial;
+
+use super::Question;
+use super::answer::{Infeasible, Relaxation};
+use super::cell::{CAUSES, Cause, CellError};
+use super::confirm::{Confirmation, Rules, confirm};
+use super::evaluate::Evaluator;
 use super::market::Market;
-use super::{Question, scenes};
+use crate::world::PolicyParams;
+use axes::{Axis, Kind, Later};
+use trial::{Trials, Tried};
 
-/// No more GPUs than this times the supply, plus eight, are tried: our choice.
-const MORE: u32 = 2;
-
-/// Why not even the most generous plan passes, or holds.
+/// Why not even the most generous plan holds.
 ///
 /// # Errors
 /// When a cell cannot be played.
 pub fn explain(
     question: &Question<'_>,
     evaluator: &mut Evaluator<'_>,
-    seeds: &[u64],
+    policy: &PolicyParams,
     rules: &Rules,
 ) -> Result<Infeasible, CellError> {
     let top = evaluator.top.clone();
@@ -28,17 +34,12 @@ pub fn explain(
             reason: "load".into(),
             shown_by: "no class has a target".into(),
             relaxations: Vec::new(),
+            tried: Vec::new(),
         });
     };
-    let mut relaxations = Vec::new();
-    let more_supply = supply(question, evaluator, seeds)?;
-    relaxations.extend(more_supply.iter().cloned());
-    let more_replicas = if more_supply.is_empty() { larger(question, evaluator, seeds)? } else { None };
-    relaxations.extend(more_replicas.iter().cloned());
-    relaxations.extend(lower_targets(&all));
     // What is missed, in the case that is furthest from its target.
     let scenes = evaluator.scenes;
-    let mut missed = [0; super::cell::CAUSES];
+    let mut missed = [0; CAUSES];
     if let Some(scene) = scenes.iter().find(|scene| scene.name == line.scene) {
         let outcome = &evaluator.whole(&[(scene, top.as_slice(), rules.first_seed)])?[0];
         for region in &outcome.regions {
@@ -46,20 +47,6 @@ pub fn explain(
         }
     }
     let misses: u64 = missed.iter().sum();
-    let most = |cause: Cause| missed[cause as usize] * 2 > misses;
-    let reason = if !more_supply.is_empty() {
-        "supply"
-    } else if more_replicas.is_some() {
-        "max"
-    } else if most(Cause::Network) {
-        "RTT floor"
-    } else if most(Cause::Unserved) {
-        "residency"
-    } else if evaluator.passes(&top, seeds)? {
-        "confirmation"
-    } else {
-        "load"
-    };
     let words = [
         "above the TTFT limit by network time alone",
         "waiting",
@@ -68,9 +55,13 @@ pub fn explain(
         "served by nobody",
     ];
     let worst = (0..missed.len()).max_by_key(|&at| (missed[at], std::cmp::Reverse(at))).unwrap_or(0);
+    let had = if top.iter().all(|&n| n == 0) {
+        "there is not one replica to be had".to_string()
+    } else {
+        format!("with all that may be had ({})", counts_in_words(evaluator.market, &top))
+    };
     let shown_by = format!(
-        "with all that may be had ({}), {} reaches {:.1} % of {:.1} % ({}); {:.0} % of the misses are {}",
-        counts_in_words(evaluator.market, &top),
+        "{had}, {} reaches {:.1} % of {:.1} % ({}); {:.0} % of the misses are {}",
         line.group,
         line.attainment * 100.0,
         line.target * 100.0,
@@ -78,7 +69,41 @@ pub fn explain(
         missed[worst] as f64 / misses.max(1) as f64 * 100.0,
         words[worst]
     );
-    Ok(Infeasible { reason: reason.into(), shown_by, relaxations })
+    let most = |cause: Cause| missed[cause as usize] * 2 > misses;
+    let (unserved, network) = (most(Cause::Unserved), most(Cause::Network));
+    let later = if network {
+        Later::Floor
+    } else if most(Cause::Waiting) {
+        Later::Queue
+    } else {
+        Later::Usual
+    };
+
+    let seeds = 0..u64::from(question.asked.planning.seeds);
+    let passes = seeds.map(|i| question.asked.base.plan.seed.wrapping_add(i)).collect::<Vec<_>>();
+    let passes = evaluator.passes(&top, &passes)?;
+    let mut trials = Trials::new(question, evaluator, policy, rules, later);
+    let found = search(&mut trials, &all)?;
+    let has =
+        |kind: fn(&Kind) -> bool| found.kinds.iter().any(|kinds| !kinds.is_empty() && kinds.iter().all(kind));
+    let reason = if has(|kind| matches!(kind, Kind::Lot(_))) {
+        "supply"
+    } else if has(|kind| matches!(kind, Kind::Pool(_))) {
+        "max"
+    } else if has(|kind| matches!(kind, Kind::Lot(_) | Kind::Pool(_))) {
+        "supply"
+    } else if found.several {
+        "several"
+    } else if network {
+        "RTT floor"
+    } else if unserved {
+        "residency"
+    } else if passes {
+        "confirmation"
+    } else {
+        "load"
+    };
+    Ok(Infeasible { reason: reason.into(), shown_by, relaxations: found.relaxations, tried: found.tried })
 }
 
 fn counts_in_words(market: &Market, counts: &[u32]) -> String {
@@ -86,128 +111,153 @@ fn counts_in_words(market: &Market, counts: &[u32]) -> String {
     words.collect::<Vec<_>>().join(", ")
 }
 
-/// The targets that the most generous plan holds: the lowest end of what each case reaches, rounded down to a percent.
-fn lower_targets(all: &Confirmation) -> Vec<String> {
-    let short = all.lines.iter().filter(|line| line.verdict != Verdict::Holds);
-    let words = short.map(|line| {
-        format!(
-            "a target of {:.2} for {} ({})",
-            (line.interval.0 * 100.0).floor() / 100.0,
-            line.group,
-            line.scene
-        )
-    });
-    let mut words: Vec<String> = words.collect();
-    words.truncate(3);
-    words
+/// What was found.
+#[derive(Default)]
+struct Found {
+    relaxations: Vec<Relaxation>,
+    /// Of each relaxation, the kinds of its changes; none for targets.
+    kinds: Vec<Vec<Kind>>,
+    /// Whether it took changes of several kinds.
+    several: bool,
+    tried: Vec<String>,
 }
 
-/// Whether the most generous plan of another market passes: only cells of that plan are played.
-fn passes(
-    question: &Question<'_>,
-    evaluator: &mut Evaluator<'_>,
-    market: &Market,
-    seeds: &[u64],
-) -> Result<bool, CellError> {
-    let top = market.top();
-    let policy = evaluator.scenes[0].policy();
-    let scenes = scenes(question.planning, market, policy, question.base, question.by_set);
-    for scene in &scenes {
-        let cells: Vec<_> = seeds.iter().map(|&seed| (scene, top.as_slice(), seed)).collect();
-        let outcomes = evaluator.whole(&cells)?;
-        for group in 0..outcomes[0].groups.len() {
-            let arrivals: u64 = outcomes.iter().map(|outcome| outcome.groups[group].arrivals).sum();
-            let missed: u64 = outcomes.iter().map(|outcome| outcome.groups[group].missed()).sum();
-            if missed > may_miss(arrivals, evaluator.target(scene, group)) {
-                return Ok(false);
-            }
-        }
+impl Found {
+    fn add(&mut self, change: String, set: Vec<String>, kinds: Vec<Kind>, tried: &Tried) {
+        let Some(line) = tried.said.tightest() else { return };
+        self.relaxations.push(Relaxation {
+            change,
+            set,
+            tightest: format!("{}, {}", line.group, line.scene),
+            target: line.target,
+            attainment: (line.attainment, line.interval.0, line.interval.1),
+            seeds: line.seeds,
+        });
+        self.kinds.push(kinds);
     }
-    Ok(true)
 }
 
-/// The fewest GPUs more of a single lot with which there is a plan, by lot; what pools may be at most rises with them.
-fn supply(
-    question: &Question<'_>,
-    evaluator: &mut Evaluator<'_>,
-    seeds: &[u64],
-) -> Result<Vec<String>, CellError> {
-    let market = evaluator.market.clone();
-    let mut found = Vec::new();
-    for at in 0..market.supply.len() {
-        let lot = &market.supply[at];
-        let sizes = market
-            .offers
-            .iter()
-            .filter(|offer| Market::is_of(lot, offer))
-            .map(|offer| offer.gpus_per_replica);
-        let Some(step) = sizes.filter(|&size| size > 0).min() else { continue };
-        let most = (lot.gpus * MORE + 8) / step;
-        let with = |replicas: u32| {
-            let mut more = market.with_more(at, replicas * step);
-            for offer in
-                more.offers.iter_mut().filter(|offer| Market::is_of(lot, offer) && offer.min < offer.max)
-            {
-                offer.max += replicas;
-            }
-            more
-        };
-        if most == 0 || !passes(question, evaluator, &with(most), seeds)? {
-            continue;
-        }
-        let (mut low, mut high) = (1, most);
-        while low < high {
-            let middle = u32::midpoint(low, high);
-            if passes(question, evaluator, &with(middle), seeds)? {
-                high = middle;
-            } else {
-                low = middle + 1;
-            }
-        }
-        let region = &question.base.plan.world.regions[lot.region].name;
-        found.push(format!("+{} {} of supply in {region}", high * step, lot.gpu));
+/// All changes that help by themselves; one of several kinds where none does.
+fn search(trials: &mut Trials<'_, '_>, base: &Confirmation) -> Result<Found, CellError> {
+    let mut found = Found::default();
+    let groups = axes::all(trials, base);
+    for group in &groups {
+        found.tried.extend(group.iter().map(|axis| axis.reach(trials)));
+        alone_or_together(trials, group, &mut found)?;
     }
-    if found.is_empty() && market.supply.len() > 1 {
-        // No lot alone: all of them, by as many replicas each.
-        let with = |replicas: u32| {
-            let mut more = market.clone();
-            for lot in &mut more.supply {
-                let own: Vec<_> = more.offers.iter_mut().filter(|offer| Market::is_of(lot, offer)).collect();
-                lot.gpus += replicas * own.iter().map(|offer| offer.gpus_per_replica).max().unwrap_or(0);
-                own.into_iter().filter(|offer| offer.min < offer.max).for_each(|offer| offer.max += replicas);
-            }
-            more
-        };
-        let most = market.supply.iter().map(|lot| lot.gpus).max().unwrap_or(0) * MORE + 8;
-        if passes(question, evaluator, &with(most), seeds)? {
-            let (mut low, mut high) = (1, most);
-            while low < high {
-                let middle = u32::midpoint(low, high);
-                if passes(question, evaluator, &with(middle), seeds)? {
-                    high = middle;
-                } else {
-                    low = middle + 1;
-                }
-            }
-            found.push(format!("{high} replicas more of each lot of supply, together"));
-        }
+    found.tried.push("targets down to 1 %".into());
+    if let Some(lower) = targets::lower(trials, &[])? {
+        found.add(lower.words, lower.set, Vec::new(), &lower.tried);
+    }
+    if !found.relaxations.is_empty() {
+        return Ok(found);
+    }
+    // No kind by itself: all of them, targets last of all.
+    let axes: Vec<Axis> = groups.concat();
+    let levels: Vec<u32> = axes.iter().map(|axis| axis.most).collect();
+    let at_most = axes::overrides(trials, &axes, &levels);
+    let lower = if holds(trials, &at_most)? {
+        None
+    } else {
+        let Some(lower) = targets::lower(trials, &at_most)? else { return Ok(found) };
+        Some(lower)
+    };
+    let lowered = lower.as_ref().map(|lower| lower.set.clone()).unwrap_or_default();
+    found.several = true;
+    let levels = reduce(trials, &axes, levels, &lowered)?;
+    let mut set = axes::overrides(trials, &axes, &levels);
+    set.extend(lowered.iter().cloned());
+    if let Some(tried) = trials.confirm(&set)?.filter(Tried::holds) {
+        let mut words = axes::words(trials, &axes, &levels);
+        words.extend(lower.map(|lower| lower.words));
+        let kinds = axes.iter().zip(&levels).filter(|(_, level)| **level > 0).map(|(axis, _)| axis.kind);
+        found.add(words.join(", and "), set, kinds.collect(), &tried);
     }
     Ok(found)
 }
 
-/// The least factor on what pools may be at most with which there is a plan.
-fn larger(
-    question: &Question<'_>,
-    evaluator: &mut Evaluator<'_>,
-    seeds: &[u64],
-) -> Result<Option<String>, CellError> {
-    let market = evaluator.market.clone();
-    for factor in [2, 4] {
-        let mut more = market.clone();
-        more.offers.iter_mut().filter(|offer| offer.min < offer.max).for_each(|offer| offer.max *= factor);
-        if more.top() != market.top() && passes(question, evaluator, &more, seeds)? {
-            return Ok(Some(format!("`max` of every pool times {factor}")));
+fn holds(trials: &mut Trials<'_, '_>, set: &[String]) -> Result<bool, CellError> {
+    Ok(trials.confirm(set)?.is_some_and(|tried| tried.holds()))
+}
+
+/// Each change of a kind by itself; where none is enough, the least of all together.
+fn alone_or_together(
+    trials: &mut Trials<'_, '_>,
+    group: &[Axis],
+    found: &mut Found,
+) -> Result<(), CellError> {
+    let levels: Vec<u32> = group.iter().map(|axis| axis.most).collect();
+    let all = axes::overrides(trials, group, &levels);
+    if group.is_empty() || !holds(trials, &all)? {
+        return Ok(());
+    }
+    let mut add = |trials: &mut Trials<'_, '_>, levels: &[u32]| -> Result<(), CellError> {
+        let set = axes::overrides(trials, group, levels);
+        if let Some(tried) = trials.confirm(&set)?.filter(Tried::holds) {
+            let kinds = group.iter().zip(levels).filter(|(_, level)| **level > 0).map(|(axis, _)| axis.kind);
+            found.add(axes::words(trials, group, levels).join(", and "), set, kinds.collect(), &tried);
+        }
+        Ok(())
+    };
+    let mut any = false;
+    for at in 0..group.len() {
+        let only = |level: u32| {
+            let mut levels = vec![0; group.len()];
+            levels[at] = level;
+            levels
+        };
+        let set = axes::overrides(trials, group, &only(group[at].most));
+        if holds(trials, &set)? {
+            let least = least(trials, group, only(group[at].most), at, &[])?;
+            add(trials, &least)?;
+            any = true;
         }
     }
-    Ok(None)
+    if !any {
+        let levels = reduce(trials, group, levels, &[])?;
+        add(trials, &levels)?;
+    }
+    Ok(())
+}
+
+/// Levels that hold, each as low as it can be with the others where they are: those that come last are lowered first.
+fn reduce(
+    trials: &mut Trials<'_, '_>,
+    axes: &[Axis],
+    mut levels: Vec<u32>,
+    more: &[String],
+) -> Result<Vec<u32>, CellError> {
+    for at in (0..axes.len()).rev() {
+        let mut without = levels.clone();
+        without[at] = 0;
+        let set = [axes::overrides(trials, axes, &without), more.to_vec()].concat();
+        levels = if holds(trials, &set)? { without } else { least(trials, axes, levels, at, more)? };
+    }
+    Ok(levels)
+}
+
+/// The least level of one axis that holds, by bisection, from 1 to where it is known to.
+fn least(
+    trials: &mut Trials<'_, '_>,
+    axes: &[Axis],
+    mut levels: Vec<u32>,
+    at: usize,
+    more: &[String],
+) -> Result<Vec<u32>, CellError> {
+    let (mut low, mut high) = (1, levels[at]);
+    // What helps is mostly little: the first looks are near the lower end.
+    let mut probe = 1;
+    while low < high {
+        levels[at] = probe.clamp(low, high - 1);
+        let set = [axes::overrides(trials, axes, &levels), more.to_vec()].concat();
+        if holds(trials, &set)? {
+            high = levels[at];
+            probe = u32::midpoint(low, high);
+        } else {
+            low = levels[at] + 1;
+            probe = if probe.saturating_mul(4) < high { probe * 2 } else { u32::midpoint(low, high) };
+        }
+    }
+    levels[at] = high;
+    Ok(levels)
 }

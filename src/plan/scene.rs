@@ -9,11 +9,24 @@ use crate::id::{Id, IdVec, PoolId, RegionId, ReplicaId};
 use crate::scenario::{Plan, Planning};
 use crate::world::{ClassParams, PolicyParams, PoolParams, WorldParams};
 
+/// Who asks for a case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum AskedBy {
+    /// Everybody: a usual day.
+    Usual,
+    /// `n_plus_1`.
+    Spare,
+    /// The contingency of this place in the scenario.
+    Contingency(usize),
+}
+
 /// A case.
 #[derive(Clone, Debug)]
 pub struct Scene {
     /// Its name: `as is`, a time, a contingency, or both.
     pub name: String,
+    /// Who asks for it.
+    pub asked_by: AskedBy,
     /// Whether nothing is wrong in it: a usual day.
     pub usual: bool,
     /// The scenario, its pools one for each offer.
@@ -48,53 +61,64 @@ pub fn scenes(
         [] => vec![None],
         times => times.iter().map(|&time| Some(time)).collect(),
     };
-    let mut add =
-        |name: &str, variant: &Variant, down: &[RegionId], traffic: f64, attainment: Option<f64>| {
-            for &time in &times {
-                let mut plan = expanded(variant, market);
-                traffic::scale(&mut plan.world, traffic);
-                if let Some(span) = planning.span {
-                    traffic::shorten(&mut plan.world, span);
-                }
-                if let Some(time) = time {
-                    plan.world.workloads.iter_mut().for_each(|workload| workload.setting.utc_start_s = time);
-                }
-                plan.policies = vec![policy.clone()];
-                let lower = |target: f64| attainment.map_or(target, |least| target.min(least));
-                let at = time.map(|time| format!("at {}", clock(time)));
-                let name = match (name, at) {
-                    ("", Some(at)) => at,
-                    ("", None) => "as is".to_string(),
-                    (name, Some(at)) => format!("{name}, {at}"),
-                    (name, None) => name.to_string(),
-                };
-                let mut digest = Digest::new();
-                digest.word(plan.content_hash());
-                down.iter().for_each(|region| digest.word(u64::from(region.0)));
-                digest.text(env!("CARGO_PKG_VERSION"));
-                scenes.push(Scene {
-                    usual: false,
-                    name,
-                    hash: digest.value(),
-                    plan,
-                    down: down.to_vec(),
-                    targets: planning.targets.iter().map(|&target| lower(target)).collect(),
-                });
+    let mut add = |name: &str,
+                   by: AskedBy,
+                   variant: &Variant,
+                   down: &[RegionId],
+                   traffic: f64,
+                   attainment: Option<f64>| {
+        // Events that a contingency states itself are what it asks for.
+        let incidents = |plan: &Plan| plan.world.operations.incidents.clone();
+        let own = by != AskedBy::Usual && incidents(&variant.plan) != incidents(&base.plan);
+        for &time in &times {
+            let mut plan = expanded(variant, market);
+            if !planning.events && !own {
+                plan.world.operations.incidents.clear();
             }
-        };
-    add("", base, &[], 1.0, None);
+            traffic::scale(&mut plan.world, traffic);
+            if let Some(span) = planning.span {
+                traffic::shorten(&mut plan.world, span);
+            }
+            if let Some(time) = time {
+                plan.world.workloads.iter_mut().for_each(|workload| workload.setting.utc_start_s = time);
+            }
+            plan.policies = vec![policy.clone()];
+            let lower = |target: f64| attainment.map_or(target, |least| target.min(least));
+            let at = time.map(|time| format!("at {}", clock(time)));
+            let name = match (name, at) {
+                ("", Some(at)) => at,
+                ("", None) => "as is".to_string(),
+                (name, Some(at)) => format!("{name}, {at}"),
+                (name, None) => name.to_string(),
+            };
+            let mut digest = Digest::new();
+            digest.word(plan.content_hash());
+            down.iter().for_each(|region| digest.word(u64::from(region.0)));
+            digest.text(env!("CARGO_PKG_VERSION"));
+            scenes.push(Scene {
+                asked_by: by,
+                usual: by == AskedBy::Usual,
+                name,
+                hash: digest.value(),
+                plan,
+                down: down.to_vec(),
+                targets: planning.targets.iter().map(|&target| lower(target)).collect(),
+            });
+        }
+    };
+    add("", AskedBy::Usual, base, &[], 1.0, None);
     if let Some(least) = planning.n_plus_1 {
         for region in regions_of(market) {
             let name = format!("{} gone", base.plan.world.regions[region].name);
-            add(&name, base, &[region], 1.0, Some(least));
+            add(&name, AskedBy::Spare, base, &[region], 1.0, Some(least));
         }
     }
     let mut with_set = by_set.iter();
-    for contingency in &planning.contingencies {
+    for (at, contingency) in planning.contingencies.iter().enumerate() {
+        let by = AskedBy::Contingency(at);
         let variant = if contingency.set.is_empty() { base } else { with_set.next().unwrap_or(base) };
-        add(&contingency.name, variant, &contingency.down, contingency.traffic, contingency.attainment);
+        add(&contingency.name, by, variant, &contingency.down, contingency.traffic, contingency.attainment);
     }
-    scenes.iter_mut().take(times.len()).for_each(|scene| scene.usual = true);
     scenes
 }
 
@@ -158,9 +182,7 @@ impl Scene {
         for (pool, &n) in self.plan.world.pools.iter().zip(&present) {
             moved.push((first, n));
             first += n;
-            if n > 0 {
-                pools.push(PoolParams { replicas: n, ..pool.clone() });
-            }
+            pools.push(PoolParams { replicas: n, ..pool.clone() });
         }
         world.pools = pools;
         world.operations.incidents = renumbered(&self.plan, market, &moved);

@@ -4,17 +4,62 @@
 
 use super::answer::Sun;
 use super::scene::clock;
+use crate::cost::PoolPrice;
 use crate::id::Id;
-use crate::workload::WorkloadKind;
+use crate::scenario::{Plan, Planning};
 use crate::workload::curve::{Curve, Local, WEEK_S};
 use crate::workload::params::OriginAssignment;
-use crate::world::WorldParams;
+use crate::workload::{WorkloadKind, WorkloadParams};
+use crate::world::{OriginParams, WorldParams};
 
 /// Looks are this far apart: as fine as the finest usual curve.
 const STEP_S: u32 = 900;
 
-/// Of a world whose demand is generated; `None` where it is the same at all times, or comes from traces.
-pub fn sun(world: &WorldParams) -> Option<Sun> {
+/// Of a scenario whose demand is generated; `None` where it is the same at all times, or comes from traces.
+pub fn sun(plan: &Plan, planning: &Planning) -> Option<Sun> {
+    let mut sun = of_world(&plan.world)?;
+    sun.no_bound = no_bound(plan, planning, &sun);
+    Some(sun)
+}
+
+/// Why 1 − 1/ratio does not bound what one pool saves: the premises that do not hold.
+fn no_bound(plan: &Plan, planning: &Planning, sun: &Sun) -> Vec<String> {
+    let world = &plan.world;
+    let mut broken = Vec::new();
+    if sun.regions.len() < 2 {
+        broken.push("one region alone has demand".to_string());
+        return broken;
+    }
+    let with_pools = world.pools.iter().map(|pool| pool.region);
+    let restricted = |origin: &OriginParams| {
+        let serve = world.data_classes[origin.data_class].serve_in();
+        with_pools.clone().any(|region| !serve.contains(region))
+    };
+    if world.origins.iter().any(restricted) {
+        broken.push("rules keep requests from some regions".to_string());
+    }
+    // What a replica does, and what it costs.
+    let kind = |at: usize| {
+        let pool = &world.pools.as_slice()[at];
+        let price = plan.facts.prices.iter().find(|price| price.pool == pool.name).map(PoolPrice::gpu_hour);
+        (&pool.server, &pool.timing, pool.gpus_per_replica, price)
+    };
+    if (1..world.pools.len()).any(|at| kind(at) != kind(0))
+        || planning.pools.iter().any(|pool| pool.gpus.len() > 1)
+    {
+        broken.push("replicas differ in what they do or cost".to_string());
+    }
+    let of_one = |workload: &WorkloadParams| matches!(workload.origins, OriginAssignment::Single(_));
+    if world.workloads.len() > 1 && world.workloads.iter().any(of_one) {
+        broken.push("regions ask for different work".to_string());
+    }
+    if planning.times_s.len() < 2 {
+        broken.push("the plan stands at one time".to_string());
+    }
+    broken
+}
+
+fn of_world(world: &WorldParams) -> Option<Sun> {
     let flat = Curve::flat();
     let steps = (WEEK_S / STEP_S) as usize;
     // Sessions a second by region and time.
@@ -73,5 +118,5 @@ pub fn sun(world: &WorldParams) -> Option<Sun> {
     }
     let (at, of_sum) = peak(&whole);
     let ratio = peaks / of_sum;
-    Some(Sun { regions, ratio, saved: 1.0 - 1.0 / ratio, peak: when(at) })
+    Some(Sun { regions, ratio, saved: 1.0 - 1.0 / ratio, no_bound: Vec::new(), peak: when(at) })
 }

@@ -1,15 +1,16 @@
 //! A capacity plan for people, and its points as CSV. Knows answers; must not know how they came about.
 
-use crate::plan::answer::{Answer, Found, Planned, Point};
+use crate::plan::answer::{Answer, Found, Infeasible, Planned, Point};
 use crate::plan::confirm::Verdict;
+use crate::sweep::emit::quoted;
 use std::fmt::Write as _;
 use std::io;
 
 /// How many lines of neighbours are shown.
 const NEIGHBOURS: usize = 12;
 
-/// The answer as text.
-pub fn render(answer: &Answer) -> String {
+/// The answer as text. `scenario` is how a command names the scenario: its file, and the overrides it is planned with.
+pub fn render(answer: &Answer, scenario: &str) -> String {
     let mut out = String::new();
     let _ = writeln!(out, "{} · {}", answer.scenario, answer.kind);
     let _ = writeln!(out, "cases    {}", answer.cases.join(" · "));
@@ -22,20 +23,28 @@ pub fn render(answer: &Answer) -> String {
         answer.confirm_seeds.0,
         answer.requests_per_cell,
     );
+    match answer.events {
+        Some(true) => {
+            out.push_str("events   those of the scenario happen in every case, at their times of a run\n");
+        }
+        Some(false) => {
+            out.push_str("events   those of the scenario are left out; `--set plan.events=true` has them in every case\n");
+        }
+        None => {}
+    }
     for planned in &answer.plans {
         let _ = writeln!(out, "\npolicy {}", planned.policy);
         if let Some(found) = &planned.found {
             plan(&mut out, found, answer);
+            let _ = writeln!(
+                out,
+                "\n  to use it: regionsim run {scenario} --policy {}{}",
+                quoted(&planned.policy),
+                overrides(&found.set)
+            );
         }
         if let Some(infeasible) = &planned.infeasible {
-            let _ = writeln!(out, "  infeasible: {}", infeasible.reason);
-            let _ = writeln!(out, "  {}", infeasible.shown_by);
-            match infeasible.relaxations.as_slice() {
-                [] => out.push_str("  no change that was tried helps\n"),
-                changes => {
-                    let _ = writeln!(out, "  what would help, each by itself: {}", changes.join("; "));
-                }
-            }
+            without(&mut out, infeasible);
         }
     }
     if answer.plans.len() > 1 {
@@ -50,16 +59,51 @@ pub fn render(answer: &Answer) -> String {
                 share * 100.0
             );
         }
-        let _ = writeln!(
-            out,
-            "  sum of peaks over peak of the sum {:.2} ({} UTC): one pool for all saves at most {:.0} % of pools for each",
-            sun.ratio,
-            sun.peak,
-            sun.saved * 100.0
-        );
+        let _ = write!(out, "  sum of peaks over peak of the sum {:.2} ({} UTC)", sun.ratio, sun.peak);
+        let _ = match sun.no_bound.as_slice() {
+            [] => writeln!(
+                out,
+                ": one pool for all saves at most {:.0} % of pools for each, whole replicas aside (all are alike, anybody may serve \
+                 anybody, and plans stand at these peaks)",
+                sun.saved * 100.0
+            ),
+            broken => writeln!(out, "; what one pool would save is not bounded by it: {}", broken.join(", ")),
+        };
     }
     let _ = writeln!(out, "\n{} cells played, {} recalled", answer.cells.0, answer.cells.1);
     out
+}
+
+/// Overrides as options of a command.
+fn overrides(set: &[String]) -> String {
+    set.iter().flat_map(|one| [" --set ".to_string(), quoted(one)]).collect()
+}
+
+/// Why there is none.
+fn without(out: &mut String, infeasible: &Infeasible) {
+    let _ = writeln!(out, "  infeasible: {}", infeasible.reason);
+    let _ = writeln!(out, "  {}", infeasible.shown_by);
+    if infeasible.relaxations.is_empty() {
+        let _ = writeln!(out, "  no change helps, of those that were tried: {}", infeasible.tried.join("; "));
+        return;
+    }
+    out.push_str("  what would help, each line by itself, confirmed as a plan is\n");
+    let mut rows = vec![["change", "its tightest then", "%", "asked", ""].map(String::from).to_vec()];
+    for change in &infeasible.relaxations {
+        rows.push(vec![
+            change.change.clone(),
+            change.tightest.clone(),
+            interval(change.attainment),
+            percent(change.target),
+            overrides(&change.set).trim_start().to_string(),
+        ]);
+    }
+    grid(out, &rows);
+}
+
+/// A time in whole milliseconds, where there is one.
+fn whole_ms(ms: Option<f64>) -> String {
+    ms.map_or_else(|| "none".to_string(), |ms| format!("{ms:.0}"))
 }
 
 fn percent(share: f64) -> String {
@@ -86,6 +130,14 @@ fn grid(out: &mut String, rows: &[Vec<String>]) {
         }
         out.push_str(line.trim_end());
         out.push('\n');
+    }
+}
+
+fn word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Holds => "holds",
+        Verdict::Fails => "fails",
+        Verdict::Open => "open",
     }
 }
 
@@ -129,8 +181,12 @@ fn plan(out: &mut String, found: &Found, answer: &Answer) {
             line.scene.clone(),
             line.group.clone(),
             percent(line.target),
-            interval((line.attainment, line.interval.0, line.interval.1)),
-            format!("{:.0}", line.ttft_p99_ms),
+            if line.arrivals == 0 {
+                "no request counts".to_string()
+            } else {
+                interval((line.attainment, line.interval.0, line.interval.1))
+            },
+            whole_ms(line.ttft_p99_ms),
             line.seeds.to_string(),
         ]);
     }
@@ -143,11 +199,7 @@ fn plan(out: &mut String, found: &Found, answer: &Answer) {
                 .to_vec(),
         ];
         for neighbour in found.neighbours.iter().take(NEIGHBOURS) {
-            let verdict = match neighbour.verdict {
-                Verdict::Holds => "holds",
-                Verdict::Fails => "fails",
-                Verdict::Open => "open",
-            };
+            let verdict = word(neighbour.verdict);
             let difference = neighbour.difference.map_or_else(String::new, |(mean, low, high)| {
                 format!("{:+.2} ({:+.2} … {:+.2})", mean * 100.0, low * 100.0, high * 100.0)
             });
@@ -173,15 +225,16 @@ fn plan(out: &mut String, found: &Found, answer: &Answer) {
     }
     if !found.lost.is_empty() {
         out.push_str("\n  with a region gone\n");
-        let head = ["region", "attainment %", "p99 TTFT ms", "elsewhere %", "unserved %", "asked"];
+        let head = ["region", "attainment %", "p99 TTFT ms", "elsewhere %", "unserved %", "seeds", "asked"];
         let mut rows = vec![head.map(String::from).to_vec()];
         for lost in &found.lost {
             rows.push(vec![
                 lost.region.clone(),
                 interval(lost.attainment),
-                format!("{:.0}", lost.ttft_p99_ms),
+                if lost.serves { whole_ms(lost.ttft_p99_ms) } else { "nothing is served".to_string() },
                 format!("{:.1}", lost.served_elsewhere * 100.0),
                 format!("{:.1}", lost.unserved * 100.0),
+                lost.seeds.to_string(),
                 lost.asked.map_or_else(|| "no".to_string(), percent),
             ]);
         }
@@ -223,8 +276,8 @@ fn compared(out: &mut String, answer: &Answer) {
             Some(found) => {
                 row.push(money(found.cost, &answer.unit));
                 row.push(format!("{:.1} %", (1.0 - found.cost / dearest.max(1e-9)) * 100.0));
-                let p99 = found.confirmation.lines.iter().map(|line| line.ttft_p99_ms).fold(0.0, f64::max);
-                row.push(format!("{p99:.0}"));
+                let p99 = found.confirmation.lines.iter().filter_map(|line| line.ttft_p99_ms);
+                row.push(whole_ms(p99.max_by(f64::total_cmp)));
             }
         }
         rows.push(row);
@@ -240,15 +293,19 @@ pub fn pareto_csv(answer: &Answer, to: impl io::Write) -> io::Result<()> {
     let mut writer = csv::Writer::from_writer(to);
     let unit = if answer.unit == "$/h" { "usd_per_hour" } else { answer.unit.as_str() };
     let head = ["policy"].into_iter().chain(answer.offers.iter().map(String::as_str));
-    writer.write_record(head.chain([unit, "ttft_p99_ms", "attainment", "frontier"]))?;
+    writer.write_record(head.chain([unit, "ttft_p99_ms", "attainment", "holds", "frontier"]))?;
     for planned in &answer.plans {
-        for Point { counts, cost, ttft_p99_ms, attainment, frontier } in &planned.pareto {
+        for Point { counts, cost, ttft_p99_ms, attainment, confirmed, frontier } in &planned.pareto {
             let mut row = vec![planned.policy.clone()];
             row.extend(counts.iter().map(u32::to_string));
             row.extend([
                 cost.to_string(),
-                format!("{ttft_p99_ms:.3}"),
+                ttft_p99_ms.map_or_else(String::new, |ms| format!("{ms:.3}")),
                 format!("{attainment:.6}"),
+                match confirmed {
+                    Some(verdict) => word(*verdict).to_string(),
+                    None => "not confirmed".to_string(),
+                },
                 frontier.to_string(),
             ]);
             writer.write_record(&row)?;

@@ -174,6 +174,65 @@ impl<'d> Seen<'d> {
 }
 
 /// The parts of `a.b."c.d"`.
+/// A table of the text with every override in it, on one line, with these keys changed; `None` where there is none.
+pub fn table_with(
+    text: &str,
+    overrides: &[String],
+    path: &[&str],
+    changes: &[(&str, toml_edit::Value)],
+) -> Option<String> {
+    let (text, found) = apply(text, overrides);
+    let document: DocumentMut = text.parse().ok().filter(|_| found.is_empty())?;
+    let mut item = document.as_item();
+    for part in path {
+        item = item.get(part)?;
+    }
+    let mut table = match item {
+        Item::Table(table) => table.clone().into_inline_table(),
+        Item::Value(toml_edit::Value::InlineTable(table)) => table.clone(),
+        _ => return None,
+    };
+    for (key, value) in changes {
+        table.insert(*key, value.clone());
+    }
+    let mut value = toml_edit::Value::InlineTable(table);
+    plain(&mut value);
+    Some(value.to_string())
+}
+
+/// Without comments and line ends, as overrides are written.
+fn plain(value: &mut toml_edit::Value) {
+    value.decor_mut().clear();
+    match value {
+        toml_edit::Value::InlineTable(table) => {
+            for (mut key, value) in table.iter_mut() {
+                key.leaf_decor_mut().clear();
+                key.dotted_decor_mut().clear();
+                plain(value);
+            }
+        }
+        toml_edit::Value::Array(array) => {
+            array.set_trailing("");
+            array.iter_mut().for_each(plain);
+        }
+        _ => {}
+    }
+}
+
+/// A path as overrides and scenarios write it: names that are no bare keys of TOML stand in quotes.
+pub fn dotted(parts: &[&str]) -> String {
+    parts.iter().map(|part| key(part)).collect::<Vec<_>>().join(".")
+}
+
+/// A name as a key of TOML.
+pub fn key(name: &str) -> String {
+    let bare = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    if !name.is_empty() && name.chars().all(bare) {
+        return name.to_owned();
+    }
+    toml_edit::Value::from(name).to_string()
+}
+
 fn split(path: &str) -> Option<Vec<String>> {
     let keys = toml_edit::Key::parse(path.trim()).ok()?;
     (!keys.is_empty()).then(|| keys.iter().map(|key| key.get().to_owned()).collect())
@@ -273,5 +332,24 @@ fn alternatives<'s>(root: &'s Value, node: &'s Value) -> Vec<&'s Value> {
     match node.get("oneOf").or_else(|| node.get("anyOf")).and_then(Value::as_array) {
         Some(choices) => choices.iter().flat_map(|choice| alternatives(root, choice)).collect(),
         None => vec![node],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::table_with;
+
+    #[test]
+    fn a_table_stands_on_one_line_with_its_changes() {
+        let text = "[regions.us.pools.main] # here\ngpu = \"l4\" # small\nprice.gpu_hour = 0.8\nengine = { kv_blocks = 9 }\n";
+        let path = ["regions", "us", "pools", "main"];
+        let table = table_with(text, &[], &path, &[("gpu", "l40s".into()), ("replicas", 2.into())]).unwrap();
+        let read: toml_edit::Value = table.parse().unwrap();
+        let read = read.as_inline_table().unwrap();
+        assert!(!table.contains('\n') && !table.contains('#'), "{table}");
+        assert_eq!(read.get("gpu").and_then(toml_edit::Value::as_str), Some("l40s"));
+        assert_eq!(read.get("replicas").and_then(toml_edit::Value::as_integer), Some(2));
+        assert!(table.contains("gpu_hour") && table.contains("kv_blocks"), "{table}");
+        assert_eq!(table_with(text, &[], &["regions", "eu"], &[]), None);
     }
 }

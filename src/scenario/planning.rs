@@ -23,6 +23,8 @@ pub struct Planning {
     pub policies: Vec<String>,
     /// By class, the share of all arrivals that must be within their SLO.
     pub targets: Vec<f64>,
+    /// Whether any class has a target of its own.
+    pub targets_by_class: bool,
     /// Whether each origin must reach it, and not only all together.
     pub by_origin: bool,
     /// What must be reached with any one region gone; `None` is not asked.
@@ -31,12 +33,16 @@ pub struct Planning {
     pub times_s: Vec<u32>,
     /// Only arrivals of the first so much time; `None` takes the scenario's.
     pub span: Option<Span>,
+    /// Whether the scenario's events happen in every case.
+    pub events: bool,
     /// Seeds that a plan must stand under while it is searched for.
     pub seeds: u32,
     /// The most seeds that confirm it.
     pub max_seeds: u32,
     /// How sure the intervals of confirmation are, 0 to 1.
     pub confidence: f64,
+    /// Whether those pools are named; otherwise they are all there are.
+    pub pools_named: bool,
     /// Pools that may change.
     pub pools: Vec<PlannedPool>,
     /// The GPUs there are.
@@ -102,13 +108,16 @@ impl Planning {
         Planning {
             policies: policies.first().cloned().into_iter().collect(),
             targets: vec![ATTAINMENT; world.classes.len()],
+            targets_by_class: false,
             by_origin: false,
             n_plus_1: None,
             times_s: Vec::new(),
             span: None,
+            events: false,
             seeds: SEEDS,
             max_seeds: MAX_SEEDS,
             confidence: CONFIDENCE,
+            pools_named: false,
             pools: pools.collect(),
             supply: Vec::new(),
             contingencies: Vec::new(),

@@ -204,8 +204,8 @@ pub struct RawPool {
     /// GPUs that share each layer. Default: 1.
     #[schemars(range(min = 1, max = 1024))]
     pub tensor_parallel: Option<u32>,
-    /// How many replicas. Default: 1.
-    #[schemars(range(min = 1, max = 10_000))]
+    /// How many replicas; a pool of 0 serves nothing. Default: 1.
+    #[schemars(range(min = 0, max = 10_000))]
     pub replicas: Option<u32>,
     /// The serving engine's settings.
     pub engine: RawEngine,

@@ -25,6 +25,8 @@ pub struct RawPlanning {
     pub times: Vec<String>,
     /// Only arrivals of the first so much time, the warm-up with it. Default: the workloads' own length.
     pub span: Option<Duration>,
+    /// Whether the scenario's `[[events]]` happen in every case too, at their times of a run. Default: false, a plan is of the long run; one that a contingency's `set` states happens in that contingency.
+    pub events: Option<bool>,
     /// Seeds that a plan must stand under while it is searched for. Default: 2.
     #[schemars(range(min = 1, max = 1000))]
     pub seeds: Option<u32>,

@@ -84,6 +84,13 @@ impl Resolver<'_> {
                 .help("lower `replicas`");
             self.push(item);
         }
+        if replicas == 0 && !pools.is_empty() {
+            let item = self
+                .error_at_key(&["regions"], "a scenario has at least one replica")
+                .label("every pool has 0")
+                .help("raise `replicas` of one of them");
+            self.push(item);
+        }
         if pools.is_empty() && self.document.has(&["regions"]) {
             let item =
                 self.error_at_key(&["regions"], "at least one region has a pool").label("none has").help(
