@@ -8,7 +8,7 @@ use super::exit::{Exit, Failure};
 use super::load::{plan, tell};
 use super::{Outcome, no_such, print, terminal};
 use crate::gate::compare::seeds_for_width;
-use crate::gate::{Comparison, Margin, Metric, Rules, Sample, Tolerance, compare, table};
+use crate::gate::{Comparison, Intervals, Margin, Metric, Rules, Sample, Tolerance, compare, table};
 use crate::report::Summary;
 use crate::run::{Prepared, Provenance};
 use crate::scenario::nearest::suggest;
@@ -81,6 +81,9 @@ pub struct Args {
     /// Of intervals and verdicts.
     #[arg(long, default_value_t = 0.95, value_parser = confidence)]
     confidence: f64,
+    /// How intervals are made: `student`, or `bootstrap` where few pairs differ far more than the others. Verdicts are Student's in any case.
+    #[arg(long, value_name = "HOW", value_parser = intervals, default_value = "student")]
+    interval: Intervals,
     /// End with code 4 where a verdict is inconclusive.
     #[arg(long)]
     strict: bool,
@@ -107,6 +110,14 @@ fn tolerance(text: &str) -> Result<Tolerance, String> {
 pub(super) fn confidence(text: &str) -> Result<f64, String> {
     let value = text.parse::<f64>().ok().filter(|value| 0.5 <= *value && *value < 1.0);
     value.ok_or_else(|| "write a number from 0.5 to below 1, such as 0.95".to_string())
+}
+
+fn intervals(text: &str) -> Result<Intervals, String> {
+    match text {
+        "student" => Ok(Intervals::Student),
+        "bootstrap" => Ok(Intervals::Bootstrap),
+        _ => Err("write `student` or `bootstrap`".to_owned()),
+    }
 }
 
 /// One side.
@@ -238,8 +249,11 @@ pub fn run(args: &Args) -> Outcome {
     }
     let pairs = policies(&first, &second, args)?;
     let differs = differences(&first, &second);
-    if !args.quiet {
-        differs.iter().for_each(|what| terminal::note(what));
+    // Of runs that are over nobody asked for a change, so what is not the same is a warning.
+    match (first.seeds().and(second.seeds()), args.quiet) {
+        (Some(_), _) => differs.iter().for_each(|what| terminal::warning(what)),
+        (None, false) => differs.iter().for_each(|what| terminal::note(what)),
+        (None, true) => {}
     }
     let rules = if let (Some(_), Side::Plan(with), true) = (args.price_of, &second, args.tolerance.is_empty())
     {
@@ -247,8 +261,9 @@ pub fn run(args: &Args) -> Outcome {
     } else if args.tolerance.is_empty() {
         Rules::headline(args.confidence, DEFAULT_MARGIN)
     } else {
-        Rules { confidence: args.confidence, gated: args.tolerance.clone() }
+        Rules::of(args.confidence, args.tolerance.clone())
     };
+    let rules = Rules { intervals: args.interval, ..rules };
     let mut comparisons = Vec::new();
     for &(a, b) in &pairs {
         let path = |side: &Side, path: &str| match side {
@@ -356,7 +371,8 @@ fn differences(first: &Side, second: &Side) -> Vec<String> {
     }
     if first.seeds().is_some() && second.seeds().is_some() && a.scenario_hash != b.scenario_hash {
         differs.push(format!(
-            "the runs are of different scenarios ({} and {}): fleet, models, classes, warm-up or policies are not the same",
+            "the runs are of different scenarios ({} and {}): fleet, models, workload, classes, warm-up or policies are not \
+             the same",
             a.scenario_hash, b.scenario_hash
         ));
     }

@@ -150,6 +150,13 @@ fn tune(args: &Args) -> Outcome {
             asked.objective.aim.measure
         ));
     }
+    if Knob::own_tuner(wanted.policy) {
+        terminal::warning(&format!(
+            "policy `{}` tunes itself while it runs: what is searched is where it begins; leave its `tune` out to search \
+             what it keeps",
+            wanted.policy.name
+        ));
+    }
     let worlds = Worlds::of(&wanted, &plan)?;
     let each = worlds.train.cells_each();
     if wanted.budget / each < 2 {
