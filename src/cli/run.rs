@@ -6,7 +6,7 @@ mod uncertainty;
 
 use super::exit::{Exit, Failure};
 use super::load::{Source, prepare};
-use super::one_file::{OneFile, stdout_of};
+use super::one_file::{OneFile, folder, stdout_of};
 use super::progress::Progress;
 use super::{Outcome, interrupt, no_such, print, terminal};
 use crate::gate::held;
@@ -67,7 +67,7 @@ pub struct Args {
     #[arg(long = "set", value_name = "PATH=VALUE")]
     set: Vec<String>,
     /// The folder for files; reports/<scenario name> where it is not given.
-    #[arg(long, value_name = "DIR", conflicts_with = "no_files")]
+    #[arg(long, value_name = "DIR", conflicts_with = "no_files", value_parser = folder())]
     out: Option<PathBuf>,
     /// Write no files.
     #[arg(long)]

@@ -1,0 +1,1 @@
+//! Folders of experiments, made up.
