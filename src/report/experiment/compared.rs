@@ -118,6 +118,22 @@ impl Comparison {
     }
 }
 
+impl Comparison {
+    /// What is compared with what, in few words: what both names begin with is said once. `set` is what was set after.
+    pub fn title(&self, set: &[String]) -> String {
+        let set = if set.is_empty() { String::new() } else { format!(" with {}", set.join(", ")) };
+        if self.before == self.after {
+            return format!("{}{}", self.after, if set.is_empty() { ", twice".to_owned() } else { set });
+        }
+        let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        let (before, after) = (words(&self.before), words(&self.after));
+        let most = before.len().min(after.len()) - 1;
+        let alike = before.iter().zip(&after).take(most).take_while(|(a, b)| a == b).count();
+        let head = if alike > 0 { format!("{}: ", after[..alike].join(" ")) } else { String::new() };
+        format!("{head}{}{set} against {}", after[alike..].join(" "), before[alike..].join(" "))
+    }
+}
+
 /// A measure in a pair of runs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pair {

@@ -8,8 +8,8 @@ mod tune;
 
 use super::Experiment;
 use super::compared::{Comparison, Pair};
-use crate::report::draw::Style;
 use crate::report::draw::labels::Named;
+use crate::report::draw::{Ink, Point, Scene, Style};
 use crate::report::figure::Drawing;
 use crate::report::figures::cast::slug;
 use crate::report::plots::PlotError;
@@ -93,8 +93,7 @@ fn changes(
     number: usize,
     set: &[String],
 ) -> Result<Vec<Drawing>, PlotError> {
-    let set = if set.is_empty() { String::new() } else { format!(", {}", set.join(", ")) };
-    let title = format!("{}{set} against {}", comparison.after, comparison.before);
+    let title = comparison.title(set);
     let mut all: Vec<Drawing> =
         forest::forest(&format!("change{name}"), &title, comparison)?.into_iter().collect();
     let own: Vec<&Pair> = pairs.iter().filter(|pair| pair.comparison == number).collect();
@@ -112,6 +111,20 @@ fn look(verdict: Option<Verdict>) -> Named {
         None => ("does not decide", 6, 7),
     };
     Named { name: name.to_owned(), style: Style { colour, dash: 0, marker } }
+}
+
+/// A square around a mark, so that it is found without its colour.
+fn ring(scene: &mut Scene, at: Point) {
+    let (half, thick) = (9.5, 1.8);
+    let (whole, inner) = (2.0 * half, half - thick);
+    for (dx, dy, size) in [
+        (-half, -half, (whole, thick)),
+        (-half, inner, (whole, thick)),
+        (-half, -half, (thick, whole)),
+        (inner, -half, (thick, whole)),
+    ] {
+        scene.rect((at.0 + dx, at.1 + dy), size, Ink::Text, "");
+    }
 }
 
 /// A number with its sign and two decimals.

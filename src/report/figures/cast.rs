@@ -3,7 +3,7 @@
 
 use crate::report::draw::frame::{Place, Plane, frame};
 use crate::report::draw::labels::{self, Named, at_lines, legend, legend_height};
-use crate::report::draw::scale::Axis;
+use crate::report::draw::scale::{Axis, short};
 use crate::report::draw::svg::svg;
 use crate::report::draw::{Anchor, Ink, Point, SIZE, Scene, Style, elide, width};
 use crate::report::figure::{Drawing, Figure};
@@ -139,7 +139,8 @@ pub(crate) fn lines(
         if line.dots {
             for &(x, y) in &line.points {
                 if let Some(y) = y {
-                    scene.dot(plane.at(x, y), line.named.style, "");
+                    let says = format!("{}: {}, {}", line.named.name, short(x), short(y));
+                    scene.dot(plane.at(x, y), line.named.style, says);
                 }
             }
         } else if lines.len() > 4 {

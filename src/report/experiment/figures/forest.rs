@@ -72,6 +72,8 @@ pub(super) fn forest(id: &str, title: &str, comparison: &Comparison) -> Result<O
         Axis::between("change, % of before; of shares, percentage points (pp)", (low - room, high + room), 7);
     let plane = rows.across(axis, items.len())?;
     let at = |value: f64| plane.at(value, 0.0).0;
+    let bottom = rows.top + items.len() as f64 * rows.step;
+    rows.scene.line((at(0.0), rows.top), (at(0.0), bottom), Ink::Text);
     // The losses and gains that do not matter lie behind the intervals.
     for (row, item) in items.iter().enumerate() {
         if let Some(margin) = item.margin {
@@ -85,8 +87,6 @@ pub(super) fn forest(id: &str, title: &str, comparison: &Comparison) -> Result<O
             rows.scene.rect((left, rows.middle(row) - 9.0), (end - left, 18.0), Ink::Shade, says);
         }
     }
-    let bottom = rows.top + items.len() as f64 * rows.step;
-    rows.scene.line((at(0.0), rows.top), (at(0.0), bottom), Ink::Text);
     let deciding = items.iter().filter(|item| item.change.decides()).count();
     if deciding > 0 && deciding < items.len() {
         let y = rows.top + deciding as f64 * rows.step;

@@ -1,12 +1,13 @@
 //! What a search for weights has seen: the score as it went, the score over the weights.
 
 use super::super::tuned::{Candidate, Parameter, Tuned};
+use super::ring;
 use crate::report::draw::frame::{Place, Plane, frame};
 use crate::report::draw::labels::{self, Named, at_points, fills};
 use crate::report::draw::scale::{Axis, short};
-use crate::report::draw::{Anchor, Ink, SIZE, Scene, Style, on};
+use crate::report::draw::{Anchor, Ink, Mark, Point, SIZE, Scene, Style, on};
 use crate::report::figure::Drawing;
-use crate::report::figures::cast::{Line, WIDE, figure, lines, slug, under};
+use crate::report::figures::cast::{WIDE, figure, slug, under};
 use crate::report::figures::flows::shade;
 use crate::report::plots::PlotError;
 
@@ -14,9 +15,6 @@ use crate::report::plots::PlotError;
 const MAPS: usize = 3;
 /// From this ratio of the worst score to the best on, scores are on a logarithmic axis (our choice).
 const WIDE_SCORES: f64 = 3.0;
-
-const START: Style = Style { colour: 7, dash: 0, marker: 7 };
-const TUNED: Style = Style { colour: 7, dash: 0, marker: 5 };
 
 /// A candidate's kind: whether limits hold.
 fn look(candidate: &Candidate) -> Named {
@@ -107,11 +105,12 @@ fn search(tuned: &Tuned, all: &[(&Candidate, f64)]) -> Result<Drawing, PlotError
     let room = f64::from(last) * 0.02;
     let mut across = Axis::between("candidate", (-room, f64::from(last) + room), 10);
     across.ticks.retain(|(value, _)| value.fract() == 0.0);
-    let name = Named { name: "best so far".to_owned(), style: Style { colour: 0, dash: 0, marker: 0 } };
-    let line = Line { named: name, points: best, sure: usize::MAX, dots: false };
-    let mut scene = lines(&title, across, scores(all), &[line], |scene, plane| {
-        dots(scene, plane, tuned, all, |candidate| f64::from(candidate.number))
-    })?;
+    let mut scene = Scene::new(WIDE, 420.0, &title);
+    labels::title(&mut scene, &title);
+    let place = Place { at: (8.0, 38.0), size: (WIDE - 34.0, 374.0), left: 66.0, below: 44.0 };
+    let plane = frame(&mut scene, place, across, scores(all))?;
+    scene.series(plane.through(best), Style { colour: 0, dash: 0, marker: 0 }, 2.0);
+    dots(&mut scene, &plane, tuned, all, |candidate| f64::from(candidate.number));
     keys(&mut scene, all);
     let caption = format!(
         "Each mark is a candidate, run on {}; 1 is the start, and the line the best up to there. Scores are of {} with what breaks \
@@ -204,18 +203,25 @@ fn map(tuned: &Tuned, all: &[(&Candidate, f64)], x: usize, y: usize) -> Result<D
             scene.text((at.0, at.1 + 4.5), Anchor::Middle, "×", SIZE + 1.0, on(colour));
         }
     }
-    let mut named = Vec::new();
-    for (name, number, style) in [("start", 0, START), ("tuned", tuned.best, TUNED)] {
+    let mut named: Vec<(Named, Point)> = Vec::new();
+    for (name, number) in [("start", 0), ("tuned", tuned.best)] {
         let Some((candidate, score)) = all.iter().find(|(candidate, _)| candidate.number == number) else {
             continue;
         };
-        if named.iter().any(|(_, at)| *at == spot(candidate)) {
-            continue;
+        let at = spot(candidate);
+        if named.iter().all(|(_, other)| *other != at) {
+            ring(&mut scene, at);
+            named.push((Named { name: format!("{name}, {score:.3}"), style: Style::of(0) }, at));
         }
-        named.push((Named { name: format!("{name}, {score:.3}"), style }, spot(candidate)));
     }
     let within = ((plane.x.0 + 1.0, plane.y.0 + 1.0), (plane.x.1 - 1.0, plane.y.1 - 1.0));
+    // The others have no name, but are not to be written on.
+    named.extend(
+        all.iter()
+            .map(|(candidate, _)| (Named { name: String::new(), style: Style::of(0) }, spot(candidate))),
+    );
     at_points(&mut scene, &named, within);
+    scene.marks.retain(|mark| !matches!(mark, Mark::Text { words, .. } if words.is_empty()));
     let keys: Vec<(String, Ink)> = (0..5)
         .map(|i| {
             let part = f64::from(i) / 4.0;
@@ -227,7 +233,7 @@ fn map(tuned: &Tuned, all: &[(&Candidate, f64)], x: usize, y: usize) -> Result<D
     let at = (74.0, scene.size.1);
     let tall = fills(&mut scene, &keys, at, WIDE - 90.0);
     scene.size.1 += tall + 10.0;
-    let caption = "Each square is a candidate, the lighter, the better; a cross breaks a limit. Where light ones lie together the best \
+    let caption = "Each square is a candidate, the lighter, the better; a cross breaks a limit, start and tuned have a frame. Where light ones lie together the best \
                    is no lucky needle.";
     let id = format!("landscape-{}-{}", slug(&first.name), slug(&second.name));
     Ok(figure(&id, &title, caption, &scene))

@@ -21,7 +21,7 @@ pub(super) fn page(compared: &Compared, figures: &[Figure]) -> Told {
     }
     for one in all {
         if all.len() > 1 {
-            blocks.push(Block::Heading { text: format!("{} against {}", one.after, one.before) });
+            blocks.push(Block::Heading { text: one.title(&compared.set) });
         }
         if one.equal_outcomes == one.seeds.len() as u64 {
             blocks.push(text("Every request has the same outcome on both sides, in all pairs."));
@@ -64,13 +64,13 @@ pub(super) fn page(compared: &Compared, figures: &[Figure]) -> Told {
         fact("numbers", "modelled", ""),
     ];
     let title = match all.as_slice() {
-        [one] => format!("{}{set} against {}", one.after, one.before),
+        [one] => one.title(&compared.set),
         _ => format!("{} comparisons", all.len()),
     };
     Told {
         title,
         about: None,
-        headline: all.iter().take(SENTENCES).map(|one| sentence(one, &set)).collect(),
+        headline: all.iter().take(SENTENCES).map(|one| sentence(one, &compared.set)).collect(),
         facts,
         sections,
         policies: Vec::new(),
@@ -79,8 +79,8 @@ pub(super) fn page(compared: &Compared, figures: &[Figure]) -> Told {
 }
 
 /// What came out, in a sentence: the verdict, and the measure that says most of it.
-pub(super) fn sentence(of: &Comparison, set: &str) -> Vec<Span> {
-    let mut spans = vec![code(&of.after), plain(format!("{set} against ")), code(&of.before), plain(": ")];
+fn sentence(of: &Comparison, set: &[String]) -> Vec<Span> {
+    let mut spans = vec![code(of.title(set)), plain(": ")];
     spans.push(strong(of.verdict.map_or("no verdict".to_owned(), |verdict| verdict.to_string())));
     let told = change(of, "ttft.p99").filter(|change| change.decides());
     if let Some(told) = told.or(of.changes.first())

@@ -52,7 +52,15 @@ pub(super) fn page(plan: &Plan, figures: &[Figure]) -> Told {
         headline: answer.plans.iter().map(|planned| sentence(answer, planned, several)).collect(),
         facts: vec![
             fact("cases", answer.cases.len().to_string(), answer.cases.join(", ")),
-            fact("policies", answer.plans.len().to_string(), ""),
+            match answer.plans.as_slice() {
+                [only] => {
+                    let headroom = only.found.as_ref().and_then(|found| found.headroom);
+                    let stands =
+                        headroom.map_or("–".to_owned(), |headroom| format!("{:.2} ×", headroom.stands));
+                    fact("headroom", stands, "the traffic that it was seen to stand")
+                }
+                several => fact("policies", several.len().to_string(), ""),
+            },
             fact(
                 "confidence",
                 format!("{} %", answer.confidence * 100.0),

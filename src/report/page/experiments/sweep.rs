@@ -9,6 +9,7 @@ use crate::report::numbers::rounded;
 use crate::report::page::model::{
     Block, Cell, Column, Row, Section, Span, Table, cell, code, name, number, plain, strong, text, words,
 };
+use crate::report::page::result::head;
 use crate::report::page::values::{Value, column, shown_unit, told};
 use crate::stats::Moments;
 use crate::sweep::{Best, Goal, Row as SweptRow, Status, best, effects};
@@ -208,6 +209,17 @@ fn every<'s>(sweep: &'s Sweep) -> Vec<Group<'s>> {
     groups
 }
 
+/// The end of a path that no other has: heads are narrow.
+fn short<'p>(path: &'p str, all: &[&String]) -> &'p str {
+    let ends = path.rmatch_indices('.').map(|(at, _)| at + 1).chain([0]);
+    let mut tries = ends.map(|at| &path[at..]);
+    let alone = |end: &&str| {
+        let same = |other: &&&String| other.as_str() == *end || other.ends_with(&format!(".{end}"));
+        all.iter().filter(same).count() == 1
+    };
+    tries.find(alone).unwrap_or(path)
+}
+
 /// Settings by policies, with the headline measures.
 fn points(sweep: &Sweep, goal: &Goal) -> Section {
     let mut groups = every(sweep);
@@ -226,7 +238,8 @@ fn points(sweep: &Sweep, goal: &Goal) -> Section {
     paths.dedup();
     let mut columns = vec![words("policy"), number("point", "", "its number in points.jsonl")];
     columns.extend(paths.iter().map(|path| Column {
-        head: (*path).clone(),
+        head: short(path, &paths).to_owned(),
+        about: (*path).clone(),
         number: true,
         ..Column::default()
     }));
@@ -250,7 +263,7 @@ fn points(sweep: &Sweep, goal: &Goal) -> Section {
         if values.iter().all(Option::is_none) {
             continue;
         }
-        columns.push(number(wanted, shown_unit(measure.unit), wanted));
+        columns.push(number(&head(measure), shown_unit(measure.unit), wanted));
         let cells = column(&values, measure.unit, measure.better);
         rows.iter_mut().zip(cells).for_each(|(row, cell)| row.cells.push(cell));
     }

@@ -1,6 +1,7 @@
 //! What was played: cost against p99 TTFT and against attainment, with the plan and with those that nobody beats.
 
 use super::super::super::planned::{Plan, Point};
+use super::super::ring;
 use crate::report::draw::frame::{Place, frame};
 use crate::report::draw::labels::{self, Named, at_points};
 use crate::report::draw::scale::{Axis, short};
@@ -88,14 +89,11 @@ fn points(
     let several = plan.answer.plans.len() > 1;
     let mut named = Vec::new();
     for (policy, at, cost) in marked {
-        // A square around the mark, so that it is found without its colour.
-        for (dx, dy, wide, high) in
-            [(-8.0, -8.0, 16.0, 1.6), (-8.0, 6.4, 16.0, 1.6), (-8.0, -8.0, 1.6, 16.0), (6.4, -8.0, 1.6, 16.0)]
-        {
-            scene.rect((at.0 + dx, at.1 + dy), (wide, high), Ink::Text, "");
-        }
+        ring(&mut scene, at);
         let name = if several { format!("the plan of {policy}, ") } else { "the plan, ".to_owned() };
-        named.push((Named { name: name + &plan.answer.money(cost), style: RING }, at));
+        // A bit lower: the stairs go on to the right.
+        let name = name + &plan.answer.money(cost);
+        named.push((Named { name, style: RING }, (at.0 + 4.0, at.1 + 14.0)));
     }
     let within = ((plane.x.0 + 1.0, plane.y.0 + 1.0), (plane.x.1 - 1.0, plane.y.1 - 1.0));
     let mut keys = Vec::new();
