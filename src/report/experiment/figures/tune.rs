@@ -200,7 +200,9 @@ fn map(tuned: &Tuned, all: &[(&Candidate, f64)], x: usize, y: usize) -> Result<D
         let says = weights(tuned, candidate);
         scene.rect((at.0 - 7.0, at.1 - 7.0), (14.0, 14.0), Ink::Fixed(colour.0, colour.1, colour.2), says);
         if !candidate.score.broken.is_empty() {
-            scene.text((at.0, at.1 + 4.5), Anchor::Middle, "×", SIZE + 1.0, on(colour));
+            let (left, right, up, down) = (at.0 - 3.5, at.0 + 3.5, at.1 - 3.5, at.1 + 3.5);
+            let cross = vec![vec![(left, up), (right, down)], vec![(left, down), (right, up)]];
+            scene.marks.push(Mark::Lines { lines: cross, ink: on(colour), width: 1.6, dash: 0 });
         }
     }
     let mut named: Vec<(Named, Point)> = Vec::new();

@@ -12,8 +12,6 @@ const SENTENCES: usize = 4;
 
 pub(super) fn page(compared: &Compared, figures: &[Figure]) -> Told {
     let all = &compared.comparisons;
-    let set =
-        if compared.set.is_empty() { String::new() } else { format!(" with {}", compared.set.join(", ")) };
     let mut blocks: Vec<Block> =
         compared.differs.iter().map(|what| text(format!("Beside what was asked for, {what}."))).collect();
     if all.len() > 1 {
