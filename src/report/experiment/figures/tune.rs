@@ -211,9 +211,12 @@ fn map(tuned: &Tuned, all: &[(&Candidate, f64)], x: usize, y: usize) -> Result<D
             continue;
         };
         let at = spot(candidate);
-        if named.iter().all(|(_, other)| *other != at) {
+        if named.iter().all(|(_, other)| *other != (at.0 + 4.0, at.1)) {
             ring(&mut scene, at);
-            named.push((Named { name: format!("{name}, {score:.3}"), style: Style::of(0) }, at));
+            named.push((
+                Named { name: format!("{name}, {score:.3}"), style: Style::of(0) },
+                (at.0 + 4.0, at.1),
+            ));
         }
     }
     let within = ((plane.x.0 + 1.0, plane.y.0 + 1.0), (plane.x.1 - 1.0, plane.y.1 - 1.0));

@@ -30,22 +30,29 @@ pub(super) fn fleet(plan: &Plan, members: &[Member<'_>]) -> Result<Option<Drawin
         member.found.lots.iter().find(|lot| lot.offer == offer).map(|lot| (f64::from(lot.replicas), lot.cost))
     };
     let all = || members.iter().flat_map(|member| member.found.lots.iter());
-    let half = (WIDE - left - 40.0) / 2.0;
+    // Where costs are counted in replicas they are the same twice.
+    let count = if plan.answer.unit == "replicas" { 1 } else { 2 };
+    let half = (WIDE - left - 20.0 * count as f64) / count as f64;
     // The numbers behind the longest bar need room.
     let most = |values: &mut dyn Iterator<Item = f64>| values.fold(0.0f64, f64::max).max(1e-9) * 1.22;
-    let panels = [
+    let mut panels = vec![
         (left, most(&mut all().map(|lot| f64::from(lot.replicas))), "replicas".to_owned()),
         (
             left + half + 20.0,
             most(&mut all().map(|lot| lot.cost)),
-            format!("cost, {}", plan.answer.cost_unit()),
+            if plan.answer.unit == "GPUs" {
+                "GPUs".to_owned()
+            } else {
+                format!("cost, {}", plan.answer.cost_unit())
+            },
         ),
     ];
+    panels.truncate(count);
     for (at, most, words) in &panels {
         let place = Place { at: (*at, top), size: (half, bottom - top + 44.0), left: 0.0, below: 44.0 };
         let up = Axis { title: String::new(), log: false, range: (0.0, 1.0), ticks: Vec::new() };
         let mut across = Axis::between(words, (0.0, *most), 5);
-        if words == "replicas" {
+        if words == "replicas" || words == "GPUs" {
             // There are no halves of them.
             across.ticks.retain(|(value, _)| value.fract() == 0.0);
         }

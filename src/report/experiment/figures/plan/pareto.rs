@@ -14,13 +14,43 @@ use crate::report::plots::PlotError;
 /// The plan has this mark around it.
 const RING: Style = Style { colour: 7, dash: 0, marker: 5 };
 
-/// Whether a point is its policy's plan.
-fn is_plan(plan: &Plan, point: &Point) -> bool {
-    let found = plan.answer.plans.iter().find(|planned| planned.policy == point.policy);
-    let Some(found) = found.and_then(|planned| planned.found.as_ref()) else { return false };
-    let count =
-        |offer: &String| found.lots.iter().find(|lot| lot.offer == *offer).map_or(0, |lot| lot.replicas);
-    plan.answer.offers.iter().map(count).eq(point.counts.iter().copied())
+/// A fleet that was played, and whether it is its policy's plan.
+struct Played {
+    point: Point,
+    is_plan: bool,
+}
+
+/// Those of the folder, and the plans that are not among them: confirmation may have moved on from what the search played. They
+/// stand where their confirmation puts them, in the cases without a region's loss.
+fn played(plan: &Plan) -> Vec<Played> {
+    let mut all: Vec<Played> =
+        plan.points.iter().map(|point| Played { point: point.clone(), is_plan: false }).collect();
+    for planned in &plan.answer.plans {
+        let Some(found) = &planned.found else { continue };
+        let count =
+            |offer: &String| found.lots.iter().find(|lot| lot.offer == *offer).map_or(0, |lot| lot.replicas);
+        let counts: Vec<u32> = plan.answer.offers.iter().map(count).collect();
+        let there =
+            all.iter_mut().find(|one| one.point.policy == planned.policy && one.point.counts == counts);
+        if let Some(there) = there {
+            there.is_plan = true;
+            continue;
+        }
+        let usual = || found.confirmation.lines.iter().filter(|line| !line.scene.ends_with(" gone"));
+        if usual().next().is_none() {
+            continue;
+        }
+        let point = Point {
+            policy: planned.policy.clone(),
+            counts,
+            cost: found.cost,
+            ttft_p99_ms: usual().map(|line| line.ttft_p99_ms).fold(0.0, f64::max),
+            attainment: usual().map(|line| line.attainment).fold(1.0, f64::min),
+            frontier: false,
+        };
+        all.push(Played { point, is_plan: true });
+    }
+    all
 }
 
 fn says(plan: &Plan, point: &Point) -> String {
@@ -40,6 +70,7 @@ fn says(plan: &Plan, point: &Point) -> String {
 /// Points over cost; `value` is what stands upright, of which less is better where `lower`.
 fn points(
     plan: &Plan,
+    all: &[Played],
     (id, title, caption): (&str, &str, &str),
     up: Axis,
     value: impl Fn(&Point) -> f64,
@@ -48,7 +79,7 @@ fn points(
 ) -> Result<Drawing, PlotError> {
     let mut scene = Scene::new(WIDE, 420.0, title);
     labels::title(&mut scene, title);
-    let costs = || plan.points.iter().map(|point| point.cost);
+    let costs = || all.iter().map(|one| one.point.cost);
     let (low, high) = (costs().fold(f64::MAX, f64::min), costs().fold(0.0f64, f64::max));
     let room = ((high - low) * 0.06).max(high * 0.03);
     let across =
@@ -62,15 +93,17 @@ fn points(
     }
     let mut marked = Vec::new();
     for (number, planned) in plan.answer.plans.iter().enumerate() {
-        let own: Vec<&Point> = plan.points.iter().filter(|point| point.policy == planned.policy).collect();
+        let own: Vec<&Played> = all.iter().filter(|one| one.point.policy == planned.policy).collect();
         let style = Style::of(number);
-        let values: Vec<(f64, f64)> =
-            own.iter().map(|point| (point.cost, if lower { value(point) } else { -value(point) })).collect();
+        let values: Vec<(f64, f64)> = own
+            .iter()
+            .map(|one| (one.point.cost, if lower { value(&one.point) } else { -value(&one.point) }))
+            .collect();
         let best = front(&values);
         let stairs: Vec<(f64, f64)> = best
             .windows(2)
             .flat_map(|pair| {
-                let at = |i: usize| plane.at(own[i].cost, value(own[i]));
+                let at = |i: usize| plane.at(own[i].point.cost, value(&own[i].point));
                 let (a, b) = (at(pair[0]), at(pair[1]));
                 [a, (b.0, a.1), b]
             })
@@ -78,10 +111,10 @@ fn points(
         if !stairs.is_empty() {
             scene.series(vec![stairs], style, 1.2);
         }
-        for point in &own {
+        for Played { point, is_plan } in own {
             let at = plane.at(point.cost, value(point));
             scene.dot(at, style, says(plan, point));
-            if is_plan(plan, point) {
+            if *is_plan {
                 marked.push((planned.policy.clone(), at, point.cost));
             }
         }
@@ -98,8 +131,8 @@ fn points(
     let within = ((plane.x.0 + 1.0, plane.y.0 + 1.0), (plane.x.1 - 1.0, plane.y.1 - 1.0));
     let mut keys = Vec::new();
     if several {
-        let all = plan.answer.plans.iter().enumerate();
-        let drawn = all.filter(|(_, planned)| plan.points.iter().any(|point| point.policy == planned.policy));
+        let plans = plan.answer.plans.iter().enumerate();
+        let drawn = plans.filter(|(_, planned)| all.iter().any(|one| one.point.policy == planned.policy));
         keys.extend(drawn.map(|(at, planned)| Named { name: planned.policy.clone(), style: Style::of(at) }));
     }
     keys.extend(at_points(&mut scene, &named, within));
@@ -111,24 +144,23 @@ fn points(
 
 /// Cost against p99 TTFT.
 pub(super) fn p99(plan: &Plan) -> Result<Option<Drawing>, PlotError> {
-    if plan.points.is_empty() {
+    let all = played(plan);
+    if all.is_empty() {
         return Ok(None);
     }
     let title = format!("Cost against p99 of time to first token, {}", plan.answer.scenario);
-    let up = Axis::log(
-        "p99 TTFT at the client, ms (logarithmic)",
-        plan.points.iter().map(|point| point.ttft_p99_ms),
-        8,
-    );
+    let up =
+        Axis::log("p99 TTFT at the client, ms (logarithmic)", all.iter().map(|one| one.point.ttft_p99_ms), 8);
     let caption = "Every fleet that was played to its end in the usual cases: left is cheaper, down is faster. The square is the \
                    plan; stairs join fleets that no other beats in one without losing in the other. A cheaper one than the plan \
-                   does not keep what is asked.";
-    points(plan, ("pareto-p99", &title, caption), up, |point| point.ttft_p99_ms, true, &[]).map(Some)
+                   does not keep what is asked, be it in another case or under fresh seeds.";
+    points(plan, &all, ("pareto-p99", &title, caption), up, |point| point.ttft_p99_ms, true, &[]).map(Some)
 }
 
 /// Cost against attainment.
 pub(super) fn attainment(plan: &Plan) -> Result<Option<Drawing>, PlotError> {
-    if plan.points.is_empty() {
+    let all = played(plan);
+    if all.is_empty() {
         return Ok(None);
     }
     let title = format!("Cost against attainment, {}", plan.answer.scenario);
@@ -137,7 +169,7 @@ pub(super) fn attainment(plan: &Plan) -> Result<Option<Drawing>, PlotError> {
         lines.flat_map(|found| found.confirmation.lines.iter().map(|line| line.target * 100.0)).collect();
     targets.sort_by(f64::total_cmp);
     targets.dedup();
-    let values = plan.points.iter().map(|point| point.attainment * 100.0).chain(targets.iter().copied());
+    let values = all.iter().map(|one| one.point.attainment * 100.0).chain(targets.iter().copied());
     let low = values.fold(100.0, f64::min);
     let room = ((100.0 - low) * 0.06).max(0.02);
     let up =
@@ -146,6 +178,7 @@ pub(super) fn attainment(plan: &Plan) -> Result<Option<Drawing>, PlotError> {
                    what is asked, the square the plan.";
     points(
         plan,
+        &all,
         ("pareto-attainment", &title, caption),
         up,
         |point| point.attainment * 100.0,
