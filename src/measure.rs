@@ -15,14 +15,20 @@ pub struct Known {
     pub unit: &'static str,
     /// Whether it is of requests, and so of any group of them; else it is of the whole run.
     pub of_requests: bool,
+    /// Whether it is a fact, better neither for more nor for less.
+    pub fact: bool,
 }
 
 const fn of_requests(name: &'static str, unit: &'static str) -> Known {
-    Known { name, unit, of_requests: true }
+    Known { name, unit, of_requests: true, fact: false }
 }
 
 const fn of_the_run(name: &'static str, unit: &'static str) -> Known {
-    Known { name, unit, of_requests: false }
+    Known { name, unit, of_requests: false, fact: false }
+}
+
+const fn fact(name: &'static str, unit: &'static str) -> Known {
+    Known { name, unit, of_requests: false, fact: true }
 }
 
 /// All of them, in the order of the table; then those that no table shows.
@@ -39,11 +45,11 @@ pub const KNOWN: &[Known] = &[
     of_requests("cache.hit_rate", "share"),
     of_the_run("throughput.requests", "1/s"),
     of_the_run("throughput.output_tokens", "1/s"),
-    of_the_run("cross_region", "share"),
-    of_the_run("busy.mean", "share"),
-    of_the_run("batch.mean", "sequences"),
-    of_the_run("waiting.mean", "requests"),
-    of_the_run("kv.peak", "share"),
+    fact("cross_region", "share"),
+    fact("busy.mean", "share"),
+    fact("batch.mean", "sequences"),
+    fact("waiting.mean", "requests"),
+    fact("kv.peak", "share"),
     of_the_run("cost.gpu_hours", "GPU-h"),
     of_the_run("cost.usd", "USD"),
     of_the_run("cost.usd_egress", "USD"),
@@ -52,25 +58,25 @@ pub const KNOWN: &[Known] = &[
     of_the_run("cost.usd_per_1m_output_tokens", "USD"),
     of_the_run("cost.usd_per_request", "USD"),
     of_the_run("cost.usd_per_good_request", "USD"),
-    of_the_run("routing.forwards", "1/request"),
-    of_the_run("routing.run", "decisions"),
-    of_the_run("routing.run_shuffled", "decisions"),
-    of_the_run("routing.run_longest", "decisions"),
+    fact("routing.forwards", "1/request"),
+    fact("routing.run", "decisions"),
+    fact("routing.run_shuffled", "decisions"),
+    fact("routing.run_longest", "decisions"),
     of_the_run("regret.mean", "ms"),
     of_the_run("regret.p50", "ms"),
     of_the_run("regret.p99", "ms"),
-    of_the_run("miss.compulsory", "share"),
-    of_the_run("miss.capacity", "share"),
-    of_the_run("miss.policy", "share"),
-    of_the_run("miss.residency", "share"),
-    of_the_run("miss.isolation", "share"),
-    of_the_run("miss.rollout", "share"),
-    of_the_run("miss.outage", "share"),
+    fact("miss.compulsory", "share"),
+    fact("miss.capacity", "share"),
+    fact("miss.policy", "share"),
+    fact("miss.residency", "share"),
+    fact("miss.isolation", "share"),
+    fact("miss.rollout", "share"),
+    fact("miss.outage", "share"),
     of_requests("ttft.mean", "ms"),
     of_requests("tpot.p95", "ms"),
     of_requests("e2e.p95", "ms"),
-    of_the_run("load.top_replica", "share"),
-    of_the_run("load.top_region", "share"),
+    fact("load.top_replica", "share"),
+    fact("load.top_region", "share"),
 ];
 
 /// Why something written was refused: what is wrong and what to write.
@@ -242,6 +248,63 @@ impl Bound {
     }
 }
 
+/// A loss that does not matter.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Margin {
+    /// A share of the value before.
+    Relative(f64),
+    /// In the measure's unit: milliseconds, a share, requests a second.
+    Absolute(f64),
+}
+
+impl Margin {
+    /// In the measure's unit, given the mean before.
+    pub fn of(self, before: f64) -> f64 {
+        match self {
+            Margin::Relative(share) => share * before.abs(),
+            Margin::Absolute(amount) => amount,
+        }
+    }
+
+    /// Reads a margin for a measure of this unit: a percentage, a length of time where the unit is `ms`, percentage
+    /// points (`0.5pp`) where it is a share, else a number.
+    ///
+    /// # Errors
+    /// When it is none of these, or negative.
+    pub fn parse(text: &str, unit: &str) -> Result<Margin, Refused> {
+        let text = text.trim();
+        let number = |text: &str| text.trim().parse::<f64>().ok().filter(|x| x.is_finite() && *x >= 0.0);
+        let found = if text.ends_with('%') {
+            parse_percent(text).ok().filter(|share| *share >= 0.0).map(Margin::Relative)
+        } else if let Some(points) = text.strip_suffix("pp") {
+            number(points).filter(|_| unit == "share").map(|points| Margin::Absolute(points / 100.0))
+        } else if unit == "ms" {
+            parse_duration(text).ok().map(|span| Margin::Absolute(span.as_ms_f64()))
+        } else {
+            number(text).filter(|_| unit != "share").map(Margin::Absolute)
+        };
+        found.ok_or_else(|| {
+            let absolute = match unit {
+                "ms" => "a length of time such as 5ms",
+                "share" => "percentage points such as 0.5pp",
+                _ => "a number in its unit",
+            };
+            Refused(format!(
+                "`{text}` is no margin; write a share of the value before such as 3%, or {absolute}"
+            ))
+        })
+    }
+}
+
+impl fmt::Display for Margin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Margin::Relative(share) => write!(f, "{} %", share * 100.0),
+            Margin::Absolute(amount) => write!(f, "{amount}"),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -280,6 +343,21 @@ mod tests {
             let error = parse(text).unwrap_err();
             assert!(error.contains(words), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn margins_by_unit() {
+        assert_eq!(Margin::parse("3%", "ms"), Ok(Margin::Relative(0.03)));
+        assert_eq!(Margin::parse("5ms", "ms"), Ok(Margin::Absolute(5.0)));
+        assert_eq!(Margin::parse("1s", "ms"), Ok(Margin::Absolute(1000.0)));
+        assert_eq!(Margin::parse("0.5pp", "share"), Ok(Margin::Absolute(0.005)));
+        assert_eq!(Margin::parse("2", "1/s"), Ok(Margin::Absolute(2.0)));
+        for (text, unit) in
+            [("5", "ms"), ("0.5", "share"), ("5ms", "share"), ("-1", "1/s"), ("-3%", "ms"), ("x", "1/s")]
+        {
+            assert!(Margin::parse(text, unit).is_err(), "{text} of {unit}");
+        }
+        assert_eq!(Margin::Relative(0.03).of(-200.0), 6.0);
     }
 
     #[test]

@@ -17,11 +17,13 @@ pub mod reference;
 pub mod resolve;
 pub mod schema;
 mod schema_parts;
+pub mod tuning;
 
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub use plan::{Facts, Gate, Plan, PoolFacts, RegionFacts};
 pub use planning::{Contingency, PlannedPool, Planning, Supply};
 pub use schema::scenario_schema;
+pub use tuning::Tuning;
 
 use crate::workload::Shelf;
 use document::Document;

@@ -1,12 +1,11 @@
 //! The tuner: which weights of a policy serve best. Knows a policy's parameters, ranges, ways to search and what better
 //! means; must not know how worlds are run (it asks for points and is told what was measured there) nor how anything looks.
 //!
-//! `knob` finds a parameter within a policy, `space` maps parameters to coordinates, `evolution`, `simplex` and `sampling`
+//! `space` maps parameters to coordinates, `evolution`, `simplex` and `sampling`
 //! search, `objective` turns measures into a score that piling everything onto one replica does not lower, `search` asks
 //! them for candidates and remembers what was tried, `window` parts a trace into what is learned from and what is judged on.
 
 mod evolution;
-mod knob;
 mod objective;
 mod sampling;
 mod search;
@@ -14,11 +13,11 @@ mod simplex;
 mod space;
 mod window;
 
+pub use crate::scenario::tuning::{Axis, Cut, Knob, KnobError, Scale, Strategy, WindowError};
 pub use evolution::Evolution;
-pub use knob::{Knob, KnobError};
 pub use objective::{Aim, Allowance, Limit, Means, Objective, Score, Sense};
 pub use sampling::{latin_hypercube, uniform};
-pub use search::{Candidate, Measured, Method, Phase, Run, Search, Strategy};
+pub use search::{Candidate, Measured, Method, Phase, Run, Search};
 pub use simplex::Simplex;
-pub use space::{Axis, Scale, Space};
-pub use window::{Cut, WindowError, part, span};
+pub use space::Space;
+pub use window::{part, span};

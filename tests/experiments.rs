@@ -150,7 +150,7 @@ fn a_comparison_plots_and_reports() {
 #[test]
 fn a_suite_plots_and_reports() {
     let desk = Desk::new();
-    let suite = "seeds = 3\n[tolerance]\n\"ttft.p50\" = \"2%\"\n[scenarios.small]\nfile = \"small.toml\"\n";
+    let suite = "seeds = 5\n[tolerance]\n\"ttft.mean\" = \"2%\"\n[scenarios.small]\nfile = \"small.toml\"\n";
     fs::write(desk.at("suite.toml"), suite).unwrap();
     desk.done("check suite.toml --baseline base.json --update -q");
     // The same again has nothing to draw but the bounds.
@@ -249,7 +249,7 @@ fn a_sweep_plots_and_reports() {
         page.contains("Each policy&#x27;s best point by e2e.p99") || page.contains("best point by e2e.p99")
     );
     // Another sweep takes the place of this one, and of what was drawn of it.
-    desk.done("sweep small.toml --over workloads.main.scale=0.5 --out x -q");
+    desk.done("sweep small.toml --over workloads.main.scale=0.5 --out x -q --restart");
     assert!(!desk.at("x/plots").exists() && !desk.at("x/report.html").exists());
 }
 

@@ -148,6 +148,86 @@ fn threads_shards_and_kills_change_no_byte() {
     assert!(!journal.exists());
 }
 
+/// A disk that is full, as a limit on the size of files, which the shell sets.
+#[test]
+#[cfg(unix)]
+fn a_full_disk_and_an_interrupt_say_what_is_kept() {
+    let desk = Desk::new();
+    let begin = |limit: &str, out: &str, seeds: &str| {
+        let line = format!(
+            "{} sweep small.toml -q --threads 1 --out {out} --seeds {seeds}",
+            env!("CARGO_BIN_EXE_regionsim")
+        );
+        Process::new("sh")
+            .args([
+                "-c",
+                &format!("trap '' XFSZ; {limit}; exec {line} --over regions.us.pools.main.replicas=1,2,3"),
+            ])
+            .current_dir(desk.path())
+            .env("NO_COLOR", "1")
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+    };
+    let told = |child: std::process::Child| {
+        let output = child.wait_with_output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let rows = |out: &str| {
+        let text = fs::read_to_string(desk.shard(out, "shard-000-of-001.jsonl.part")).unwrap_or_default();
+        text.matches('\n').count().saturating_sub(1)
+    };
+    // Blocks of 512 bytes, or of 1024: a few rows.
+    let (code, words) = told(begin("ulimit -f 60", "full", "4"));
+    let kept = rows("full");
+    assert!(code == Some(3) && (1..24).contains(&kept), "{kept} rows: {words}");
+    assert!(words.contains("cannot write `full/shards/shard-000-of-001.jsonl.part`: "), "{words}");
+    let resume = "the same command with --resume goes on";
+    assert!(
+        words.contains(&format!("{kept} of 24 cells are kept in full")) && words.contains(resume),
+        "{words}"
+    );
+
+    let child = begin("true", "stopped", "900");
+    while rows("stopped") < 2 {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    assert!(Process::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    let (code, words) = told(child);
+    assert_eq!(code, Some(130), "{words}");
+    assert!(words.contains(" of 5400 cells are kept in stopped") && words.contains(resume), "{words}");
+    // Of a comparison nothing is kept. A signal before it listens ends it without a word.
+    let (code, words) = [1, 4, 16]
+        .into_iter()
+        .map(|seconds| {
+            let child = Process::new(env!("CARGO_BIN_EXE_regionsim"))
+                .current_dir(desk.path())
+                .args([
+                    "compare",
+                    "small.toml",
+                    "--before",
+                    "nearest",
+                    "--after",
+                    "rr",
+                    "--seeds",
+                    "10000",
+                    "-q",
+                ])
+                .stdout(Stdio::null())
+                .stderr(Stdio::piped())
+                .spawn()
+                .unwrap();
+            std::thread::sleep(std::time::Duration::from_secs(seconds));
+            assert!(Process::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+            told(child)
+        })
+        .find(|(code, _)| code.is_some())
+        .unwrap();
+    assert_eq!(code, Some(130), "{words}");
+    assert!(words.contains("runs were done; compare keeps none of them and has written nothing"), "{words}");
+}
+
 #[test]
 fn what_is_there_is_not_run_again_and_a_torn_line_is() {
     let desk = Desk::new();
@@ -313,8 +393,15 @@ fn another_sweep_in_the_folder_is_not_mixed_in() {
     let other = ["sweep", "small.toml", "-q", "--over", "seed=1,2", "--out", "x"];
     let (code, _, told) = desk.run(&[&other[..], &["--shard", "0/2"]].concat());
     assert!(code == 2 && told.contains("holds another sweep"), "{told}");
-    // Alone, it takes the folder over.
-    assert_eq!(desk.run(&other).0, 0);
+    // Neither does it take its place alone, unless it is told to.
+    let before = desk.shard("x", "shard-000-of-002.jsonl");
+    let (code, _, told) = desk.run(&other);
+    assert!(
+        code == 2 && told.contains("x holds another sweep (small of 24 cells); name another folder"),
+        "{told}"
+    );
+    assert!(told.contains("replace it with --restart") && before.exists(), "{told}");
+    assert_eq!(desk.run(&[&other[..], &["--restart"]].concat()).0, 0);
     assert_eq!(
         fs::read_dir(desk.path().join("x/shards"))
             .unwrap()

@@ -31,6 +31,14 @@ impl Desk {
         let text = |bytes| String::from_utf8(bytes).unwrap();
         (status.code().unwrap(), text(stdout), text(stderr))
     }
+    /// The names of the files in a folder.
+    fn files(&self, folder: &str) -> Vec<String> {
+        let entries = fs::read_dir(self.0.path().join(folder)).unwrap();
+        let mut names: Vec<String> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
     fn json(&self, line: &str) -> (i32, Value) {
         let (code, stdout, stderr) = self.run(&format!("{line} --json"));
         (code, serde_json::from_str(&stdout).unwrap_or_else(|error| panic!("{error}: {stdout}{stderr}")))
@@ -64,13 +72,32 @@ fn tuned_weights_are_better_on_seeds_that_the_search_has_not_seen() {
     }
     assert!(mean(&found, 1, "load.top_replica") < 0.6, "nothing is piled up");
     // The oracle tried the tuned weights too, so nobody is better than it.
-    for regret in ["tuned_regret", "start_regret"] {
-        assert!(found["judged"]["oracle"][regret].as_f64().unwrap() >= 0.0, "{regret}");
+    for contender in found["judged"]["contenders"].as_array().unwrap() {
+        assert!(contender["regret"].as_f64().unwrap() >= 0.0, "{contender}");
     }
     // The search never had what it is judged on.
     assert_eq!(found["on"], "seeds 1 to 3");
     assert_eq!(found["judged"]["on"], "seeds 4 to 13");
     assert!(found["runs"].as_u64().unwrap() <= 60);
+}
+
+/// On the half hour that GORGO's authors published their weights for: the start has them, and the second quarter of an hour
+/// was not searched.
+#[test]
+#[ignore = "half a minute optimised; run at night"]
+fn tuned_weights_beat_the_published_ones_on_their_own_trace() {
+    let desk = Desk::new();
+    let scenario = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/published/gorgo-apr5.toml");
+    let (code, found) = desk.json(&format!("tune {} --judge-seeds 20 --no-files", scenario.display()));
+    assert_eq!(code, 0);
+    assert_eq!(found["judged"]["contenders"][0]["tuned_against"]["verdict"], "better");
+    for metric in ["ttft.p95", "e2e.p95", "tpot.p95"] {
+        let (verdict, low, high) = judged(&found, metric);
+        assert!(verdict == "better" && low < high && high < -0.02, "{metric}: {low} … {high}");
+    }
+    assert!(mean(&found, 1, "load.top_replica") < 0.5, "nothing is piled up");
+    let regret = |contender: usize| found["judged"]["contenders"][contender]["regret"].as_f64().unwrap();
+    assert!(regret(1) < regret(0) / 2.0, "less is left to find: {} of {}", regret(1), regret(0));
 }
 
 /// GORGO's authors call it reward hacking: queue → 0 sends everything to the nearest replica, with the best TTFT of all and
@@ -118,14 +145,21 @@ fn threads_change_nothing_and_the_files_say_what_was_printed() {
         assert_eq!(one, three, "{method}");
         let read = |name: &str| fs::read_to_string(desk.0.path().join(name)).unwrap();
         assert_eq!(serde_json::from_str::<Value>(&read("one/tune.json")).unwrap(), one);
-        let rows = read("one/candidates.csv");
-        assert_eq!(rows, read("three/candidates.csv"));
-        assert!(rows.starts_with("candidate,phase,rtt,queue,score,feasible,broken,ttft.p95,"), "{rows}");
+        let rows = read("one/evaluations.csv");
+        assert_eq!(rows, read("three/evaluations.csv"));
+        assert!(
+            rows.starts_with("candidate,phase,rtt,queue,score,feasible,broken,accepted,ttft.p95,"),
+            "{rows}"
+        );
         assert_eq!(rows.lines().count(), one["candidates"].as_array().unwrap().len() + 1);
-        assert!(!desk.0.path().join("one/candidates.csv.part").exists());
+        // The last that was accepted is the best.
+        let accepted: Vec<&str> = rows.lines().skip(2).filter(|row| row.contains(",true,,true,")).collect();
+        let best = accepted.last().and_then(|row| row.split(',').next()).unwrap_or("0");
+        assert_eq!(best, one["best"].to_string(), "{rows}");
+        assert_eq!(desk.files("one"), ["evaluations.csv", "tune.json"]);
     }
     // A candidate's row is what `run` says under its values.
-    let rows = fs::read_to_string(desk.0.path().join("one/candidates.csv")).unwrap();
+    let rows = fs::read_to_string(desk.0.path().join("one/evaluations.csv")).unwrap();
     let row: Vec<&str> = rows.lines().nth(2).unwrap().split(',').collect();
     let mut sum = 0.0;
     for seed in [1, 2] {
@@ -140,8 +174,136 @@ fn threads_change_nothing_and_the_files_say_what_was_printed() {
         let p95 = measures.iter().find(|measure| measure["name"] == "ttft.p95").unwrap();
         sum += p95["mean"].as_f64().unwrap();
     }
-    let told: f64 = row[7].parse().unwrap();
+    let told: f64 = row[8].parse().unwrap();
     assert!((told - sum / 2.0).abs() < 1e-5, "{told} and {}", sum / 2.0);
+}
+
+/// The flags of the shipped scenario's `[tune]`.
+const SAID: &str = "--over rtt=0.05..2 --over queue=0.001..2 --against rtt=2,queue=0.104";
+/// A world that is run in a moment.
+const SHORT: &str =
+    "--set workloads.main.synthetic.duration=20s --set warmup=5s --seeds 2 --judge-seeds 2 --oracle 2";
+
+#[test]
+fn the_table_says_what_flags_say_and_flags_go_before_it() {
+    let desk = Desk::new();
+    let text = fs::read_to_string(desk.0.path().join("tune-gorgo.toml")).unwrap();
+    fs::write(desk.0.path().join("bare.toml"), text.split("# What `tune` looks for").next().unwrap())
+        .unwrap();
+    let more = "--method lhs --budget 12 --objective e2e.p95 --keep ttft.p95=5% --confidence 0.9";
+    let table = "--set tune.method=lhs --set tune.budget=12 --set tune.objective=e2e.p95 \
+                 --set tune.keep.\"ttft.p95\"=5% --set tune.confidence=90%";
+    let (code, by_flags) = desk.json(&format!("tune bare.toml {SHORT} {SAID} {more} --no-files"));
+    assert_eq!(code, 0);
+    let (_, by_table) = desk.json(&format!("tune tune-gorgo.toml {SHORT} {table} --no-files"));
+    assert_eq!(by_flags, by_table);
+    assert_eq!(
+        by_flags["judged"]["contenders"].as_array().unwrap().len(),
+        3,
+        "start, tuned, and what is given"
+    );
+    // A flag takes its parameter's range; the other stays.
+    let line = format!("tune tune-gorgo.toml {SHORT} {table} --over queue=0.4..0.6 --budget 8 --no-files");
+    let (_, narrow) = desk.json(&line);
+    let ends = |at: usize| {
+        let parameter = &narrow["parameters"][at];
+        (parameter["name"].as_str(), parameter["low"].as_f64(), parameter["high"].as_f64())
+    };
+    assert_eq!(
+        [ends(0), ends(1)],
+        [(Some("rtt"), Some(0.05), Some(2.0)), (Some("queue"), Some(0.4), Some(0.6))]
+    );
+    assert_eq!(narrow["runs"], 8);
+}
+
+#[test]
+fn where_nothing_better_was_found_the_start_stands() {
+    let desk = Desk::new();
+    // Weights that are the same to every decision.
+    let line = format!(
+        "tune tune-gorgo.toml {SHORT} --over rtt=0.2759..0.2761 --over queue=0.4999..0.5001 --budget 6"
+    );
+    let (code, stdout, stderr) = desk.run(&line);
+    assert_eq!(code, 0, "{stderr}");
+    let stands = "nothing better than the start was found: its weights stand (rtt 0.276, queue 0.5)";
+    assert!(stdout.contains(stands) && !stdout.contains("to use them"), "{stdout}");
+}
+
+/// A disk that is full, as a limit on the size of files: the search stops, says where and what is kept, and goes on to the
+/// bytes that it would have had.
+#[test]
+#[cfg(unix)]
+fn a_search_that_was_stopped_goes_on_to_the_same_bytes() {
+    let desk = Desk::new();
+    let line = |more: &str| format!("tune tune-gorgo.toml {SHORT} --budget 24 --json -q {more}");
+    let (code, whole, stderr) = desk.run(&line("--out whole"));
+    assert_eq!(code, 0, "{stderr}");
+    let journal = desk.0.path().join("stopped/evaluations.jsonl.part");
+    let evaluations = || fs::read_to_string(&journal).unwrap().matches('\n').count() - 1;
+    let mut kept = 0;
+    // Blocks of 512 bytes, or of 1024.
+    for (limit, resume) in [(4, ""), (8, "--resume")] {
+        let program = assert_cmd::cargo::cargo_bin("regionsim");
+        let stopped = format!(
+            "trap '' XFSZ; ulimit -f {limit}; exec '{}' {}",
+            program.display(),
+            line(&format!("--out stopped --threads 1 {resume}"))
+        );
+        let told = std::process::Command::new("sh")
+            .args(["-c", &stopped])
+            .current_dir(desk.0.path())
+            .env("NO_COLOR", "1")
+            .output()
+            .unwrap();
+        let stderr = String::from_utf8(told.stderr).unwrap();
+        assert_eq!(told.status.code(), Some(3), "{stderr}");
+        assert!(evaluations() > kept, "{limit}: {} after {kept}", evaluations());
+        kept = evaluations();
+        let names = stderr.contains("cannot write `stopped/evaluations.jsonl.part`: ");
+        assert!(names && stderr.contains(&format!("{kept} evaluations are kept in")), "{stderr}");
+        assert!(stderr.contains("--resume goes on"), "{stderr}");
+        assert_eq!(desk.files("stopped"), ["evaluations.jsonl.part"]);
+    }
+    let (code, _, stderr) = desk.run(&line("--out stopped"));
+    assert!(code == 2 && stderr.contains("go on with --resume, or begin anew with --restart"), "{stderr}");
+    let (code, _, stderr) = desk.run(&line("--out stopped --resume --objective e2e.p50"));
+    assert!(code == 2 && stderr.contains("evaluations of another search"), "{stderr}");
+    assert_eq!(evaluations(), kept, "nothing was lost on the way");
+    let (code, resumed, stderr) = desk.run(&line("--out stopped --resume --threads 3"));
+    assert_eq!((code, resumed == whole), (0, true), "{stderr}");
+    assert_eq!(desk.files("stopped"), ["evaluations.csv", "tune.json"]);
+    for file in ["evaluations.csv", "tune.json"] {
+        let read = |folder: &str| fs::read(desk.0.path().join(folder).join(file)).unwrap();
+        assert!(read("whole") == read("stopped"), "{file}");
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn an_interrupted_search_says_what_is_kept_and_how_to_go_on() {
+    let desk = Desk::new();
+    let line = format!("tune tune-gorgo.toml {SHORT} --method random --budget 2000 --json -q --out kept");
+    let child = std::process::Command::new(assert_cmd::cargo::cargo_bin("regionsim"))
+        .current_dir(desk.0.path())
+        .env("NO_COLOR", "1")
+        .args(line.split_whitespace())
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let journal = desk.0.path().join("kept/evaluations.jsonl.part");
+    // Two whole evaluations behind the head.
+    while fs::read_to_string(&journal).map_or(0, |text| text.matches('\n').count()) < 3 {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let sent = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(sent.success());
+    let told = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8(told.stderr).unwrap();
+    assert_eq!(told.status.code(), Some(130), "{stderr}");
+    assert!(stderr.contains("evaluations are kept in kept/evaluations.jsonl.part"), "{stderr}");
+    assert!(stderr.contains("the same command with --resume goes on"), "{stderr}");
+    assert_eq!(desk.files("kept"), ["evaluations.jsonl.part"], "and nothing hidden");
 }
 
 #[test]
@@ -182,10 +344,13 @@ fn mistakes_are_told_with_what_to_write() {
         "tune tune-gorgo.toml --over queue=0.1..1 --keep ttft.p99{origin=\"mars\"}=2%",
         "tune tune-gorgo.toml --over queue=0.1..1 --seeds 3",
         "tune tune-gorgo.toml --over queue=0.1..1 --against queue=x",
+        "tune tune-gorgo.toml --over queue=0.1..1 --keep default=5ms",
+        "tune tune-gorgo.toml --over queue=0.1..1 --train 0..1m",
         "tune tune-gorgo.toml --over queue=0.1..1 --train 0..1m --judge 1m..2m",
         "tune tune-gorgo.toml --over queue=0.1..1 --train 0..1 --judge 1m..2m",
         "tune tune-gorgo.toml --over queue=0.1..1 --set warmup=1h --set policies.other.replica.p2c={} --policy gorgo",
-        "tune tune-gorgo.toml --over queue=0.1..1 --set policies.other.replica.p2c={}",
+        "tune tune-gorgo.toml --over queue=0.1..1 --set policies.other.replica.p2c={} --set tune={}",
+        "tune tune-gorgo.toml --set policies.other.replica.p2c={} --set tune.policy=\"gorgo\" --policy other",
     ];
     let mut all = String::new();
     for line in lines {

@@ -36,6 +36,9 @@ pub struct Point {
     pub kv_blocks: Option<u32>,
     /// Whose scheduler.
     pub engine: EngineKind,
+    /// Tokens that the server puts into one piece of its stream: the client sees its first token with so many others.
+    /// 1 sends each by itself.
+    pub stream_interval: u32,
 }
 
 /// Means over all requests of a benchmark, milliseconds; not a number when none completed.
@@ -148,9 +151,13 @@ pub fn play(point: &Point, hardware: &Hardware, timing: Arc<dyn StepTime>, const
                     let request = job.0 as usize;
                     if outcome == Outcome::Completed {
                         done += 1;
-                        ttft += first[request].since(sent[request]).as_ms_f64();
+                        let gaps = f64::from(tokens.output.max(2) - 1);
+                        let decoding = at.since(first[request]).as_ms_f64();
+                        // The rest of the first piece comes at the request's own pace.
+                        let held = decoding * (f64::from(point.stream_interval.max(1) - 1) / gaps).min(1.0);
+                        ttft += first[request].since(sent[request]).as_ms_f64() + held;
                         e2e += at.since(sent[request]).as_ms_f64();
-                        tpot += at.since(first[request]).as_ms_f64() / f64::from(tokens.output.max(2) - 1);
+                        tpot += (decoding - held) / gaps;
                     }
                     send(at, &mut sent, &mut arrivals);
                 }
@@ -200,6 +207,7 @@ mod tests {
             max_num_batched_tokens: 8_192,
             kv_blocks: None,
             engine: EngineKind::Vllm,
+            stream_interval: 1,
         };
         let mut constants = profile("p0").unwrap().constants;
         (constants.ingress_us, constants.ingress_per_token_us) = (0.0, 0.0);
@@ -211,5 +219,9 @@ mod tests {
         (constants.ingress_us, constants.ingress_per_token_us) = (1_000.0, 10.0);
         let waited = play(&point, &hardware, Arc::new(Plain), &constants);
         assert!((waited.ttft_ms - 3.2).abs() < 1e-6 && (waited.e2e_ms - 13.22).abs() < 1e-6, "{waited:?}");
+        // Six tokens a piece: the first is seen five steps of 1.002 ms later, and clients divide what is left by all gaps.
+        let held = play(&Point { stream_interval: 6, ..point }, &hardware, Arc::new(Plain), &constants);
+        assert!((held.ttft_ms - 8.21).abs() < 1e-6 && (held.e2e_ms - 13.22).abs() < 1e-6, "{held:?}");
+        assert!((held.tpot_ms - 0.501).abs() < 1e-6, "{held:?}");
     }
 }

@@ -1,12 +1,15 @@
 //! Serving points: one row a closed-loop benchmark, lengths and clients against mean TTFT and TPOT. Knows the columns of
 //! aiconfigurator's published measurements and a plain form; must not know how they are fitted.
 
+mod recipe;
+
 use super::closed_loop::Point;
 use super::measured::{Hardware, Measured, Quantity};
 use super::sample::{Sample, What};
 use super::table::{Findings, Table};
 use crate::catalog::{self, Dtype};
 use crate::timing::EngineKind;
+use recipe::{BUDGET, REQUESTS_PER_CLIENT, clients, is_own, recipe};
 use std::collections::BTreeMap;
 
 /// How much an error of TTFT counts beside one of TPOT. Our choice: a benchmark's TTFT hangs on how its clients start,
@@ -16,16 +19,6 @@ const TTFT_WEIGHT: f64 = 0.3;
 const WAITING_WEIGHT: f64 = 0.09;
 /// A TTFT above this is mostly waiting, ms: an 8k prompt takes a tenth of it.
 const WAITING_MS: f64 = 3_000.0;
-/// Requests a client sends in the benchmarks that were published: ten, our reading of how they were run, which their TTFT
-/// bears out; no file says so.
-const REQUESTS_PER_CLIENT: u32 = 10;
-/// vLLM's token budget for a server on a large GPU.
-const BUDGET: u32 = 8_192;
-
-/// SGLang's on the same: its `chunked_prefill_size` is half of it, `max_prefill_tokens` is this; of the two, this meets the
-/// TTFT of the rows there are.
-const SGLANG_BUDGET: u32 = 16_384;
-
 /// Points, and rows that were left aside by reason.
 #[derive(Debug, Default)]
 pub struct Read {
@@ -71,11 +64,9 @@ fn gpu_name(published: &str) -> String {
 /// Reads aiconfigurator's rows: those of one engine that prefills and decodes, and of models and GPUs that the catalogue
 /// has. KV entries are taken as BF16, and as FP8 for TensorRT-LLM with FP8 weights; the file does not say.
 ///
-/// How the clients ran is not in the file either. Two recipes meet the numbers: rows gathered from the public benchmark
-/// InferenceMAX are taken to have lengths between 0.8 and 1.0 of the nominal and a budget of 8,192 tokens (an inference that
-/// fits the rows; not looked up in its scripts); those
-/// measured by aiconfigurator's makers have equal lengths and a budget a quarter above one prompt (found here: of eight
-/// budgets tried it meets TTFT within 6 %, 8,192 misses it by 85 %).
+/// How the clients ran is not in the file either: [`recipe`] has what the scripts of the two sources say of it. Two things
+/// are inferred. The budget of vLLM's and TensorRT-LLM's rows by aiconfigurator's makers is a quarter above one prompt (of
+/// eight tried it meets TTFT within 6 %, 8,192 misses it by 85 %), and that of InferenceMAX's is 8,192.
 pub fn read_published(table: &Table) -> Result<Read, Findings> {
     table.needs(&[
         "backend",
@@ -131,24 +122,31 @@ pub fn read_published(table: &Table) -> Result<Read, Findings> {
             skip("a length, the layout or the concurrency is missing".to_owned());
             continue;
         };
+        let source = text("silicon_data_source");
+        match clients(source) {
+            Some(all) if all != concurrency => {
+                skip("several replicas behind one router".to_owned());
+                continue;
+            }
+            None if is_own(source) => {
+                skip("how many clients there were is not recorded".to_owned());
+                continue;
+            }
+            _ => {}
+        }
         let engine = text("backend");
         let kv = if engine == "trtllm" { weights } else { Dtype::Bf16 };
-        let kind = EngineKind::find(engine).unwrap_or_default();
-        // The makers' own rows name the file they were measured into.
-        let own = text("silicon_data_source").contains("aic-auto-gap-analysis");
+        let recipe = recipe(source, engine, text("backend_version"), input_tokens);
         let point = Point {
             input_tokens,
             output_tokens,
             concurrency,
-            shortest: if own { 1.0 } else { 0.8 },
+            shortest: recipe.shortest,
             requests_per_client: REQUESTS_PER_CLIENT,
-            max_num_batched_tokens: match kind {
-                EngineKind::Sglang => SGLANG_BUDGET,
-                _ if own => input_tokens + input_tokens / 4,
-                _ => BUDGET,
-            },
+            max_num_batched_tokens: recipe.budget,
             kv_blocks: None,
-            engine: kind,
+            engine: recipe.engine,
+            stream_interval: recipe.stream_interval,
         };
         let hardware = Hardware { model, gpu, tp, weights, kv };
         read.samples.push(sample(hardware, engine, point, ttft, tpot));
@@ -157,7 +155,7 @@ pub fn read_published(table: &Table) -> Result<Read, Findings> {
 }
 
 /// Reads plain points: `input_tokens`, `output_tokens`, `concurrency`, `ttft_ms`, `tpot_ms`; optional `shortest_share`,
-/// `requests_per_client`, `max_num_batched_tokens`, `kv_blocks`, `engine`.
+/// `requests_per_client`, `max_num_batched_tokens`, `kv_blocks`, `engine`, `stream_interval`.
 pub fn read_plain(
     table: &Table,
     mut hardware: impl FnMut(u64, &[String], &mut Findings) -> Option<Hardware>,
@@ -178,6 +176,7 @@ pub fn read_plain(
         let requests = table.number(row, "requests_per_client", (1u32, 10_000), &mut findings);
         let budget = table.number(row, "max_num_batched_tokens", (1u32, 10_000_000), &mut findings);
         let kv_blocks = table.number(row, "kv_blocks", (2u32, u32::MAX), &mut findings);
+        let interval = table.number(row, "stream_interval", (1u32, 10_000), &mut findings);
         let engine = engine(table, row, &mut findings);
         let (Some(hardware), Some(input_tokens), Some(output_tokens), Some(concurrency)) =
             (found, input, output, concurrency)
@@ -196,6 +195,7 @@ pub fn read_plain(
             max_num_batched_tokens: budget.unwrap_or(BUDGET),
             kv_blocks,
             engine: engine.unwrap_or_default(),
+            stream_interval: interval.unwrap_or(1),
         };
         read.samples.push(sample(hardware, source, point, ttft, tpot));
     }
@@ -244,13 +244,16 @@ mod tests {
     #[test]
     fn published_rows_are_read_or_counted() {
         let text = format!(
-            "{HEAD}aic-auto-gap-analysis/x.csv,vllm,Qwen/Qwen3-32B,h100_sxm,agg,1024,128,,8.0,2.0,1.0,154.2,18.0\n\
+            "{HEAD}aic-auto-gap-analysis/x.csv; silicon_concurrency=8,vllm,Qwen/Qwen3-32B,h100_sxm,agg,1024,128,,8.0,2.0,1.0,154.2,18.0\n\
              2026-04-06.csv,vllm,meta-llama/Llama-3.1-70B,h100_sxm,agg,8192,1024,fp8,64,2,1,59175.4,52.4\n\
              x,sglang,deepseek-ai/DeepSeek-R1,gb200,disagg,1024,1024,fp8,4,4,1,1,1\n\
-             x,vllm,moonshotai/Kimi-K2.5,b200_sxm,agg,1024,1024,fp8,4,4,1,1,1\n"
+             x,vllm,moonshotai/Kimi-K2.5,b200_sxm,agg,1024,1024,fp8,4,4,1,1,1\n\
+             x; silicon_concurrency=8,trtllm,Qwen/Qwen3-32B,gb200,agg,2000,500,,4,2,1,1,1\n\
+             aic-auto-gap-analysis/x.csv,trtllm,Qwen/Qwen3-32B,gb200,agg,2000,500,,4,2,1,1,1\n"
         );
         let read = read_published(&Table::parse(&text).unwrap()).unwrap();
-        assert_eq!(read.skipped.values().sum::<u32>(), 2, "{:?}", read.skipped);
+        assert_eq!(read.skipped.values().sum::<u32>(), 4, "{:?}", read.skipped);
+        assert_eq!(read.skipped.get("several replicas behind one router"), Some(&1));
         let [own, gathered] = read.samples.as_slice() else { panic!("{:?}", read.samples) };
         let (What::Point(own_point), What::Point(point)) = (&own.what, &gathered.what) else { panic!() };
         assert_eq!((own.hardware.tp, own.hardware.weights, own_point.concurrency), (2, Dtype::Bf16, 8));

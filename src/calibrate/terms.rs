@@ -39,7 +39,7 @@ pub static TERMS: [Term; 14] = [
     term!(e_a, 0.1, 0.95, false),
     term!(t0_us, 0.0, 10_000.0, true),
     term!(t_layer_us, 0.0, 200.0, true),
-    term!(t_prefill_layer_us, 0.0, 300.0, true),
+    term!(t_prefill_layer_us, 0.0, 1_500.0, true),
     term!(t_sequence_us, 0.0, 200.0, true),
     term!(all_reduce_share, 0.2, 3.0, true),
     term!(hidden_passes, 0.0, 60.0, false),

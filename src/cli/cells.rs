@@ -1,6 +1,7 @@
 //! Cells side by side, for commands that want their summaries and no files.
 
 use super::exit::Failure;
+use super::interrupt;
 use super::progress::Progress;
 use crate::gate::{Metric, Sample};
 use crate::report::{CellSummary, summarise_cell};
@@ -21,8 +22,9 @@ pub(super) struct Cell<'p> {
     pub seed: u64,
 }
 
-/// Runs them all and summarises each, in their order, whatever the number of threads (all cores where `None`).
+/// Runs them all for a command and summarises each, in their order, whatever the number of threads (all cores where `None`).
 pub(super) fn run(
+    command: &'static str,
     cells: &[Cell<'_>],
     threads: Option<u32>,
     quiet: bool,
@@ -33,10 +35,12 @@ pub(super) fn run(
     }
     let progress = Progress::new(cells.len(), quiet);
     let left = AtomicUsize::new(cells.len());
+    interrupt::begin_answer(command, cells.len());
     let results: Result<Vec<CellSummary>, _> = pool.build()?.install(|| {
         let one = |cell: &Cell<'_>| {
             let input = cell.prepared.cell(cell.policy, cell.seed);
             let summary = run_cell(&input, None, progress.watcher()).map(|result| summarise_cell(&result));
+            interrupt::one_done();
             progress.left(left.fetch_sub(1, Ordering::Relaxed) - 1);
             summary
         };

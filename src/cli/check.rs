@@ -137,7 +137,7 @@ pub fn run(args: &Args) -> Outcome {
     };
     let folder = args.out.as_deref().map(|out| Paired::open(out, checked::FILE)).transpose()?;
     let all: Vec<Cell> = ready.iter().flat_map(|(entry, prepared)| cells_of(entry, prepared)).collect();
-    let summaries = cells::run(&all, args.threads, args.quiet)?;
+    let summaries = cells::run("check", &all, args.threads, args.quiet)?;
     let mut summaries = summaries.as_slice();
     let mut now = Baseline::new();
     let mut judged = Vec::new();

@@ -181,7 +181,7 @@ impl Side {
                 let policy = prepared.plan.policies.iter().find(|known| known.name == policy);
                 let cells = |policy| seeds.iter().map(move |&seed| Cell { prepared, policy, seed });
                 let all: Vec<Cell> = policy.into_iter().flat_map(cells).collect();
-                cells::run(&all, args.threads, args.quiet)?
+                cells::run("compare", &all, args.threads, args.quiet)?
             }
             Side::Done(summary) => {
                 let policy = summary.policies.iter().find(|known| known.policy == policy);

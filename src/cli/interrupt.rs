@@ -1,8 +1,9 @@
 //! Interrupts: Ctrl-C and SIGTERM take away what is not whole, say what is missing and end the process; a failure says the
-//! same. Knows which runs of this process have finished; must not know what they are. Where there are no such signals, a
+//! same. Knows how far this process is and what of it is on the disk; must not know what it is. Where there are no such signals, a
 //! killed process leaves hidden files that the next run takes over.
 
-use super::terminal;
+use super::exit::Exit;
+use super::{Outcome, terminal};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The most policies that are named.
@@ -17,22 +18,67 @@ struct Running {
     policies: Vec<(String, usize, usize)>,
 }
 
-static RUNNING: Mutex<Option<Running>> = Mutex::new(None);
+/// What this process is at.
+#[derive(Debug)]
+enum Work {
+    /// Runs that are kept together or not at all.
+    Runs(Running),
+    /// Work that is written down piece by piece: what a piece is, how many there are, of how many, and where.
+    Kept { what: &'static str, done: usize, of: Option<usize>, file: String },
+    /// Work of a command that writes nothing before it is done.
+    Answer { command: &'static str, done: usize, of: usize },
+}
 
-fn running() -> MutexGuard<'static, Option<Running>> {
+static RUNNING: Mutex<Option<Work>> = Mutex::new(None);
+
+fn running() -> MutexGuard<'static, Option<Work>> {
     RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Runs begin: each policy with the number of its runs.
 pub(super) fn begin(folder: Option<String>, policies: impl Iterator<Item = (String, usize)>) {
     let policies = policies.map(|(name, runs)| (name, 0, runs)).collect();
-    *running() = Some(Running { folder, policies });
+    *running() = Some(Work::Runs(Running { folder, policies }));
+}
+
+/// Work begins that is written down in `file`, piece by piece; `done` of them are there already.
+pub(super) fn begin_kept(what: &'static str, done: usize, of: Option<usize>, file: String) {
+    *running() = Some(Work::Kept { what, done, of, file });
+}
+
+/// Work begins of a command that writes nothing before it is done: so many runs, or so many more.
+pub(super) fn begin_answer(command: &'static str, more: usize) {
+    let mut running = running();
+    match running.as_mut() {
+        Some(Work::Answer { of, .. }) => *of += more,
+        _ => *running = Some(Work::Answer { command, done: 0, of: more }),
+    }
+}
+
+/// Says what is kept of work that failed on its way; not where the command line was wrong.
+pub(super) fn told(outcome: Outcome) -> Outcome {
+    let kept =
+        running().as_ref().filter(|work| matches!(work, Work::Kept { done: 1.., .. })).map(Work::missing);
+    if let (Err(failure), Some(kept)) = (&outcome, kept)
+        && failure.exit == Exit::Failed
+        && !failure.is_broken_pipe()
+    {
+        terminal::warning(&kept);
+    }
+    outcome
+}
+
+/// One more piece is written down, or one more run done.
+pub(super) fn one_done() {
+    if let Some(Work::Kept { done, .. } | Work::Answer { done, .. }) = running().as_mut() {
+        *done += 1;
+    }
 }
 
 /// One run of this policy has finished.
 pub(super) fn finished(policy: &str) {
-    if let Some((_, done, _)) =
-        running().as_mut().and_then(|all| all.policies.iter_mut().find(|(name, ..)| name == policy))
+    if let Some(Work::Runs(all)) = running().as_mut()
+        && let Some((_, done, _)) = all.policies.iter_mut().find(|(name, ..)| name == policy)
     {
         *done += 1;
     }
@@ -45,7 +91,25 @@ pub(super) fn end() {
 
 /// What is missing, if runs have begun.
 pub(super) fn missing() -> Option<String> {
-    running().as_ref().map(Running::missing)
+    running().as_ref().map(Work::missing)
+}
+
+impl Work {
+    fn missing(&self) -> String {
+        match self {
+            Work::Runs(runs) => runs.missing(),
+            Work::Kept { what, done: 0, .. } => format!("no {what} was done; begin again"),
+            Work::Kept { what, done, of, file } => {
+                let of = of.map_or(String::new(), |of| format!(" of {of}"));
+                format!("{done}{of} {what}s are kept in {file}; the same command with --resume goes on")
+            }
+            Work::Answer { command, done, of } => {
+                format!(
+                    "{done} of {of} runs were done; {command} keeps none of them and has written nothing: begin again"
+                )
+            }
+        }
+    }
 }
 
 impl Running {
@@ -114,6 +178,18 @@ mod tests {
             running.missing(),
             "finished: a; not finished: b (1 of 2 seeds), c (0 of 2 seeds); no file of this run was kept, the summary \
              neither: reports/x is as it was"
+        );
+        let kept = |done, of| Work::Kept { what: "cell", done, of, file: "x.part".into() }.missing();
+        assert_eq!(
+            kept(3, Some(8)),
+            "3 of 8 cells are kept in x.part; the same command with --resume goes on"
+        );
+        assert_eq!(kept(3, None), "3 cells are kept in x.part; the same command with --resume goes on");
+        assert_eq!(kept(0, Some(8)), "no cell was done; begin again");
+        let answer = Work::Answer { command: "compare", done: 3, of: 20 }.missing();
+        assert_eq!(
+            answer,
+            "3 of 20 runs were done; compare keeps none of them and has written nothing: begin again"
         );
         let many = (0..10).map(|i| policy(&i.to_string(), 0, 1)).collect();
         let running = Running { folder: None, policies: many };

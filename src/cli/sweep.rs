@@ -8,7 +8,7 @@ mod work;
 use super::exit::{Exit, Failure};
 use super::load::tell;
 use super::one_file;
-use super::{Outcome, print, terminal};
+use super::{Outcome, interrupt, print, terminal};
 use crate::report::atomic::AtomicFile;
 use crate::report::experiment::swept::BEST;
 use crate::report::measures::{Better, Measure};
@@ -79,7 +79,7 @@ struct How {
     /// Go on where an earlier run of the same sweep was interrupted.
     #[arg(long)]
     resume: bool,
-    /// Begin anew where an earlier run was interrupted.
+    /// Begin anew where an earlier run was interrupted, or where the folder holds another sweep.
     #[arg(long, conflicts_with = "resume")]
     restart: bool,
     /// Also write rows.parquet (needs the feature `frames`).
@@ -133,7 +133,7 @@ struct MergeArgs {
 /// Runs `sweep`.
 pub fn run(args: &Args) -> Outcome {
     match &args.command {
-        None => sweep(&args.question, &args.how),
+        None => interrupt::told(sweep(&args.question, &args.how)),
         Some(Sub::Merge(merge)) => together(merge),
         Some(Sub::Emit(emit)) => emit::run(emit),
     }
@@ -157,10 +157,10 @@ fn sweep(question: &Question, how: &How) -> Outcome {
     };
     drop(first);
     let out = how.out.clone().unwrap_or_else(|| ask::folder(&sweep.scenario));
-    let folder = Folder::open(&out, &sweep, &asked.points, shard.is_none(), how.resume)?;
+    let folder = Folder::open(&out, &sweep, &asked.points, shard.is_none(), (how.resume, how.restart))?;
     let part = shard.unwrap_or_default();
     let mut journal = folder.journal(&sweep, part, how.resume, how.restart)?;
-    threads.install(|| work::run(&asked, &cells, &mut journal, part, how))?;
+    threads.install(|| work::run(&asked, &cells, &mut journal, part, how, &out))?;
     let failed = journal.finish()?;
     if let Some(shard) = shard {
         if !how.quiet {
@@ -171,6 +171,7 @@ fn sweep(question: &Question, how: &How) -> Outcome {
     }
     let rows = folder.merge(&sweep, &[])?;
     folder.write(&rows, how.parquet)?;
+    interrupt::end();
     finish(&sweep, objective, &rows, (how.plots, how.json), &out)?;
     Ok(ended(failed))
 }

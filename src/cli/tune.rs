@@ -2,40 +2,46 @@
 
 mod asked;
 mod found;
+mod journal;
 mod judged;
 mod show;
+mod wanted;
 mod worlds;
 
 use super::exit::{Exit, Failure};
 use super::load::{plan, tell};
 use super::one_file::folder;
 use super::progress::Progress;
-use super::{Outcome, no_such, print, terminal};
+use super::{Outcome, interrupt, print, terminal};
 use crate::report::atomic::AtomicFile;
 use crate::report::drawn;
-use crate::report::landscape::Rows;
+use crate::report::landscape;
 use crate::report::loaded::folder_name;
 use crate::rng::Key;
 use crate::scenario::Plan;
 use crate::stats::Verdict;
-use crate::tune::{Candidate, Knob, Phase, Search, Space, Strategy};
-use crate::world::PolicyParams;
+use crate::tune::{Knob, Phase, Search, Space, Strategy};
 use anyhow::anyhow;
 use asked::Asked;
 use found::Found;
+use journal::Journal;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use wanted::Wanted;
 use worlds::{Runner, Worlds};
+
+/// A row for each evaluation of the search.
+const EVALUATIONS: &str = "evaluations.csv";
 
 /// Find the weights of a policy that serve best.
 ///
-/// Searches the ranges of --over for the values that lower a measure (ttft.p95) while none of the others gets worse by more
+/// Searches the ranges of the scenario's `[tune]` and of --over for the values that lower a measure (ttft.p95) while none of the others gets worse by more
 /// than 2 %, on some worlds; then judges what it found on worlds it has not seen: other seeds, or a later part of the trace.
 /// docs/TUNING.md has the formula of the score.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "Examples:
-  regionsim tune scenarios/routing/tune-gorgo.toml --over rtt=0.05..2 --over queue=0.001..2
+  regionsim tune scenarios/routing/tune-gorgo.toml
   regionsim tune mine.toml --policy chwbl --over load_factor=1.05..3 --method lhs --budget 100
   regionsim tune mine.toml --over queue=0.01..1 --objective e2e.p95 --keep ttft.p95=5% --keep slo.attainment=1pp
   regionsim tune trace.toml --over rtt=0.05..2 --train 0..10m --judge 10m..30m/5
@@ -46,26 +52,27 @@ can be told.")]
 pub struct Args {
     /// The scenario file; `-` is stdin.
     scenario: String,
-    /// The policy; needed where the scenario has several.
+    /// The policy; needed where the scenario has several and its `[tune]` names none.
     #[arg(long, short, value_name = "NAME")]
     policy: Option<String>,
-    /// A parameter of the policy and its range, such as rtt=0.05..2; walked by factors where it lies above 0, unless :linear
+    /// A parameter of the policy and its range, such as rtt=0.05..2; one that the scenario's `[tune]` has
+    /// takes this range. Walked by factors where it lies above 0, unless :linear
     /// stands behind it. May be repeated.
-    #[arg(long, value_name = "PATH=LOW..HIGH", required = true)]
+    #[arg(long, value_name = "PATH=LOW..HIGH")]
     over: Vec<String>,
-    /// How to search: es is the (1+1) evolution strategy with the one-fifth rule, lhs a Latin hypercube.
-    #[arg(long, default_value = "es", value_parser = strategy)]
-    method: Strategy,
-    /// What is made better. Where it is given without --keep, nothing else is looked at.
+    /// How to search: es is the (1+1) evolution strategy with the one-fifth rule, lhs a Latin hypercube. Default: es.
+    #[arg(long, value_parser = strategy)]
+    method: Option<Strategy>,
+    /// What is made better. Default: ttft.p95. Where it is given without --keep, nothing else is looked at.
     #[arg(long, value_name = "METRIC")]
     objective: Option<String>,
     /// What must not get worse than at the start by more than this, such as e2e.p95=2%; `default` is ttft.p95, e2e.p95,
     /// tpot.p95, throughput.output_tokens and slo.attainment with 2 % each. May be repeated.
     #[arg(long, value_name = "METRIC=MARGIN")]
     keep: Vec<String>,
-    /// The most runs that the search may take.
-    #[arg(long, value_name = "RUNS", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
-    budget: u32,
+    /// The most runs that the search may take. Default: 200.
+    #[arg(long, value_name = "RUNS", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    budget: Option<u32>,
     /// The first seed; the scenario's where it is not given.
     #[arg(long)]
     seed: Option<u64>,
@@ -76,20 +83,20 @@ pub struct Args {
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     judge_seeds: Option<u32>,
     /// The part of a trace to search on. Default: its first half.
-    #[arg(long, value_name = "FROM..TO[/PARTS]", requires = "judge")]
+    #[arg(long, value_name = "FROM..TO[/PARTS]")]
     train: Option<String>,
     /// The part of a trace to judge on; several parts are the pairs of the interval. Default: its second half in 5 parts.
-    #[arg(long, value_name = "FROM..TO[/PARTS]", requires = "train")]
+    #[arg(long, value_name = "FROM..TO[/PARTS]")]
     judge: Option<String>,
     /// Also judge these weights, such as rtt=2,queue=0.104; may be repeated. The policy's own defaults are always judged.
     #[arg(long, value_name = "PATH=VALUE,…")]
     against: Vec<String>,
-    /// Candidates that are run on the judged worlds to see what could have been had there; 0 is none.
-    #[arg(long, value_name = "CANDIDATES", default_value_t = 24, value_parser = clap::value_parser!(u32).range(0..=100_000))]
-    oracle: u32,
-    /// Of intervals and verdicts.
-    #[arg(long, default_value_t = 0.95, value_parser = super::compare::confidence)]
-    confidence: f64,
+    /// Candidates that are run on the judged worlds to see what could have been had there; 0 is none. Default: 24.
+    #[arg(long, value_name = "CANDIDATES", value_parser = clap::value_parser!(u32).range(0..=100_000))]
+    oracle: Option<u32>,
+    /// Of intervals and verdicts. Default: 0.95.
+    #[arg(long, value_parser = super::compare::confidence)]
+    confidence: Option<f64>,
     /// Override a value of the scenario; may be repeated.
     #[arg(long, value_name = "PATH=VALUE")]
     set: Vec<String>,
@@ -102,6 +109,12 @@ pub struct Args {
     /// Write no files.
     #[arg(long, conflicts_with = "out")]
     no_files: bool,
+    /// Go on where an earlier search was interrupted; what it has run is not run again.
+    #[arg(long, conflicts_with = "no_files")]
+    resume: bool,
+    /// Begin anew where an earlier search was interrupted.
+    #[arg(long, conflicts_with_all = ["resume", "no_files"])]
+    restart: bool,
     /// Print JSON instead of tables.
     #[arg(long)]
     json: bool,
@@ -124,26 +137,17 @@ fn strategy(text: &str) -> Result<Strategy, String> {
     })
 }
 
-/// The policy that is tuned.
-fn chosen<'p>(plan: &'p Plan, name: Option<&str>) -> Result<&'p PolicyParams, Failure> {
-    let names = || plan.policies.iter().map(|policy| policy.name.as_str());
-    if let Some(name) = name {
-        let named = plan.policies.iter().find(|policy| policy.name == name);
-        return named.ok_or_else(|| no_such("the scenario has no policy", name, names()));
-    }
-    if let [only] = plan.policies.as_slice() {
-        return Ok(only);
-    }
-    let known = names().collect::<Vec<_>>().join(", ");
-    Err(Failure::usage(anyhow!("which policy? add --policy with one of {known}")))
-}
-
 /// Runs `tune`.
 pub fn run(args: &Args) -> Outcome {
+    interrupt::told(tune(args))
+}
+
+fn tune(args: &Args) -> Outcome {
     let plan = plan(&args.scenario, &args.set)?;
     tell(&plan, args.quiet);
-    let policy = chosen(&plan, args.policy.as_deref())?;
-    let asked = Asked::read(args, policy)?;
+    let mut wrong = Vec::new();
+    let wanted = Wanted::of(args, &plan, &mut wrong)?;
+    let asked = Asked::read(&wanted, wrong)?;
     asked.check_groups(&plan.world)?;
     if asked.is_alone() {
         terminal::warning(&format!(
@@ -151,44 +155,48 @@ pub fn run(args: &Args) -> Outcome {
             asked.objective.aim.measure
         ));
     }
-    let worlds = Worlds::of(args, &plan)?;
+    let worlds = Worlds::of(&wanted, &plan)?;
     let each = worlds.train.cells_each();
-    if args.budget / each < 2 {
+    if wanted.budget / each < 2 {
         return Err(Failure::usage(anyhow!(
             "--budget {} has no room for a search: the start and each candidate take {each} runs; raise it, or lower --seeds",
-            args.budget
+            wanted.budget
         )));
     }
     let top = (!args.no_files).then(|| {
         let own = Path::new("reports").join(folder_name(&plan.name) + "-tune");
         args.out.clone().unwrap_or(own)
     });
-    let names: Vec<String> = asked.knobs.iter().map(|knob| knob.name.clone()).collect();
     // Opened before the work: a bad path fails now.
-    let mut rows = match &top {
-        Some(top) => Some(Rows::create(&top.join("candidates.csv"), &names, &asked.measures())?),
-        None => None,
+    let open = |name: &str| top.as_ref().map(|top| AtomicFile::create(&top.join(name))).transpose();
+    let (rows, file) = (open(EVALUATIONS)?, open("tune.json")?);
+    let journal = match &top {
+        Some(top) => {
+            Journal::open(top, &question(&wanted, &plan, &asked, &worlds), args.resume, args.restart)?
+        }
+        None => Journal::none(),
     };
-    let file = top.as_ref().map(|top| AtomicFile::create(&top.join("tune.json"))).transpose()?;
-
-    let progress = Progress::new(0, args.quiet);
-    let runner = Runner::new(policy, &asked, args.threads, &progress)?;
-    let search = search(args, &asked, &worlds, &runner, &mut rows, &progress)?;
-    if let Some(rows) = rows {
-        rows.commit()?;
-    }
-    progress.say("judging".to_owned());
-    let judged = judged::judge(args, &asked, &worlds, &runner, &search)?;
-    progress.finish();
-    let found = Found::of(args, &plan, policy, &asked, &worlds, &search, judged);
-    if let Some(mut file) = file {
+    let answered = answer(args, &plan, &wanted, &asked, &worlds, &journal);
+    let (found, search) = match answered {
+        // What cannot be asked leaves nothing to go on with.
+        Err(failure) if failure.exit == Exit::Usage => {
+            journal.finish();
+            return Err(failure);
+        }
+        answered => answered?,
+    };
+    if let Some((mut rows, mut file)) = rows.zip(file) {
+        let names: Vec<String> = asked.knobs.iter().map(|knob| knob.name.clone()).collect();
+        landscape::write(&mut rows, &names, &asked.measures(), search.candidates())?;
         file.write_all(serde_json::to_string_pretty(&found)?.as_bytes())?;
         file.write_all(b"\n")?;
         if let Some(top) = &top {
             drawn::remove(top, |_| false)?;
         }
+        rows.commit()?;
         file.commit()?;
     }
+    journal.finish();
     if let (Some(top), true) = (&top, args.plots) {
         super::plot::into(top)?;
     }
@@ -197,7 +205,7 @@ pub fn run(args: &Args) -> Outcome {
     } else {
         let mut text = show::render(&found, terminal::stdout_colour());
         if let Some(top) = top {
-            let _ = writeln!(text, "\nall candidates: {}", top.join("candidates.csv").display());
+            let _ = writeln!(text, "\nall evaluations: {}", top.join(EVALUATIONS).display());
         }
         print(&text)?;
     }
@@ -210,18 +218,51 @@ pub fn run(args: &Args) -> Outcome {
     })
 }
 
+/// Searches and judges.
+fn answer<'o>(
+    args: &Args,
+    plan: &Plan,
+    wanted: &Wanted<'_>,
+    asked: &'o Asked,
+    worlds: &Worlds,
+    journal: &Journal,
+) -> Result<(Found, Search<'o>), Failure> {
+    let progress = Progress::new(0, args.quiet);
+    let runner = Runner::new(wanted.policy, asked, args.threads, &progress, journal)?;
+    let search = search(wanted, asked, worlds, &runner, &progress)?;
+    progress.say("judging".to_owned());
+    let judged = judged::judge(wanted, asked, worlds, &runner, &search)?;
+    progress.finish();
+    let found = Found::of(wanted, plan, asked, worlds, &search, judged);
+    Ok((found, search))
+}
+
+/// All that an evaluation depends on: searches that agree on it share evaluations, whatever their method and budget.
+fn question(wanted: &Wanted<'_>, plan: &Plan, asked: &Asked, worlds: &Worlds) -> String {
+    let paths: Vec<&str> = asked.knobs.iter().map(|knob| knob.path.as_str()).collect();
+    format!(
+        "regionsim {}, world {:016x}, policy {:016x}, {} of {}, on {}, judged on {}",
+        env!("CARGO_PKG_VERSION"),
+        plan.world_hash(),
+        plan.policy_hash(wanted.policy),
+        asked.measures().join(" "),
+        paths.join(" "),
+        worlds.train.words(),
+        worlds.judge.words()
+    )
+}
+
 /// Runs the start, the search, and what lies beside the best.
 fn search<'o>(
-    args: &Args,
+    wanted: &Wanted<'_>,
     asked: &'o Asked,
     worlds: &Worlds,
     runner: &Runner<'_>,
-    rows: &mut Option<Rows>,
     progress: &Progress,
 ) -> Result<Search<'o>, Failure> {
     let start: Vec<f64> = asked.knobs.iter().map(|knob| knob.start).collect();
     let means =
-        runner.means(&worlds.train, std::slice::from_ref(&start)).remove(0).map_err(|e| anyhow!(e))?;
+        runner.means(&worlds.train, std::slice::from_ref(&start))?.remove(0).map_err(|e| anyhow!(e))?;
     if !means.contains_key(&asked.objective.aim.measure) {
         let why = "nothing was completed after the warm-up, or nothing asked for it";
         return Err(Failure::usage(anyhow!(
@@ -230,30 +271,25 @@ fn search<'o>(
         )));
     }
     let mut search = Search::new(&asked.objective, start, means);
-    let tried = |rows: &mut Option<Rows>, candidate: &Candidate| -> Result<(), Failure> {
-        rows.as_mut().map_or(Ok(()), |rows| rows.add(candidate))?;
-        Ok(())
-    };
-    tried(rows, &search.candidates()[0])?;
     let space = Space(asked.knobs.iter().map(|knob| knob.axis).collect());
     let each = worlds.train.cells_each();
-    let all = args.budget / each;
+    let all = wanted.budget / each;
     // What lies beside the best is two candidates a parameter, where the budget has room for them and a search.
     let around = 2 * asked.knobs.len() as u32;
     let searched = if all > 2 * around { all - around } else { all };
     let key = Key::root(worlds.train.seeds[0]).named("tune");
-    let mut method = args.method.method(&space, &search.candidates()[0].point, searched - 1, key);
+    let mut method = wanted.method.method(&space, &search.candidates()[0].point, searched - 1, key);
     let mut done = 0;
     let mut run = |points: &[Vec<f64>]| {
         done += points.len();
         progress.say(format!("candidate {done} of at most {all}"));
-        Ok(runner.means(&worlds.train, points))
+        runner.means(&worlds.train, points)
     };
-    search.run(method.as_mut(), searched, &mut run, &mut |candidate| tried(rows, candidate))?;
+    search.run(method.as_mut(), searched, &mut run)?;
     if all > 2 * around {
         let points = beside(&asked.knobs, &search.best().point);
         let points: Vec<Vec<f64>> = points.into_iter().map(|(_, _, point)| point).collect();
-        search.try_all(Phase::Around, &points, &mut run, &mut |candidate| tried(rows, candidate))?;
+        search.try_all(Phase::Around, &points, &mut run)?;
     }
     Ok(search)
 }

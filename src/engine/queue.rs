@@ -67,6 +67,8 @@ pub(super) fn number(time: SimTime, event: impl Event) -> u128 {
 /// Events in the order in which they will happen.
 #[derive(Debug)]
 pub struct EventQueue<E> {
+    /// One that is before all in the heap: most lead to another that is the very next, and never get into it.
+    next: Option<Entry<E>>,
     heap: BinaryHeap<Entry<E>>,
     timers: Timers<E>,
 }
@@ -74,13 +76,25 @@ pub struct EventQueue<E> {
 impl<E: Event> EventQueue<E> {
     /// An empty queue.
     pub fn new() -> Self {
-        EventQueue { heap: BinaryHeap::new(), timers: Timers::new() }
+        EventQueue { next: None, heap: BinaryHeap::new(), timers: Timers::new() }
     }
     /// Adds an event, O(log n).
     #[inline]
     pub fn push(&mut self, time: SimTime, event: E) {
-        let key = (time.0, event.rank().packed());
-        self.heap.push(Entry { key, event });
+        let entry = Entry { key: (time.0, event.rank().packed()), event };
+        // The heap's order is reversed.
+        if self.first().is_none_or(|first| entry > *first) {
+            if let Some(first) = self.next.replace(entry) {
+                self.heap.push(first);
+            }
+        } else {
+            self.heap.push(entry);
+        }
+    }
+    /// The earliest that is not a timer.
+    #[inline]
+    fn first(&self) -> Option<&Entry<E>> {
+        self.next.as_ref().or_else(|| self.heap.peek())
     }
     /// Sets a timer, by its number among all timers, or takes it back: of each there is one event to come at most.
     #[inline]
@@ -91,7 +105,7 @@ impl<E: Event> EventQueue<E> {
     #[inline]
     pub fn pop_if(&mut self, wanted: impl FnOnce(SimTime, &E) -> bool) -> Option<(SimTime, E)> {
         let timer = self.timers.first();
-        let heap = self.heap.peek().map(|entry| (entry.number(), entry.event));
+        let heap = self.first().map(|entry| (entry.number(), entry.event));
         let (is_timer, (number, event)) = match (timer, heap) {
             (Some(timer), Some(heap)) if timer.0 < heap.0 => (true, timer),
             (_, Some(heap)) => (false, heap),
@@ -104,7 +118,7 @@ impl<E: Event> EventQueue<E> {
         }
         if is_timer {
             self.timers.go_off();
-        } else {
+        } else if self.next.take().is_none() {
             self.heap.pop();
         }
         Some((time, event))
@@ -116,7 +130,7 @@ impl<E: Event> EventQueue<E> {
     }
     /// How many events wait.
     pub fn len(&self) -> usize {
-        self.heap.len() + self.timers.len()
+        usize::from(self.next.is_some()) + self.heap.len() + self.timers.len()
     }
     /// Whether none waits.
     pub fn is_empty(&self) -> bool {
@@ -127,5 +141,43 @@ impl<E: Event> EventQueue<E> {
 impl<E: Event> Default for EventQueue<E> {
     fn default() -> Self {
         EventQueue::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Rank;
+    use proptest::prelude::*;
+
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    struct Ring(u32);
+    impl Event for Ring {
+        fn rank(&self) -> Rank {
+            Rank { class: 0, entity: self.0, sequence: 0 }
+        }
+        fn word(&self) -> u64 {
+            u64::from(self.0)
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn events_come_in_order_whenever_they_were_added(
+            steps in prop::collection::vec((0..20u64, any::<bool>()), 0..300),
+        ) {
+            let (mut queue, mut plain) = (EventQueue::new(), Vec::new());
+            for (number, (time, takes)) in steps.into_iter().enumerate() {
+                if takes {
+                    let first = plain.iter().enumerate().min_by_key(|&(_, event)| event).map(|(place, _)| place);
+                    let first = first.map(|place| plain.swap_remove(place));
+                    prop_assert_eq!(queue.pop(), first.map(|(time, event)| (SimTime(time), Ring(event))));
+                } else {
+                    queue.push(SimTime(time), Ring(number as u32));
+                    plain.push((time, number as u32));
+                }
+                prop_assert_eq!(queue.len(), plain.len());
+            }
+        }
     }
 }

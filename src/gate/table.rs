@@ -35,8 +35,22 @@ fn differences(change: &Change) -> (String, String) {
     (mean, interval)
 }
 
-/// The table as text: what decides first, the rest under a line of its own.
+/// What a pair is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pairs {
+    /// Two runs with the same seed.
+    Seeds,
+    /// Two runs of the same part of a trace.
+    Parts,
+}
+
+/// The table as text: what decides first, the rest under a line of its own. Pairs are runs with equal seeds.
 pub fn render(comparison: &Comparison, colour: bool) -> String {
+    render_pairs(comparison, colour, Pairs::Seeds)
+}
+
+/// The same of pairs that are something else.
+pub fn render_pairs(comparison: &Comparison, colour: bool, pairs: Pairs) -> String {
     let head = ["", "before", "after", "change", "interval", "verdict"];
     let row = |change: &Change| {
         let (mean, interval) = differences(change);
@@ -88,17 +102,21 @@ pub fn render(comparison: &Comparison, colour: bool) -> String {
         out.push_str(&line(&cells, change.verdict));
     }
     out.push('\n');
-    notes(comparison, &mut out);
+    notes(comparison, pairs, &mut out);
     out
 }
 
-fn notes(comparison: &Comparison, out: &mut String) {
+fn notes(comparison: &Comparison, pairs: Pairs, out: &mut String) {
     let seeds = comparison.seeds.len();
+    let (of, word) = match pairs {
+        Pairs::Seeds => ("runs with equal seeds", "seeds"),
+        Pairs::Parts => ("equal parts of the trace", "parts as long as these"),
+    };
     if comparison.equal_outcomes == seeds as u64 {
         let _ = writeln!(out, "every request has the same outcome on both sides, in all {seeds} pairs");
     } else if seeds > 1 {
         let confidence = comparison.confidence * 100.0;
-        let _ = writeln!(out, "intervals: {confidence} % (Student), {seeds} pairs of runs with equal seeds");
+        let _ = writeln!(out, "intervals: {confidence} % (Student), {seeds} pairs of {of}");
     }
     if comparison.changes.iter().any(|change| !change.reliable) {
         out.push_str("~ in some run fewer than ten samples lie beyond this percentile\n");
@@ -121,7 +139,7 @@ fn notes(comparison: &Comparison, out: &mut String) {
     let wanted = comparison.changes.iter().filter(|change| change.verdict == Some(Verdict::Inconclusive));
     if let Some(most) = wanted.filter_map(|change| change.seeds_wanted).max() {
         let _ =
-            writeln!(out, "about {most} seeds would tell what is inconclusive, if means and spreads stayed");
+            writeln!(out, "about {most} {word} would tell what is inconclusive, if means and spreads stayed");
     }
     match comparison.verdict {
         None => out.push_str("no verdict: one pair has no spread; give two seeds or more\n"),
@@ -156,6 +174,9 @@ mod tests {
 
     #[test]
     fn a_table_with_its_notes() {
+        let parts = |text: &str| {
+            text.contains("5 pairs of equal parts of the trace") && text.contains("about 40 parts")
+        };
         let comparison = Comparison {
             before: "a".into(),
             after: "b".into(),
@@ -170,6 +191,7 @@ mod tests {
             missing: Vec::new(),
             verdict: Some(Verdict::Inconclusive),
         };
+        assert!(parts(&render_pairs(&comparison, false, Pairs::Parts)));
         insta::assert_snapshot!(render(&comparison, false), @r"
                       before  after    change          interval  verdict
 ttft.p99 ms ~          100.0  105.0   +5.00 %     +4.00 … +6.00  inconclusive

@@ -2,17 +2,7 @@
 //! written; must not know verdicts.
 
 use super::metric::{Metric, MetricError};
-use crate::units::{parse_duration, parse_percent};
-use std::fmt;
-
-/// A loss that does not matter.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Margin {
-    /// A share of the value before.
-    Relative(f64),
-    /// In the measure's unit: milliseconds, a share, requests a second.
-    Absolute(f64),
-}
+pub use crate::measure::Margin;
 
 /// A metric and its margin.
 #[derive(Clone, Debug)]
@@ -21,54 +11,6 @@ pub struct Tolerance {
     pub metric: Metric,
     /// How much.
     pub margin: Margin,
-}
-
-impl Margin {
-    /// In the measure's unit, given the mean before.
-    pub fn of(self, before: f64) -> f64 {
-        match self {
-            Margin::Relative(share) => share * before.abs(),
-            Margin::Absolute(amount) => amount,
-        }
-    }
-
-    /// Reads a margin for a measure of this unit: a percentage, a length of time where the unit is `ms`, percentage
-    /// points (`0.5pp`) where it is a share, else a number.
-    ///
-    /// # Errors
-    /// When it is none of these, or negative.
-    pub fn parse(text: &str, unit: &str) -> Result<Margin, MetricError> {
-        let text = text.trim();
-        let number = |text: &str| text.trim().parse::<f64>().ok().filter(|x| x.is_finite() && *x >= 0.0);
-        let found = if text.ends_with('%') {
-            parse_percent(text).ok().filter(|share| *share >= 0.0).map(Margin::Relative)
-        } else if let Some(points) = text.strip_suffix("pp") {
-            number(points).filter(|_| unit == "share").map(|points| Margin::Absolute(points / 100.0))
-        } else if unit == "ms" {
-            parse_duration(text).ok().map(|span| Margin::Absolute(span.as_ms_f64()))
-        } else {
-            number(text).filter(|_| unit != "share").map(Margin::Absolute)
-        };
-        found.ok_or_else(|| {
-            let absolute = match unit {
-                "ms" => "a length of time such as 5ms",
-                "share" => "percentage points such as 0.5pp",
-                _ => "a number in its unit",
-            };
-            MetricError(format!(
-                "`{text}` is no margin; write a share of the value before such as 3%, or {absolute}"
-            ))
-        })
-    }
-}
-
-impl fmt::Display for Margin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Margin::Relative(share) => write!(f, "{} %", share * 100.0),
-            Margin::Absolute(amount) => write!(f, "{amount}"),
-        }
-    }
 }
 
 impl Tolerance {
@@ -91,21 +33,6 @@ impl Tolerance {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn margins_by_unit() {
-        assert_eq!(Margin::parse("3%", "ms"), Ok(Margin::Relative(0.03)));
-        assert_eq!(Margin::parse("5ms", "ms"), Ok(Margin::Absolute(5.0)));
-        assert_eq!(Margin::parse("1s", "ms"), Ok(Margin::Absolute(1000.0)));
-        assert_eq!(Margin::parse("0.5pp", "share"), Ok(Margin::Absolute(0.005)));
-        assert_eq!(Margin::parse("2", "1/s"), Ok(Margin::Absolute(2.0)));
-        for (text, unit) in
-            [("5", "ms"), ("0.5", "share"), ("5ms", "share"), ("-1", "1/s"), ("-3%", "ms"), ("x", "1/s")]
-        {
-            assert!(Margin::parse(text, unit).is_err(), "{text} of {unit}");
-        }
-        assert_eq!(Margin::Relative(0.03).of(-200.0), 6.0);
-    }
 
     #[test]
     fn the_margin_stands_behind_the_braces() {

@@ -109,15 +109,17 @@ pub struct Habits {
 }
 
 impl Habits {
-    /// Those of `kind`. SGLang overlaps its scheduler with the step under way too, but the numbers we have of it are met
-    /// better without the step that this adds to TTFT.
+    /// Those of `kind`. SGLang overlaps its scheduler with the step under way too. The numbers that we have of it without
+    /// mixed chunks are met better without the step that this adds to TTFT, those with them better with it.
     pub fn of(kind: EngineKind) -> Habits {
         let (batching, admission) = match kind {
             EngineKind::Vllm | EngineKind::VllmAsync => (Batching::Mixed, Admission::FullIsl),
             EngineKind::Sglang => (Batching::PrefillFirst, Admission::EstimatedOsl),
+            EngineKind::SglangMixed => (Batching::Mixed, Admission::EstimatedOsl),
             EngineKind::Trtllm => (Batching::Mixed, Admission::IslPlusOsl),
         };
-        Habits { batching, admission, async_scheduling: kind == EngineKind::VllmAsync }
+        let async_scheduling = matches!(kind, EngineKind::VllmAsync | EngineKind::SglangMixed);
+        Habits { batching, admission, async_scheduling }
     }
 }
 

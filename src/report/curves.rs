@@ -1,5 +1,6 @@
 //! What figures need of a cell beyond percentiles: the curve of TTFT, its legs by rank, which region served whom. Sums and
-//! exact percentiles, a few kilobytes a cell however many requests there were; one pass over the rows.
+//! exact percentiles, a few kilobytes a cell however many requests there were, gathered in a pass over the rows that another
+//! needs too.
 
 use super::numbers::ms;
 use super::summary::{Flows, LegBand};
@@ -34,10 +35,6 @@ pub(super) fn ttft(sorted: &[u64]) -> Vec<f64> {
     points.into_iter().filter_map(|share| stats::sorted_quantile_of(sorted, share).map(ms)).collect()
 }
 
-fn completed(result: &RunResult) -> impl Iterator<Item = (u64, Entry)> + '_ {
-    result.measured().filter_map(|entry| Some((entry.completed().then_some(entry.ttft?.0)?, entry)))
-}
-
 #[derive(Clone, Copy, Default)]
 struct Sum {
     requests: u64,
@@ -56,42 +53,67 @@ impl Sum {
     }
 }
 
-/// The legs by band of rank, of sorted TTFTs, and who was served where: one pass over the rows for both. Bands without a
-/// request are left out.
-pub(super) fn bands_and_flows(result: &RunResult, sorted: &[u64]) -> (Vec<LegBand>, Flows) {
-    let last = sorted.len().saturating_sub(1) as f64;
-    let limits =
-        [1, 2, 3].map(|i| sorted.get((last * BANDS[i] / 100.0) as usize).copied().unwrap_or_default());
-    let mut sums = [Sum::default(); BANDS.len() - 1];
-    let (rows, columns) = (result.labels.origins.len(), result.labels.regions.len());
-    let mut flows = vec![vec![(0u64, 0u64); columns]; rows];
-    for (ttft, entry) in completed(result) {
-        sums[limits.iter().filter(|&&limit| limit < ttft).count()].add(ttft, &entry);
-        let row = flows.get_mut(entry.origin.index());
+/// The legs by band of rank, and who was served where.
+pub(super) struct Curves {
+    /// The TTFTs of the ranks at which bands end.
+    limits: [u64; BANDS.len() - 2],
+    bands: [Sum; BANDS.len() - 1],
+    /// By origin and region: how many, and the sum of their TTFTs.
+    flows: Vec<Vec<(u64, u64)>>,
+}
+
+impl Curves {
+    /// Of nobody yet, by rank among these sorted TTFTs.
+    pub(super) fn new(result: &RunResult, sorted: &[u64]) -> Curves {
+        let last = sorted.len().saturating_sub(1) as f64;
+        let limit = |i: usize| sorted.get((last * BANDS[i] / 100.0) as usize).copied().unwrap_or_default();
+        let (rows, columns) = (result.labels.origins.len(), result.labels.regions.len());
+        Curves {
+            limits: [1, 2, 3].map(limit),
+            bands: [Sum::default(); BANDS.len() - 1],
+            flows: vec![vec![(0, 0); columns]; rows],
+        }
+    }
+    /// A request that was completed and counts.
+    pub(super) fn add(&mut self, ttft: u64, entry: &Entry) {
+        self.bands[self.limits.iter().filter(|&&limit| limit < ttft).count()].add(ttft, entry);
+        let row = self.flows.get_mut(entry.origin.index());
         if let Some(sum) = entry.region.and_then(|region| row?.get_mut(region.index())) {
             *sum = (sum.0 + 1, sum.1.saturating_add(ttft));
         }
     }
-    let bands = sums.iter().zip(BANDS.windows(2)).filter(|(sum, _)| sum.requests > 0);
-    let band = |(sum, ends): (&Sum, &[f64])| LegBand {
-        from: ends[0],
-        to: ends[1],
-        requests: sum.requests,
-        network_bound: sum.network_bound,
-        legs_ms: sum.legs.iter().map(|&ns| ms(ns as f64 / sum.requests as f64)).collect(),
-    };
-    let mean = |&(n, ns): &(u64, u64)| (n > 0).then(|| ms(ns as f64 / n as f64));
-    let flows = Flows {
-        requests: flows.iter().map(|row| row.iter().map(|sum| sum.0).collect()).collect(),
-        ttft_mean_ms: flows.iter().map(|row| row.iter().map(mean).collect()).collect(),
-    };
-    (bands.map(band).collect(), flows)
+    /// Bands without a request are left out.
+    pub(super) fn finish(self) -> (Vec<LegBand>, Flows) {
+        let bands = self.bands.iter().zip(BANDS.windows(2)).filter(|(sum, _)| sum.requests > 0);
+        let band = |(sum, ends): (&Sum, &[f64])| LegBand {
+            from: ends[0],
+            to: ends[1],
+            requests: sum.requests,
+            network_bound: sum.network_bound,
+            legs_ms: sum.legs.iter().map(|&ns| ms(ns as f64 / sum.requests as f64)).collect(),
+        };
+        let mean = |&(n, ns): &(u64, u64)| (n > 0).then(|| ms(ns as f64 / n as f64));
+        let flows = Flows {
+            requests: self.flows.iter().map(|row| row.iter().map(|sum| sum.0).collect()).collect(),
+            ttft_mean_ms: self.flows.iter().map(|row| row.iter().map(mean).collect()).collect(),
+        };
+        (bands.map(band).collect(), flows)
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::sample;
+    use super::super::{groups, sample};
     use super::*;
+
+    fn found() -> (Vec<LegBand>, Flows) {
+        // TTFTs 1 … 90 ms, half queue, half prefill, no network.
+        let (result, sorted) =
+            (sample::cell("a", 1, 1), (1..=90).map(|i| i * 1_000_000).collect::<Vec<u64>>());
+        let mut curves = Curves::new(&result, &sorted);
+        groups::legs(&result, &sorted, |ttft, entry| curves.add(ttft, entry));
+        curves.finish()
+    }
 
     #[test]
     fn a_curve_has_a_point_a_per_cent_and_ten_a_decade_beyond() {
@@ -109,10 +131,7 @@ mod tests {
 
     #[test]
     fn bands_hold_every_completed_request_once_and_their_legs_add_up() {
-        // TTFTs 1 … 90 ms, half queue, half prefill, no network.
-        let result = sample::cell("a", 1, 1);
-        let sorted: Vec<u64> = (1..=90).map(|i| i * 1_000_000).collect();
-        let found = bands_and_flows(&result, &sorted).0;
+        let found = found().0;
         // Ranks 44, 80, 88 of 0 … 89: the limits are 45, 81, 89 ms.
         let sizes: Vec<u64> = found.iter().map(|band| band.requests).collect();
         assert_eq!(sizes, [45, 36, 8, 1]);
@@ -125,7 +144,7 @@ mod tests {
     #[test]
     fn flows_are_by_origin_and_region() {
         // Even requests from `americas`: 1, 3, … 89 ms; odd ones from `europe`: 2, 4, … 90 ms; all in `us`.
-        let found = bands_and_flows(&sample::cell("a", 1, 1), &[]).1;
+        let found = found().1;
         assert_eq!(found.requests, [[45, 0], [45, 0]]);
         assert_eq!(found.ttft_mean_ms, [[Some(45.0), None], [Some(46.0), None]]);
     }

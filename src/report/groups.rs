@@ -137,8 +137,8 @@ impl Sizes {
 }
 
 /// The mean of each leg over all of `ttfts` (sorted), and over those within half a percent of the ranks of the
-/// median and of p99. Equal TTFTs rank by request.
-pub(super) fn legs(result: &RunResult, ttfts: &[u64]) -> Vec<LegSummary> {
+/// median and of p99. Equal TTFTs rank by request. Every such request, with its TTFT, is shown to `also` on the way.
+pub(super) fn legs(result: &RunResult, ttfts: &[u64], mut also: impl FnMut(u64, &Entry)) -> Vec<LegSummary> {
     let Some(last) = ttfts.len().checked_sub(1) else { return Vec::new() };
     let rank = |p: f64| (last as f64 * p.clamp(0.0, 1.0)).round() as usize;
     let ranks = [0.50, 0.99].map(|p| (rank(p - 0.005), rank(p + 0.005)));
@@ -169,6 +169,7 @@ pub(super) fn legs(result: &RunResult, ttfts: &[u64]) -> Vec<LegSummary> {
     };
     let mut sums = [[0u128; Leg::ALL.len()]; 3];
     for (ttft, entry) in completed() {
+        also(ttft, &entry);
         let place = (ttft, entry.id);
         let within = |(from, to): ((u64, RequestId), (u64, RequestId))| from <= place && place <= to;
         for (sums, counts) in sums.iter_mut().zip([true, within(windows[0]), within(windows[1])]) {

@@ -303,9 +303,11 @@ mod tests {
                     "slo.attainment" | "cache.hit_rate" | "ttft.mean" | "tpot.p95" | "e2e.p95"
                 )
         };
+        let fact = |measure: &Measure| measure.better == Better::Neither;
         let all = [LATENCY, SERVICE, MONEY, ROUTING, REGRET, MISSES, MORE].into_iter().flatten();
-        let all: Vec<Known> =
-            all.map(|m| Known { name: m.name, unit: m.unit, of_requests: of_requests(m) }).collect();
+        let all: Vec<Known> = all
+            .map(|m| Known { name: m.name, unit: m.unit, of_requests: of_requests(m), fact: fact(m) })
+            .collect();
         assert_eq!(all, KNOWN, "a new measure has its line in src/measure.rs");
     }
 }

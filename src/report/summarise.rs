@@ -191,7 +191,9 @@ pub fn summarise_cell(result: &RunResult) -> CellSummary {
     let api = money::api(result, &all, &misses);
     let usd = money::usd(result, &all, result.conservation.total.of(Outcome::Completed));
     let (usd, egress) = usd.map_or((None, None), |(usd, egress)| (Some(usd), egress));
-    let (ttft_bands, flows) = curves::bands_and_flows(result, &ttfts);
+    let mut curves = curves::Curves::new(result, &ttfts);
+    let ttft_legs = groups::legs(result, &ttfts, |ttft, entry| curves.add(ttft, entry));
+    let (ttft_bands, flows) = curves.finish();
     let warnings = warnings::of_cell(result, &all, unstarted, &saturation, &course).into_iter();
 
     CellSummary {
@@ -207,7 +209,7 @@ pub fn summarise_cell(result: &RunResult) -> CellSummary {
         tenants: tenants(result, &all),
         rungs: followed::rungs(result),
         measured: followed::measured(result),
-        ttft_legs: groups::legs(result, &ttfts),
+        ttft_legs,
         ttft_curve_ms: curves::ttft(&ttfts),
         ttft_bands,
         flows,

@@ -256,7 +256,21 @@ fn take(bytes: &mut &[u8]) -> u64 {
     }
 }
 
+/// Of up to seven bytes at once where there are eight to read, as most numbers that are times are; else byte by byte.
 fn take_long(bytes: &mut &[u8]) -> u64 {
+    if let Some((word, _)) = bytes.split_first_chunk::<8>() {
+        let word = u64::from_le_bytes(*word);
+        // The first byte without the bit that says that more follow.
+        let bits = (!word & 0x0080_8080_8080_8080).trailing_zeros() + 1;
+        if bits <= 56 {
+            *bytes = &bytes[bits as usize / 8..];
+            // Sevens of bits move together: two, then four, then eight of them.
+            let sevens = word & (u64::MAX >> (64 - bits)) & 0x7f7f_7f7f_7f7f_7f7f;
+            let pairs = (sevens & 0x007f_007f_007f_007f) | (sevens & 0x7f00_7f00_7f00_7f00) >> 1;
+            let fours = (pairs & 0x0000_3fff_0000_3fff) | (pairs & 0x3fff_0000_3fff_0000) >> 2;
+            return (fours & 0x0fff_ffff) | (fours & 0x0fff_ffff_0000_0000) >> 4;
+        }
+    }
     let (mut value, mut shift) = (0, 0);
     while let Some((&byte, rest)) = bytes.split_first() {
         *bytes = rest;

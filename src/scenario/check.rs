@@ -110,7 +110,9 @@ impl<'s> Checker<'s, '_> {
             };
             match (inner, table.get_mut(name)) {
                 (Some(inner), Some(entry)) => {
-                    if !self.value(inner, entry, path, &key.span()) {
+                    if !properties.contains_key(name) && self.unquoted(inner, entry, path, &key.span()) {
+                        broken.push(name.to_owned());
+                    } else if !self.value(inner, entry, path, &key.span()) {
                         broken.push(name.to_owned());
                     }
                 }
@@ -155,6 +157,37 @@ impl<'s> Checker<'s, '_> {
         }
         // Without what it needs, a table cannot be read at all.
         required.iter().filter_map(Value::as_str).all(|name| table.contains_key(name))
+    }
+
+    /// A free name with a dot and no quotes, such as `ttft.p99 = "< 1s"`, which TOML reads as a table `ttft`. Whether it is
+    /// one; then it is told.
+    fn unquoted(
+        &mut self,
+        schema: &'s Value,
+        entry: &Spanned<DeValue<'_>>,
+        path: &Path,
+        key: &Place,
+    ) -> bool {
+        if types_of(self.deref(schema)) != ["string"] {
+            return false;
+        }
+        let mut whole = path.last().cloned().unwrap_or_default();
+        let mut value = entry.get_ref();
+        while let DeValue::Table(table) = value {
+            let Some((name, inner)) = table.iter().next() else { return false };
+            whole = format!("{whole}.{}", name.get_ref());
+            value = inner.get_ref();
+        }
+        let DeValue::String(text) = value else { return false };
+        if !entry.get_ref().is_table() {
+            return false;
+        }
+        let table = path[..path.len() - 1].join(".");
+        let item = Diagnostic::error(key.clone(), format!("a name with dots in `{table}` stands in quotes"))
+            .label("without them this is a table within a table")
+            .help(format!("write \"{whole}\" = {text:?}"));
+        self.found.push(item);
+        true
     }
 
     fn array(&mut self, schema: &'s Value, value: &mut Spanned<DeValue<'_>>, path: &mut Path) -> bool {

@@ -3,6 +3,7 @@
 
 use super::diagnostic::Diagnostics;
 use super::planning::Planning;
+use super::tuning::Tuning;
 use crate::catalog::Dtype;
 use crate::cost::{ApiPrices, EgressRates, PoolPrice};
 use crate::digest::Digest;
@@ -36,6 +37,9 @@ pub struct Plan {
     /// What a capacity plan is asked for, where the scenario says; runs do not read it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub planning: Option<Planning>,
+    /// What `tune` is asked for, where the scenario says; runs do not read it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tuning: Option<Tuning>,
     /// What was looked up or derived on the way, for reports.
     pub facts: Facts,
     /// What the user should know, with the places in the file.
@@ -142,7 +146,7 @@ impl Plan {
     /// A hash of what the plan means. Comments, formatting, the order of keys, names of files, the scenario's name and
     /// description do not change it. The order of regions, policies, classes and so on does: ties go by it.
     pub fn content_hash(&self) -> u64 {
-        let whole = self.hash_without(&["name", "description", "facts", "gates", "planning"]);
+        let whole = self.hash_without(&["name", "description", "facts", "gates", "planning", "tuning"]);
         self.prices_hash().map_or(whole, |prices| {
             let mut digest = Digest::new();
             [whole, prices].into_iter().for_each(|word| digest.word(word));
@@ -164,7 +168,16 @@ impl Plan {
 
     /// The same of what all policies and seeds share: two plans of equal worlds pose the same question, whatever routes.
     pub fn world_hash(&self) -> u64 {
-        self.hash_without(&["name", "description", "facts", "gates", "planning", "seed", "policies"])
+        self.hash_without(&[
+            "name",
+            "description",
+            "facts",
+            "gates",
+            "planning",
+            "tuning",
+            "seed",
+            "policies",
+        ])
     }
 
     /// A hash of one policy, whatever others stand beside it.

@@ -7,6 +7,7 @@ pub mod demand;
 pub mod operations;
 pub mod planning;
 pub mod prices;
+pub mod tuning;
 pub mod views;
 pub mod workload;
 
@@ -84,6 +85,8 @@ pub struct RawScenario {
     pub gates: Named<String>,
     /// What `regionsim plan` looks for. Default: the fewest replicas of all pools.
     pub plan: planning::RawPlanning,
+    /// What `regionsim tune` looks for. Default: nothing; its flags say.
+    pub tune: tuning::RawTuning,
 }
 
 /// What a request class is promised. A limit that is left out is not promised.

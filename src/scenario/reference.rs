@@ -7,7 +7,7 @@ use serde_json::Value;
 use std::fmt::Write as _;
 
 /// Heading and definition of each table, in reading order.
-const TABLES: [(&str, &str); 61] = [
+const TABLES: [(&str, &str); 62] = [
     ("The file", ""),
     ("`[slo.CLASS]`", "Slo"),
     ("`[models.NAME]`", "Model"),
@@ -69,6 +69,7 @@ const TABLES: [(&str, &str); 61] = [
     ("`[plan]`", "Planning"),
     ("`[plan.pools.\"region/pool\"]`", "PlannedPool"),
     ("`[plan.contingencies.NAME]`", "Contingency"),
+    ("`[tune]`", "Tuning"),
 ];
 
 /// The tables as Markdown.

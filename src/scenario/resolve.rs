@@ -15,6 +15,7 @@ mod prices;
 mod regions;
 mod residency;
 mod rules;
+mod tuning;
 mod views;
 mod workloads;
 
@@ -243,12 +244,14 @@ pub(super) fn resolve(
             this.check_allowed(&fleet, &origins, &workloads, &policies, &table);
         }
     }
-    let gates = this.gates(&gates::Names {
+    let known = gates::Names {
         origins: origins.iter().map(|origin| origin.name.as_str()).collect(),
         classes: classes.iter().map(|class| class.name.as_str()).collect(),
         regions: names.iter().map(String::as_str).collect(),
         policies: policies.iter().map(|policy| policy.name.as_str()).collect(),
-    });
+    };
+    let gates = this.gates(&known);
+    let tuning = this.tuning(&known, &policies, &workloads);
     let warmup = raw.warmup.unwrap_or_default().0;
     let horizon = this.horizon(warmup);
     if raw.horizon.is_none()
@@ -294,6 +297,7 @@ pub(super) fn resolve(
         },
         policies,
         planning,
+        tuning,
         facts,
         notices: Diagnostics { file: String::new(), text: String::new(), items: this.found },
     })

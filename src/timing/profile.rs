@@ -46,20 +46,28 @@ pub enum EngineKind {
     VllmAsync,
     /// SGLang: prompts in steps of their own, ahead of decoding.
     Sglang,
+    /// SGLang with `--enable-mixed-chunk`: prompts and outputs share steps.
+    SglangMixed,
     /// TensorRT-LLM: in-flight batching that never evicts.
     Trtllm,
 }
 
 impl EngineKind {
     /// All of them.
-    pub const ALL: [EngineKind; 4] =
-        [EngineKind::Vllm, EngineKind::VllmAsync, EngineKind::Sglang, EngineKind::Trtllm];
+    pub const ALL: [EngineKind; 5] = [
+        EngineKind::Vllm,
+        EngineKind::VllmAsync,
+        EngineKind::Sglang,
+        EngineKind::SglangMixed,
+        EngineKind::Trtllm,
+    ];
     /// Its name in files and on the command line.
     pub fn name(self) -> &'static str {
         match self {
             EngineKind::Vllm => "vllm",
             EngineKind::VllmAsync => "vllm-async",
             EngineKind::Sglang => "sglang",
+            EngineKind::SglangMixed => "sglang-mixed",
             EngineKind::Trtllm => "trtllm",
         }
     }
@@ -209,6 +217,7 @@ static PROFILES: LazyLock<Vec<Profile>> = LazyLock::new(|| {
         include_str!("data/vllm-async-h100.toml"),
         include_str!("data/vllm-0.12.toml"),
         include_str!("data/sglang-h100.toml"),
+        include_str!("data/sglang-h200.toml"),
         include_str!("data/sglang-deepseek-h200.toml"),
         include_str!("data/trtllm-h100.toml"),
         include_str!("data/trtllm-h200.toml"),

@@ -67,8 +67,8 @@ impl Method for Given {
 
 #[cfg(test)]
 mod tests {
-    use super::super::space::{Axis, Scale};
     use super::*;
+    use crate::scenario::tuning::{Axis, Scale};
 
     #[test]
     fn a_latin_hypercube_has_one_point_in_each_slice_of_each_axis() {

@@ -8,6 +8,7 @@ use super::sampling::{Given, latin_hypercube, uniform};
 use super::simplex::Simplex;
 use super::space::Space;
 use crate::rng::Key;
+use crate::scenario::tuning::Strategy;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -19,32 +20,7 @@ pub trait Method {
     fn tell(&mut self, scores: &[f64]);
 }
 
-/// Which way to search.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Strategy {
-    /// (1 + 1) evolution with the one-fifth rule.
-    Es,
-    /// Nelder and Mead's simplex.
-    NelderMead,
-    /// Uniform points.
-    Random,
-    /// A Latin hypercube.
-    Lhs,
-}
-
 impl Strategy {
-    /// Every strategy with its name.
-    pub const ALL: [(&'static str, Strategy); 4] = [
-        ("es", Strategy::Es),
-        ("nelder-mead", Strategy::NelderMead),
-        ("random", Strategy::Random),
-        ("lhs", Strategy::Lhs),
-    ];
-    /// Its name.
-    pub fn name(self) -> &'static str {
-        Strategy::ALL.iter().find(|(_, other)| *other == self).map_or("", |(name, _)| name)
-    }
     /// The method, from `start` on, with `candidates` points to spend.
     pub fn method(self, space: &Space, start: &[f64], candidates: u32, key: Key) -> Box<dyn Method> {
         match self {
@@ -82,6 +58,8 @@ pub struct Candidate {
     pub point: Vec<f64>,
     /// How good it is.
     pub score: Score,
+    /// Whether it was better than all before it, and so became the best so far.
+    pub accepted: bool,
     /// What was measured.
     pub means: Means,
     /// What went wrong, where it could not be run.
@@ -109,7 +87,15 @@ impl<'o> Search<'o> {
     pub fn new(objective: &'o Objective, start: Vec<f64>, means: Means) -> Search<'o> {
         let score = objective.score(&means, &means);
         let known = BTreeMap::from([(bits(&start), 0)]);
-        let first = Candidate { number: 0, phase: Phase::Start, point: start, score, means, error: None };
+        let first = Candidate {
+            number: 0,
+            phase: Phase::Start,
+            point: start,
+            score,
+            accepted: true,
+            means,
+            error: None,
+        };
         Search { objective, candidates: vec![first], known, asked_again: 0 }
     }
     /// All that was tried, in order; the start first.
@@ -127,14 +113,13 @@ impl<'o> Search<'o> {
         };
         &self.candidates[(0..self.candidates.len()).fold(0, least)]
     }
-    /// Tries these points: those that nobody has tried are run by `run`, all of them at once, and told to `tried`. The
+    /// Tries these points: those that nobody has tried are run by `run`, all of them at once. The
     /// scores in the points' order.
     pub fn try_all<E>(
         &mut self,
         phase: Phase,
         points: &[Vec<f64>],
         run: &mut Run<'_, E>,
-        tried: &mut dyn FnMut(&Candidate) -> Result<(), E>,
     ) -> Result<Vec<f64>, E> {
         let mut new: Vec<Vec<f64>> = Vec::new();
         for point in points {
@@ -156,19 +141,13 @@ impl<'o> Search<'o> {
                 Some(_) => Score::failed(),
             };
             let number = self.candidates.len() as u32;
-            self.candidates.push(Candidate { number, phase, point, score, means, error });
-            tried(&self.candidates[number as usize])?;
+            let accepted = score.key() < self.best().score.key();
+            self.candidates.push(Candidate { number, phase, point, score, accepted, means, error });
         }
         Ok(points.iter().map(|point| self.candidates[self.known[&bits(point)]].score.key()).collect())
     }
     /// Lets a method search until it ends or `budget` candidates were run, the start among them.
-    pub fn run<E>(
-        &mut self,
-        method: &mut dyn Method,
-        budget: u32,
-        run: &mut Run<'_, E>,
-        tried: &mut dyn FnMut(&Candidate) -> Result<(), E>,
-    ) -> Result<(), E> {
+    pub fn run<E>(&mut self, method: &mut dyn Method, budget: u32, run: &mut Run<'_, E>) -> Result<(), E> {
         // A method that asks for nothing new any more has arrived.
         let mut nothing_new = 0;
         while (self.candidates.len() as u32) < budget && nothing_new < 100 {
@@ -181,7 +160,7 @@ impl<'o> Search<'o> {
             let cut = points.len() > left;
             points.truncate(left);
             let before = self.candidates.len();
-            let scores = self.try_all(Phase::Search, &points, run, tried)?;
+            let scores = self.try_all(Phase::Search, &points, run)?;
             nothing_new = if self.candidates.len() == before { nothing_new + 1 } else { 0 };
             if cut {
                 break;

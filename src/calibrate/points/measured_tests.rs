@@ -51,12 +51,14 @@ fn published_points_of_vllm_are_met() {
 #[test]
 fn published_points_of_sglang_are_met() {
     check("sglang", "h100-sxm", "sglang-h100", 78, 5, [(20.0, 40.0), (4.0, 10.0)]);
+    // Those with 500 output tokens and more, or few clients, take long to play.
+    check("sglang", "h200-sxm", "sglang-h200", 46, 3, [(60.0, 90.0), (10.0, 25.0)]);
 }
 
 #[test]
 fn published_points_of_tensorrt_llm_are_met() {
     for (gpu, name, rows) in
-        [("h100-sxm", "trtllm-h100", 357), ("h200-sxm", "trtllm-h200", 72), ("b200", "trtllm-b200", 72)]
+        [("h100-sxm", "trtllm-h100", 353), ("h200-sxm", "trtllm-h200", 72), ("b200", "trtllm-b200", 72)]
     {
         check("trtllm", gpu, name, rows, 1 + rows / 20, [(35.0, 90.0), (10.0, 25.0)]);
     }

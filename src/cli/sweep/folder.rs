@@ -71,18 +71,17 @@ impl Folder {
         Folder { path: path.to_owned() }
     }
 
-    /// Makes the folder one of this sweep. Another sweep's files are taken away where this one runs `alone`, and are an error
-    /// where it is one shard of several.
+    /// Makes the folder one of this sweep. Another sweep's files are taken away where this one runs `alone` and is to
+    /// `restart`.
     ///
     /// # Errors
-    /// Where it cannot be written, or holds what must not be lost: rows of another sweep that was interrupted, or another
-    /// sweep where this one is to `resume`.
+    /// Where it cannot be written, or holds another sweep, which must not be lost.
     pub fn open(
         path: &Path,
         sweep: &Manifest,
         points: &[Point],
         alone: bool,
-        resume: bool,
+        (resume, restart): (bool, bool),
     ) -> Result<Folder, Failure> {
         let folder = Folder::at(path);
         let cannot = || format!("cannot write in `{}`", path.display());
@@ -98,12 +97,17 @@ impl Folder {
                         there.cells
                     )));
                 }
-                let unfinished =
-                    shards(path).into_iter().find(|file| file.extension().is_some_and(|e| e == "part"));
-                if let Some(file) = unfinished {
+                let files = shards(path);
+                if !files.is_empty() && !restart {
+                    let begun =
+                        files.iter().any(|file| file.extension().is_some_and(|ending| ending == "part"));
                     return Err(Failure::usage(anyhow!(
-                        "{} has rows of another sweep that was interrupted; name another folder with --out, or take it away",
-                        file.display()
+                        "{} holds another sweep ({} of {} cells{}); name another folder with --out, or replace it with \
+                         --restart",
+                        path.display(),
+                        there.scenario,
+                        there.cells,
+                        if begun { ", interrupted" } else { "" }
                     )));
                 }
                 for file in shards(path).into_iter().chain(MERGED.map(|name| path.join(name))) {
@@ -295,12 +299,14 @@ impl Journal {
         self.seen.contains(&cell)
     }
     /// Writes a row down.
-    pub fn push(&mut self, row: &Row, took: Duration) -> Result<(), std::io::Error> {
+    pub fn push(&mut self, row: &Row, took: Duration) -> Result<(), anyhow::Error> {
+        let cannot = |path: &Path| format!("cannot write `{}`", path.display());
         let text = serde_json::to_string(row)?;
-        self.write(&text)?;
-        let mut times = OpenOptions::new().create(true).append(true).open(&self.times)?;
+        self.write(&text).with_context(|| cannot(&self.part))?;
         let line = json!({ "cell": row.cell, "id": row.id, "wall_s": took.as_secs_f64() });
-        times.write_all(format!("{line}\n").as_bytes())?;
+        let times = OpenOptions::new().create(true).append(true).open(&self.times);
+        let written = times.and_then(|mut times| times.write_all(format!("{line}\n").as_bytes()));
+        written.with_context(|| cannot(&self.times))?;
         self.seen.insert(row.cell);
         // The rest is read again at the end.
         let kept = Row { cell: row.cell, status: row.status, ..Row::default() };

@@ -1,6 +1,7 @@
 //! The cells of a shard, run and written down as they end.
 
 use super::super::exit::Failure;
+use super::super::interrupt;
 use super::super::progress::Progress;
 use super::How;
 use super::ask::Asked;
@@ -13,6 +14,7 @@ use crate::sweep::{Cell, Shard, play};
 use crate::time::SimTime;
 use std::cell::RefCell;
 use std::panic;
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
@@ -37,10 +39,12 @@ pub(super) fn run(
     journal: &mut Journal,
     shard: Shard,
     how: &How,
+    out: &Path,
 ) -> Result<(), Failure> {
     let own: Vec<&Cell> = cells.iter().filter(|cell| shard.has(cell.number)).collect();
     let left: Vec<&Cell> = own.iter().copied().filter(|cell| !journal.has(cell.number)).collect();
     let progress = Progress::of_cells(own.len(), own.len() - left.len(), how.quiet);
+    interrupt::begin_kept("cell", own.len() - left.len(), Some(own.len()), out.display().to_string());
     let journal = Mutex::new((journal, Ok(())));
     // A cell that panics is a row, not a message; the row says where.
     let before = panic::take_hook();
@@ -64,6 +68,9 @@ pub(super) fn run(
             let mut journal = journal.lock().unwrap_or_else(PoisonError::into_inner);
             let written = journal.0.push(&row, begun.elapsed());
             let fine = written.is_ok();
+            if fine {
+                interrupt::one_done();
+            }
             if journal.1.is_ok() {
                 journal.1 = written;
             }

@@ -1,18 +1,17 @@
 //! What was asked for: parameters, objective, and weights to be held against; all mistakes at once.
 
-use super::Args;
+use super::wanted::Wanted;
 use crate::cli::exit::Failure;
 use crate::gate::{Margin, Metric, Tolerance};
 use crate::report::CellSummary;
 use crate::report::measures::Better;
 use crate::report::summary::{Group, NamedGroup};
 use crate::scenario::nearest::suggest;
+use crate::scenario::tuning::{DEFAULT, OBJECTIVE};
 use crate::tune::{Aim, Allowance, Knob, Limit, Objective, Sense};
-use crate::world::{PolicyParams, WorldParams};
+use crate::world::WorldParams;
 use anyhow::anyhow;
 
-/// What is made better where nothing is named: as GORGO's tuner.
-const AIM: &str = "ttft.p95";
 /// What must not be lost on the way, and by how much it may be: our choice, both ends of a request's time, the pace between
 /// them, and what the fleet gets done. TTFT alone is best where everything goes next door.
 const KEPT: [&str; 5] = ["ttft.p95", "e2e.p95", "tpot.p95", "throughput.output_tokens", "slo.attainment"];
@@ -63,45 +62,55 @@ fn limit(tolerance: &Tolerance, of: f64) -> Option<Limit> {
 }
 
 impl Asked {
-    /// Reads the command line.
-    pub(super) fn read(args: &Args, policy: &PolicyParams) -> Result<Asked, Failure> {
-        let mut wrong: Vec<String> = Vec::new();
+    /// Reads what is wanted; `wrong` has what is known to be wrong already.
+    pub(super) fn read(wanted: &Wanted<'_>, mut wrong: Vec<String>) -> Result<Asked, Failure> {
+        let (policy, knobs) = (wanted.policy, wanted.knobs.clone());
+        let complete = wrong.is_empty();
         let mut note = |found: Result<(), String>| wrong.extend(found.err());
-        let mut knobs: Vec<Knob> = Vec::new();
-        for text in &args.over {
-            note(Knob::parse(text, policy).map_err(|error| format!("--over {error}")).and_then(|knob| {
-                if knobs.iter().any(|known| known.path == knob.path) {
-                    return Err(format!("--over {text}: `{}` is given twice", knob.name));
-                }
-                knobs.push(knob);
-                Ok(())
-            }));
-        }
-        let aim_text = args.objective.as_deref().unwrap_or(AIM);
+        let aim_text = wanted.objective.as_deref().unwrap_or(OBJECTIVE);
         let aim = metric(aim_text).and_then(|metric| {
             sense(&metric).map(|sense| (metric, sense)).ok_or_else(|| {
-                format!("`{aim_text}` is neither better for more nor for less; choose another, such as {AIM}")
+                format!("`{aim_text}` is neither better for more nor for less; choose another, such as {OBJECTIVE}")
             })
         });
         let aim = aim.map_err(|error| note(Err(format!("--objective: {error}")))).ok();
-        let kept_by_default = || {
+        let kept_by_default = |margin: Margin| {
             let known = KEPT.iter().filter_map(|name| metric(name).ok());
-            known.map(|metric| Tolerance { metric, margin: MARGIN }).collect::<Vec<_>>()
+            known.map(|metric| Tolerance { metric, margin }).collect::<Vec<_>>()
         };
         let mut kept: Vec<Tolerance> = Vec::new();
-        if args.objective.is_none() && args.keep.is_empty() {
-            kept = kept_by_default();
+        if wanted.objective.is_none() && wanted.keep.is_empty() {
+            kept = kept_by_default(MARGIN);
         }
-        for text in &args.keep {
-            if text == "default" {
-                kept.extend(kept_by_default());
+        for (before, text) in &wanted.keep {
+            let all = match text.strip_prefix(DEFAULT) {
+                Some("") => Some(Ok(MARGIN)),
+                // One margin for measures of several units: a share.
+                Some(rest) => rest.strip_prefix('=').map(|margin| Margin::parse(margin, "")),
+                None => None,
+            };
+            if let Some(all) = all {
+                note(match all {
+                    Ok(margin @ Margin::Relative(_)) => {
+                        // What is said of one measure goes before what is said of all.
+                        for more in kept_by_default(margin) {
+                            if kept.iter().all(|known| known.metric.to_string() != more.metric.to_string()) {
+                                kept.push(more);
+                            }
+                        }
+                        Ok(())
+                    }
+                    _ => Err(format!(
+                        "{before}{text}: the measures have different units; write a share such as {DEFAULT}=3%"
+                    )),
+                });
                 continue;
             }
             let found = Tolerance::parse(text, |name, known| suggest(name, "known", known.iter().copied()));
             note(match found {
-                Err(error) => Err(format!("--keep {text}: {}", error.0)),
+                Err(error) => Err(format!("{before}{text}: {}", error.0)),
                 Ok(found) if sense(&found.metric).is_none() => Err(format!(
-                    "--keep {text}: it is neither better for more nor for less, so it cannot be lost"
+                    "{before}{text}: it is neither better for more nor for less, so it cannot be lost"
                 )),
                 Ok(found) => {
                     // What is said last holds.
@@ -112,8 +121,9 @@ impl Asked {
             });
         }
         let mut against = Vec::new();
-        for text in &args.against {
-            match weights(text, policy, &knobs) {
+        // Of parameters that could not be read nothing can be said.
+        for text in wanted.against.iter().filter(|_| complete) {
+            match Knob::weights(text, policy, &knobs) {
                 Ok(point) => against.push((text.clone(), point)),
                 Err(error) => note(Err(format!("--against {text}: {error}"))),
             }
@@ -124,7 +134,7 @@ impl Asked {
         let is_aim = |other: &Tolerance| other.metric.to_string() == aim.to_string();
         kept.retain(|other| !is_aim(other));
         let mut gated = vec![Tolerance { metric: aim.clone(), margin: AIM_MARGIN }];
-        for more in kept.iter().cloned().chain(kept_by_default()) {
+        for more in kept.iter().cloned().chain(kept_by_default(MARGIN)) {
             if gated.iter().all(|known| known.metric.to_string() != more.metric.to_string()) {
                 gated.push(more);
             }
@@ -167,19 +177,4 @@ impl Asked {
     pub(super) fn measures(&self) -> Vec<String> {
         self.metrics().iter().map(ToString::to_string).collect()
     }
-}
-
-/// Reads `rtt=2,queue=0.104`; what is not named is as at the start.
-fn weights(text: &str, policy: &PolicyParams, knobs: &[Knob]) -> Result<Vec<f64>, String> {
-    let mut point: Vec<f64> = knobs.iter().map(|knob| knob.start).collect();
-    for part in text.split(',') {
-        let (path, value) = part.split_once('=').ok_or("write weights as rtt=2,queue=0.104")?;
-        let knob = Knob::find(path.trim(), policy).map_err(|error| error.0)?;
-        let index = knobs.iter().position(|known| known.path == knob.path);
-        let index = index.ok_or_else(|| format!("`{}` is not under --over", knob.name))?;
-        let value = value.trim().parse::<f64>().ok().filter(|value| value.is_finite());
-        point[index] = value.ok_or_else(|| format!("`{part}` has no number"))?;
-    }
-    Knob::turn_all(knobs, policy, &point).map_err(|error| error.0)?;
-    Ok(point)
 }

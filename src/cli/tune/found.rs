@@ -1,14 +1,13 @@
 //! What a search has found, as it is written and shown.
 
-use super::Args;
 use super::asked::Asked;
 use super::beside;
 use super::judged::Judged;
+use super::wanted::Wanted;
 use super::worlds::Worlds;
 use crate::run::Provenance;
 use crate::scenario::Plan;
 use crate::tune::{Axis, Candidate, Objective, Search};
-use crate::world::PolicyParams;
 use serde::Serialize;
 
 /// The version of tune.json: raised when a field changes its meaning or goes away.
@@ -66,9 +65,8 @@ pub(super) struct Found {
 
 impl Found {
     pub(super) fn of(
-        args: &Args,
+        wanted: &Wanted<'_>,
         plan: &Plan,
-        policy: &PolicyParams,
         asked: &Asked,
         worlds: &Worlds,
         search: &Search<'_>,
@@ -101,9 +99,9 @@ impl Found {
         Found {
             schema_version: SCHEMA_VERSION,
             scenario: plan.name.clone(),
-            policy: policy.name.clone(),
+            policy: wanted.policy.name.clone(),
             provenance: (*worlds.train.prepared[0].provenance).clone(),
-            method: args.method.name(),
+            method: wanted.method.name(),
             objective: asked.judging.clone(),
             on: worlds.train.words(),
             runs: candidates.len() as u64 * u64::from(worlds.train.cells_each()),

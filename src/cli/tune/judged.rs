@@ -1,8 +1,8 @@
 //! The judgement: start, tuned, published and given weights on worlds that the search has not seen, paired world by world;
 //! and how far the tuned ones lie from the best that could have been had there.
 
-use super::Args;
 use super::asked::Asked;
+use super::wanted::Wanted;
 use super::worlds::{Runner, Set, Worlds, means};
 use crate::cli::exit::Failure;
 use crate::gate::{Comparison, Rules, Sample, compare};
@@ -13,6 +13,9 @@ use anyhow::anyhow;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
+/// Pairs that are parts of a trace.
+pub(super) const PARTS: &str = "parts";
+
 /// Weights on the judged worlds.
 #[derive(Debug, Serialize)]
 pub(super) struct Contender {
@@ -22,6 +25,8 @@ pub(super) struct Contender {
     pub point: Vec<f64>,
     /// Their score against the start there.
     pub score: Score,
+    /// By how much that is above the oracle's; null where there is none.
+    pub regret: Option<f64>,
     /// What was measured there.
     pub means: Means,
     /// The tuned ones against these; null for the tuned ones themselves, and where the two are the same.
@@ -99,7 +104,7 @@ fn same(a: &[f64], b: &[f64]) -> bool {
 
 /// Judges.
 pub(super) fn judge(
-    args: &Args,
+    wanted: &Wanted<'_>,
     asked: &Asked,
     worlds: &Worlds,
     runner: &Runner<'_>,
@@ -115,7 +120,7 @@ pub(super) fn judge(
     named.extend(asked.against.iter().cloned());
     let points: Vec<Vec<f64>> = named.iter().map(|(_, point)| point.clone()).collect();
     let mut ran = Vec::new();
-    for samples in runner.samples(&worlds.judge, &points) {
+    for samples in runner.samples(&worlds.judge, &points)? {
         ran.push(units(&worlds.judge, samples.map_err(|error| anyhow!(error))?));
     }
     let all: Vec<Means> = ran.iter().map(|samples| means(samples)).collect();
@@ -126,7 +131,7 @@ pub(super) fn judge(
             worlds.judge.words()
         )));
     }
-    let rules = Rules { confidence: args.confidence, gated: asked.gated.clone() };
+    let rules = Rules { confidence: wanted.confidence, gated: asked.gated.clone() };
     let shown: Vec<String> = asked.measures();
     let mut contenders = Vec::new();
     for (index, (name, point)) in named.iter().enumerate() {
@@ -140,14 +145,23 @@ pub(super) fn judge(
             name: name.clone(),
             point: point.clone(),
             score: asked.judging.score(&all[0], &all[index]),
+            regret: None,
             means: all[index].clone(),
             tuned_against,
         });
     }
-    let oracle = (args.oracle > 0).then(|| oracle(args, asked, worlds, runner, search, &contenders));
+    let oracle = match wanted.oracle {
+        0 => None,
+        _ => Some(oracle(wanted, asked, worlds, runner, search, &contenders)?),
+    };
+    if let Some(least) = oracle.as_ref().and_then(|oracle| oracle.score.value) {
+        for contender in &mut contenders {
+            contender.regret = contender.score.value.map(|score| score - least);
+        }
+    }
     Ok(Judged {
         on: worlds.judge.words(),
-        pairs: if worlds.judge.pairs_are_parts() { "parts" } else { "seeds" },
+        pairs: if worlds.judge.pairs_are_parts() { PARTS } else { "seeds" },
         contenders,
         oracle,
     })
@@ -155,13 +169,13 @@ pub(super) fn judge(
 
 /// Half of what is tried are the search's best, half a Latin hypercube over the ranges; the contenders count as well.
 fn oracle(
-    args: &Args,
+    wanted: &Wanted<'_>,
     asked: &Asked,
     worlds: &Worlds,
     runner: &Runner<'_>,
     search: &Search<'_>,
     contenders: &[Contender],
-) -> Oracle {
+) -> Result<Oracle, Failure> {
     let bits = |point: &[f64]| point.iter().map(|value| value.to_bits()).collect::<Vec<u64>>();
     let mut scores: BTreeMap<Vec<u64>, (Vec<f64>, Score)> = BTreeMap::new();
     for contender in contenders {
@@ -171,9 +185,9 @@ fn oracle(
     best.sort_by(|a, b| a.score.key().total_cmp(&b.score.key()));
     let space = Space(asked.knobs.iter().map(|knob| knob.axis).collect());
     let key = Key::root(worlds.train.seeds[0]).named("oracle");
-    let half = args.oracle.div_ceil(2);
+    let half = wanted.oracle.div_ceil(2);
     let points = (best.into_iter().take(half as usize).map(|candidate| candidate.point.clone()))
-        .chain(latin_hypercube(&space, args.oracle - half, key));
+        .chain(latin_hypercube(&space, wanted.oracle - half, key));
     let mut new: Vec<Vec<f64>> = Vec::new();
     for point in points {
         let known = |other: &Vec<f64>| same(other, &point);
@@ -181,7 +195,7 @@ fn oracle(
             new.push(point);
         }
     }
-    for (point, measured) in new.iter().zip(runner.means(&worlds.judge, &new)) {
+    for (point, measured) in new.iter().zip(runner.means(&worlds.judge, &new)?) {
         let score = measured
             .map_or_else(|_| Score::failed(), |here| asked.judging.score(&contenders[0].means, &here));
         scores.insert(bits(point), (point.clone(), score));
@@ -190,5 +204,6 @@ fn oracle(
     let least = scores.into_values().min_by(|a, b| a.1.key().total_cmp(&b.1.key()));
     let (point, score) = least.unwrap_or_else(|| (Vec::new(), Score::failed()));
     let regret = |of: &Contender| Some(of.score.value? - score.value?);
-    Oracle { tried, tuned_regret: regret(&contenders[1]), start_regret: regret(&contenders[0]), point, score }
+    let (tuned_regret, start_regret) = (regret(&contenders[1]), regret(&contenders[0]));
+    Ok(Oracle { tried, tuned_regret, start_regret, point, score })
 }

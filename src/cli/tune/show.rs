@@ -1,8 +1,8 @@
 //! What a search has found, as text.
 
 use super::found::Found;
-use super::judged::{Contender, Judged};
-use crate::gate::table;
+use super::judged::{Contender, Judged, PARTS};
+use crate::gate::table::{self, Pairs};
 use crate::report::grid;
 use crate::tune::{Allowance, Candidate, Means};
 use std::fmt::Write;
@@ -65,8 +65,11 @@ pub(super) fn render(found: &Found, colour: bool) -> String {
     }
     out.push('\n');
     out += &judged(found, colour);
-    let sets: Vec<String> = found.set.iter().map(|set| format!("--set {set}")).collect();
-    let _ = writeln!(out, "\nto use them: {}", sets.join(" "));
+    // Weights of the scenario's own need no words on how to have them.
+    if !found.judged.is_unchanged() {
+        let sets: Vec<String> = found.set.iter().map(|set| format!("--set {set}")).collect();
+        let _ = writeln!(out, "\nto use them: {}", sets.join(" "));
+    }
     out
 }
 
@@ -153,13 +156,18 @@ fn judged(found: &Found, colour: bool) -> String {
     let mut out = format!("judged on {}\n", judged.on);
     let aim = &found.objective.aim.measure;
     if judged.is_unchanged() {
-        out += "nothing better than the start was found\n";
+        let _ = writeln!(
+            out,
+            "nothing better than the start was found: its weights stand ({})",
+            weights(found, &found.candidates[0].point)
+        );
     }
     for contender in &judged.contenders {
         let Some(comparison) = &contender.tuned_against else { continue };
         if contender.name == "start" {
             out += "before: start, after: tuned\n\n";
-            out += &table::render(comparison, colour);
+            let pairs = if judged.pairs == PARTS { Pairs::Parts } else { Pairs::Seeds };
+            out += &table::render_pairs(comparison, colour, pairs);
             out += &shares(judged);
             continue;
         }
@@ -172,13 +180,22 @@ fn judged(found: &Found, colour: bool) -> String {
         let regret = |of: Option<f64>| of.map_or("-".to_owned(), |of| format!("{:.2} %", of * 100.0));
         let _ = writeln!(
             out,
-            "oracle: of {} candidates run there {} is best, score {}; regret of tuned {}, of start {} of the start's {aim}",
+            "oracle: of {} candidates run there {} is best, score {}",
             oracle.tried,
             weights(found, &oracle.point),
             score(oracle.score.value),
-            regret(oracle.tuned_regret),
-            regret(oracle.start_regret),
         );
+        let own = found.parameters.iter().all(|parameter| parameter.published == Some(parameter.start));
+        let each = judged.contenders.iter().map(|contender| {
+            let name = match contender.name.as_str() {
+                "start" if own => "start, as published,".to_owned(),
+                name @ ("start" | "tuned" | "published") => name.to_owned(),
+                given => format!("`{given}`"),
+            };
+            format!("of {name} {}", regret(contender.regret))
+        });
+        let each = each.collect::<Vec<_>>().join(", ");
+        let _ = writeln!(out, "regret, as a share of the start's {aim}: {each}");
     }
     out
 }

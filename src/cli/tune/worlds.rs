@@ -1,7 +1,8 @@
 //! The worlds that candidates are run on, and their runs: every candidate on the same seeds and the same parts of a trace.
 
-use super::Args;
 use super::asked::Asked;
+use super::journal::{Evaluated, Journal};
+use super::wanted::Wanted;
 use crate::cli::exit::Failure;
 use crate::cli::progress::Progress;
 use crate::gate::Sample;
@@ -15,6 +16,7 @@ use crate::workload::WorkloadKind;
 use crate::world::PolicyParams;
 use anyhow::anyhow;
 use rayon::prelude::*;
+use std::sync::{Mutex, PoisonError};
 
 /// In how many parts a trace's second half is judged where nothing is said: our choice, the fewest whose interval is no guess.
 const PARTS: u32 = 5;
@@ -23,6 +25,8 @@ const SEEDS: (u32, u32) = (4, 10);
 
 /// Worlds that are the same for every candidate.
 pub(super) struct Set {
+    /// What the journal calls them.
+    name: &'static str,
     /// A plan for each part of the trace; one where there are no parts.
     pub prepared: Vec<Prepared>,
     /// The seeds of each.
@@ -38,7 +42,7 @@ pub(super) struct Worlds {
 }
 
 impl Set {
-    fn of(plan: &Plan, cut: Option<Cut>, seeds: Vec<u64>) -> Result<Set, Failure> {
+    fn of(name: &'static str, plan: &Plan, cut: Option<Cut>, seeds: Vec<u64>) -> Result<Set, Failure> {
         let prepared = match &cut {
             None => vec![Prepared::of(plan.clone())],
             Some(cut) => {
@@ -46,7 +50,7 @@ impl Set {
                 cut.windows().into_iter().map(part).collect::<Result<_, _>>().map_err(Failure::usage)?
             }
         };
-        Ok(Set { prepared, seeds, cut })
+        Ok(Set { name, prepared, seeds, cut })
     }
     /// Runs that a candidate takes.
     pub(super) fn cells_each(&self) -> u32 {
@@ -68,11 +72,8 @@ impl Set {
 }
 
 impl Worlds {
-    pub(super) fn of(args: &Args, plan: &Plan) -> Result<Worlds, Failure> {
-        let read =
-            |text: &Option<String>| text.as_deref().map(Cut::parse).transpose().map_err(Failure::usage);
-        let given = read(&args.train)?.zip(read(&args.judge)?);
-        let cuts = given.or_else(|| {
+    pub(super) fn of(wanted: &Wanted<'_>, plan: &Plan) -> Result<Worlds, Failure> {
+        let cuts = wanted.cuts.or_else(|| {
             let lasts = tune::span(plan)?;
             let first = plan.world.workloads.iter().find_map(|workload| match &workload.kind {
                 WorkloadKind::Trace(trace) => trace.window.map(|window| window.from),
@@ -99,15 +100,15 @@ impl Worlds {
         }
         let many =
             |cut: Option<&Cut>, default| if cut.is_some_and(|cut| cut.parts > 1) { 1 } else { default };
-        let train_seeds = args.seeds.unwrap_or(if cuts.is_some() { 1 } else { SEEDS.0 });
-        let judge_seeds = args.judge_seeds.unwrap_or(many(cuts.as_ref().map(|cuts| &cuts.1), SEEDS.1));
-        let first = args.seed.unwrap_or(plan.seed);
+        let train_seeds = wanted.seeds.unwrap_or(if cuts.is_some() { 1 } else { SEEDS.0 });
+        let judge_seeds = wanted.judge_seeds.unwrap_or(many(cuts.as_ref().map(|cuts| &cuts.1), SEEDS.1));
+        let first = wanted.seed;
         let from = |from: u32, count: u32| {
             (from..from + count).map(|i| first.wrapping_add(u64::from(i))).collect::<Vec<u64>>()
         };
         Ok(Worlds {
-            train: Set::of(plan, cuts.map(|cuts| cuts.0), from(0, train_seeds))?,
-            judge: Set::of(plan, cuts.map(|cuts| cuts.1), from(train_seeds, judge_seeds))?,
+            train: Set::of("search", plan, cuts.map(|cuts| cuts.0), from(0, train_seeds))?,
+            judge: Set::of("judge", plan, cuts.map(|cuts| cuts.1), from(train_seeds, judge_seeds))?,
         })
     }
 }
@@ -118,6 +119,13 @@ pub(super) struct Runner<'r> {
     asked: &'r Asked,
     pool: rayon::ThreadPool,
     progress: &'r Progress,
+    journal: &'r Journal,
+}
+
+/// A point whose runs are coming in.
+struct Pending {
+    left: usize,
+    ran: Vec<Option<Result<Sample, String>>>,
 }
 
 impl<'r> Runner<'r> {
@@ -126,24 +134,37 @@ impl<'r> Runner<'r> {
         asked: &'r Asked,
         threads: Option<u32>,
         progress: &'r Progress,
+        journal: &'r Journal,
     ) -> Result<Runner<'r>, Failure> {
         let mut pool = rayon::ThreadPoolBuilder::new();
         if let Some(count) = threads {
             pool = pool.num_threads(count as usize);
         }
-        Ok(Runner { policy, asked, pool: pool.build()?, progress })
+        Ok(Runner { policy, asked, pool: pool.build()?, progress, journal })
     }
-    /// The runs of each point, part by part and seed by seed; what went wrong where one could not be run.
-    pub(super) fn samples(&self, worlds: &Set, points: &[Vec<f64>]) -> Vec<Result<Vec<Sample>, String>> {
+    /// The runs of each point, part by part and seed by seed; what went wrong where one could not be run. What the journal
+    /// knows is not run again, and what is run is written there as soon as a point has all of its runs.
+    ///
+    /// # Errors
+    /// When the journal cannot be written.
+    pub(super) fn samples(&self, worlds: &Set, points: &[Vec<f64>]) -> Result<Vec<Evaluated>, Failure> {
         let turned =
             |point: &Vec<f64>| Knob::turn_all(&self.asked.knobs, self.policy, point).map_err(|error| error.0);
         let policies: Vec<Result<PolicyParams, String>> = points.iter().map(turned).collect();
-        let cells: Vec<(usize, &Prepared, u64)> = (0..points.len())
-            .flat_map(|point| worlds.prepared.iter().map(move |prepared| (point, prepared)))
-            .flat_map(|(point, prepared)| worlds.seeds.iter().map(move |&seed| (point, prepared, seed)))
-            .collect();
+        let mut found: Vec<Option<Evaluated>> =
+            points.iter().map(|point| self.journal.get(worlds.name, point).cloned()).collect();
+        let each = worlds.cells_each() as usize;
+        let pending: Vec<Mutex<Pending>> =
+            points.iter().map(|_| Mutex::new(Pending { left: each, ran: vec![None; each] })).collect();
+        let of_point = |point: usize| {
+            let parts = worlds.prepared.iter();
+            let cells = parts.flat_map(|prepared| worlds.seeds.iter().map(move |&seed| (prepared, seed)));
+            cells.enumerate().map(move |(at, (prepared, seed))| (point, at, prepared, seed))
+        };
+        let new = (0..points.len()).filter(|&point| found[point].is_none());
+        let cells: Vec<(usize, usize, &Prepared, u64)> = new.flat_map(of_point).collect();
         let metrics = self.asked.metrics();
-        let one = |&(point, prepared, seed): &(usize, &Prepared, u64)| {
+        let run = |point: usize, prepared: &Prepared, seed: u64| {
             let policy = policies[point].as_ref().map_err(Clone::clone)?;
             let input = prepared.cell(policy, seed);
             let result =
@@ -155,16 +176,32 @@ impl<'r> Runner<'r> {
             }
             Ok(Sample::of(&cell, metrics.iter().copied()))
         };
-        let ran: Vec<Result<Sample, String>> =
+        let one = |&(point, at, prepared, seed): &(usize, usize, &Prepared, u64)| {
+            let ran = run(point, prepared, seed);
+            let mut pending = pending[point].lock().unwrap_or_else(PoisonError::into_inner);
+            pending.ran[at] = Some(ran);
+            pending.left -= 1;
+            if pending.left > 0 {
+                return Ok(None);
+            }
+            let evaluated: Evaluated = std::mem::take(&mut pending.ran).into_iter().flatten().collect();
+            self.journal.add(worlds.name, &points[point], &evaluated)?;
+            Ok(Some((point, evaluated)))
+        };
+        let ran: Result<Vec<_>, anyhow::Error> =
             self.pool.install(|| cells.par_iter().with_max_len(1).map(one).collect());
-        let each = worlds.cells_each() as usize;
-        let mut ran = ran.into_iter();
-        points.iter().map(|_| ran.by_ref().take(each).collect::<Vec<_>>().into_iter().collect()).collect()
+        for (point, evaluated) in ran?.into_iter().flatten() {
+            found[point] = Some(evaluated);
+        }
+        Ok(found.into_iter().map(|found| found.unwrap_or_else(|| Ok(Vec::new()))).collect())
     }
     /// The means of each point over its runs.
-    pub(super) fn means(&self, worlds: &Set, points: &[Vec<f64>]) -> Vec<Measured> {
-        let samples = self.samples(worlds, points);
-        samples.into_iter().map(|samples| samples.map(|samples| means(&samples))).collect()
+    ///
+    /// # Errors
+    /// When the journal cannot be written.
+    pub(super) fn means(&self, worlds: &Set, points: &[Vec<f64>]) -> Result<Vec<Measured>, Failure> {
+        let samples = self.samples(worlds, points)?;
+        Ok(samples.into_iter().map(|samples| samples.map(|samples| means(&samples))).collect())
     }
 }
 

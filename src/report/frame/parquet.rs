@@ -12,7 +12,7 @@ pub enum ParquetError {
     /// This build cannot.
     #[error(
         "this build of regionsim writes no Parquet (it was built with --no-default-features): build it with \
-         `--features frames`, or read requests.csv"
+         `--features frames`, or leave it out: the CSV files have the same rows"
     )]
     NotBuilt,
     /// The library failed.

@@ -392,8 +392,12 @@ impl Resolver<'_> {
         });
         self.check_timing(&params, path, &["tensor_parallel"]);
         let name = format!("{} v{}", profile.name, profile.version);
-        let beyond =
-            profile.range.as_ref().map(|range| range.beyond(&model.name, gpu.name, tp)).unwrap_or_default();
+        let beyond = match &profile.range {
+            Some(range) => range.beyond(&model.name, gpu.name, tp),
+            // Hand-set shares are those of dense kernels.
+            None if model.dims.moe.is_some() => vec!["a mixture of experts".to_owned()],
+            None => Vec::new(),
+        };
         let mut status = profile.status;
         let trust = if beyond.is_empty() {
             profile.trust()

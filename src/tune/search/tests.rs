@@ -1,8 +1,8 @@
 //! Searches of functions whose least values are known.
 
 use super::super::objective::{Aim, Sense};
-use super::super::space::{Axis, Scale};
 use super::*;
+use crate::scenario::tuning::{Axis, Scale};
 
 const LOG: Axis = Axis { low: 0.001, high: 10.0, scale: Scale::Log, whole: false };
 const LINEAR: Axis = Axis { low: -2.0, high: 2.0, scale: Scale::Linear, whole: false };
@@ -28,7 +28,7 @@ fn search(
         asked.extend_from_slice(points);
         Ok(points.iter().map(|point| Ok(of(point))).collect())
     };
-    search.run(method.as_mut(), budget, &mut run, &mut |_| Ok(())).unwrap();
+    search.run(method.as_mut(), budget, &mut run).unwrap();
     (search.best().point.clone(), asked)
 }
 
@@ -121,7 +121,7 @@ fn what_fails_is_worst_and_the_others_go_on() {
         Ok(points.iter().map(one).collect())
     };
     let points = [vec![0.5], vec![2.0], vec![1.0]];
-    let scores = search.try_all(Phase::Search, &points, &mut run, &mut |_| Ok(())).unwrap();
+    let scores = search.try_all(Phase::Search, &points, &mut run).unwrap();
     assert_eq!(scores, [f64::INFINITY, 0.5, 1.0]);
     assert_eq!((search.best().number, search.candidates()[1].error.as_deref()), (2, Some("no world")));
 }

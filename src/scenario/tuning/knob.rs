@@ -1,7 +1,7 @@
 //! A parameter of a policy that is turned: where it stands in the policy, and its range. Knows policies as their parameters
 //! are written; must not know scenario files, nor what any one parameter means.
 
-use super::space::{Axis, Scale};
+use super::axis::{Axis, Scale};
 use crate::routing::PolicySpec;
 use crate::scenario::nearest::suggest;
 use crate::world::{GatewayPlacement, PolicyParams};
@@ -11,6 +11,25 @@ use serde_json::Value;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct KnobError(pub String);
+
+/// Which part of a parameter with its range is wrong, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wrong {
+    /// The policy has no such parameter.
+    Path(String),
+    /// The range.
+    Range(String),
+}
+
+impl Wrong {
+    /// In words.
+    pub fn into_text(self) -> String {
+        let (Wrong::Path(text) | Wrong::Range(text)) = self;
+        text
+    }
+}
+
+const EXAMPLE: &str = "write, for example, rtt=0.05..2";
 
 /// Which of a policy's stages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,10 +88,17 @@ impl Knob {
     /// When it is not so written, there is no such number, or an end of the range breaks the parameter's rule.
     pub fn parse(text: &str, policy: &PolicyParams) -> Result<Knob, KnobError> {
         let refused = |why: String| KnobError(format!("{text}: {why}"));
-        let example = "write, for example, rtt=0.05..2";
         let (path, range) = text
             .split_once('=')
-            .ok_or_else(|| refused(format!("a parameter and its range are needed; {example}")))?;
+            .ok_or_else(|| refused(format!("a parameter and its range are needed; {EXAMPLE}")))?;
+        Knob::ranged(path, range, policy).map_err(|wrong| refused(wrong.into_text()))
+    }
+    /// The same of a path and a range apart.
+    ///
+    /// # Errors
+    /// What is wrong, with the path or with the range.
+    pub fn ranged(path: &str, range: &str, policy: &PolicyParams) -> Result<Knob, Wrong> {
+        let refused = |why: String| Wrong::Range(why);
         let (range, scale) = match range.rsplit_once(':') {
             None => (range, None),
             Some((range, "log")) => (range, Some(Scale::Log)),
@@ -83,7 +109,7 @@ impl Knob {
         };
         let number = |text: &str| text.trim().parse::<f64>().ok().filter(|number| number.is_finite());
         let ends = range.split_once("..").and_then(|(low, high)| number(low).zip(number(high)));
-        let (low, high) = ends.ok_or_else(|| refused(format!("`{range}` is no range; {example}")))?;
+        let (low, high) = ends.ok_or_else(|| refused(format!("`{range}` is no range; {EXAMPLE}")))?;
         if low >= high {
             return Err(refused("the least must lie below the most".to_owned()));
         }
@@ -91,7 +117,7 @@ impl Knob {
             return Err(refused("a range that is walked by factors begins above 0; use :linear".to_owned()));
         }
         let scale = scale.unwrap_or(if low > 0.0 { Scale::Log } else { Scale::Linear });
-        let mut knob = Knob::find(path.trim(), policy).map_err(|error| refused(error.0))?;
+        let mut knob = Knob::find(path.trim(), policy).map_err(|error| Wrong::Path(error.0))?;
         (knob.axis.low, knob.axis.high, knob.axis.scale) = (low, high, scale);
         if knob.axis.whole && (low.fract() != 0.0 || high.fract() != 0.0) {
             return Err(refused(format!("`{}` takes whole numbers", knob.name)));
@@ -100,6 +126,26 @@ impl Knob {
             knob.turned(policy, end).map_err(|error| refused(error.0))?;
         }
         Ok(knob)
+    }
+    /// Reads weights, `rtt=2,queue=0.104`, as a value of each of `knobs`; what is not named is as at the start.
+    ///
+    /// # Errors
+    /// When it is not so written, names what is not turned, or breaks a rule.
+    pub fn weights(text: &str, policy: &PolicyParams, knobs: &[Knob]) -> Result<Vec<f64>, KnobError> {
+        let refused = |why: String| KnobError(why);
+        let mut point: Vec<f64> = knobs.iter().map(|knob| knob.start).collect();
+        for part in text.split(',') {
+            let (path, value) = part
+                .split_once('=')
+                .ok_or_else(|| refused("write weights as rtt=2,queue=0.104".to_owned()))?;
+            let knob = Knob::find(path.trim(), policy)?;
+            let index = knobs.iter().position(|known| known.path == knob.path);
+            let index = index.ok_or_else(|| refused(format!("`{}` is not under --over", knob.name)))?;
+            let value = value.trim().parse::<f64>().ok().filter(|value| value.is_finite());
+            point[index] = value.ok_or_else(|| refused(format!("`{part}` has no number")))?;
+        }
+        Knob::turn_all(knobs, policy, &point)?;
+        Ok(point)
     }
     /// The parameter at this path, without a range.
     pub fn find(path: &str, policy: &PolicyParams) -> Result<Knob, KnobError> {
