@@ -61,16 +61,11 @@ def kubeai(folder):
     # A prompt is longer than the ones of its conversation before it, also after rounding: blocks are shared as far as both go.
     row = lambda i: {"in": inputs[i], "out": outputs[i], "prompt_runs": [[prompts[i][0], 0, inputs[i] // BLOCK]]}
     source = "made by scripts/published-traces.py after KubeAI's benchmark of prefix-aware load balancing"
-    clients, closed = 800, []
-    for at, i in enumerate(order):
-        when = {"t_ns": 0} if at < clients else {"think_ns": 0, "after": [at - clients + 1]}
-        closed.append({"id": at + 1, **when, **row(i)})
-    write(folder / f"kubeai-chwbl-{clients}.jsonl.gz", source, closed)
     at_ns, opened = 0.0, []
     for i in order:
         at_ns += draw.expovariate(800.0) * 1e9
         opened.append({"t_ns": int(at_ns) // 1000 * 1000, **row(i)})
-    write(folder / "kubeai-chwbl-8000.jsonl.gz", source, opened)
+    write(folder / "kubeai-chwbl.jsonl.gz", source, opened)
 
 
 def ranvier(folder):

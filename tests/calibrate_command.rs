@@ -89,6 +89,11 @@ fn mistakes_are_told_at_once_with_a_next_step() {
     std::fs::write(folder.path().join("steps.csv"), format!("{head}100,10,1,9,vllm\n100,10,1,9,sglang\n"))
         .expect("a file");
     run(&hardware, &["of different engines (sglang, vllm)"]);
+    // SGLang's two are one engine with a switch.
+    let both = format!("{head}100,10,1,9,sglang\n100,10,1,9,sglang-mixed\n");
+    std::fs::write(folder.path().join("both.csv"), both).expect("a file");
+    let check = ["calibrate", "both.csv", "--check", "sglang-h100"];
+    regionsim(folder.path()).args(check).args(hardware).assert().success();
     std::fs::write(folder.path().join("steps.csv"), format!("{head}100,10,1,9,tgi\n")).expect("a file");
     run(&hardware, &["line 2: engine is `tgi`"]);
     // A log of which nothing says what served it, and an empty one.

@@ -9,6 +9,7 @@ use crate::report::calibration_plot::{Curves, Group, draw};
 use crate::report::grid;
 use crate::timing::{self, Constants, EngineKind, ErrorLine, Profile, Status};
 use anyhow::anyhow;
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
@@ -47,8 +48,8 @@ pub struct Args {
     /// Type of KV entries, where rows do not name it: bf16 or fp8.
     #[arg(long, default_value = "bf16")]
     kv_dtype: String,
-    /// Whose scheduler served them, where rows do not name it, and above what they name: vllm, vllm-async, sglang or
-    /// trtllm.
+    /// Whose scheduler served them, where rows do not name it, and above what they name: vllm, vllm-async, sglang,
+    /// sglang-mixed or trtllm.
     #[arg(long, value_name = "ENGINE")]
     engine: Option<String>,
     /// Fit nothing: what does this profile miss? A shipped name or a file.
@@ -131,9 +132,11 @@ pub fn run(args: &Args) -> Outcome {
     Ok(Exit::Ok)
 }
 
-/// A profile is of one engine: its scheduler goes with it.
+/// A profile is of one engine: its scheduler goes with it. SGLang's two are one with a switch.
 fn one_engine(samples: &[Sample]) -> Result<(), Failure> {
-    let kinds: BTreeSet<&str> = samples.iter().filter_map(Sample::engine).map(EngineKind::name).collect();
+    let family = |kind| if kind == EngineKind::SglangMixed { EngineKind::Sglang } else { kind };
+    let kinds: BTreeSet<&str> =
+        samples.iter().filter_map(Sample::engine).map(|kind| family(kind).name()).collect();
     if kinds.len() < 2 {
         return Ok(());
     }
@@ -144,6 +147,13 @@ fn one_engine(samples: &[Sample]) -> Result<(), Failure> {
         kinds.join(", "),
         kinds[0]
     )))
+}
+
+/// The engine of most rows, of those that tie the first by name.
+fn most_rows(samples: &[Sample]) -> EngineKind {
+    let rows = |kind: EngineKind| samples.iter().filter(|sample| sample.engine() == Some(kind)).count();
+    let most = EngineKind::ALL.into_iter().max_by_key(|&kind| (rows(kind), Reverse(kind.name())));
+    most.filter(|&kind| rows(kind) > 0).unwrap_or_default()
 }
 
 /// A shipped profile, or one in a file.
@@ -269,7 +279,7 @@ fn profile(name: String, found: &Fit, samples: &[Sample], args: &Args) -> Profil
         name,
         version: 1,
         status: Status::Fitted,
-        engine: samples.iter().find_map(Sample::engine).unwrap_or_default(),
+        engine: most_rows(samples),
         provenance: format!(
             "robust least squares over {} measurements ({}), from {}",
             samples.len(),

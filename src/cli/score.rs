@@ -32,7 +32,7 @@ pub struct Args {
     /// Expectation files, or folders of them; with --measured, one scenario.
     #[arg(default_value = "scenarios/published")]
     paths: Vec<PathBuf>,
-    /// Compare with these measured requests: a CSV with the column policy and some of ttft_ms, e2e_ms, tpot_ms.
+    /// Compare with these measured requests: a CSV with some of ttft_ms, e2e_ms, tpot_ms and, of several policies, the column policy.
     #[arg(long, value_name = "FILE")]
     measured: Option<PathBuf>,
     /// With --measured: override a value of the scenario; may be repeated.
@@ -152,14 +152,14 @@ fn against(args: &Args, measured: &Path) -> Outcome {
     }
     let shown = measured.display();
     let file = std::fs::File::open(measured).map_err(|error| Failure::usage(anyhow!("{shown}: {error}")))?;
-    let times = read_measured(std::io::BufReader::new(file))
-        .map_err(|error| Failure::usage(anyhow!("{shown}: {error}")))?;
     let loaded = load(&scenario.to_string_lossy(), &args.set, args.quiet)?;
     let policies = &loaded.plan.policies;
+    let names: Vec<&str> = policies.iter().map(|policy| policy.name.as_str()).collect();
+    let times = read_measured(std::io::BufReader::new(file), &names)
+        .map_err(|error| Failure::usage(anyhow!("{shown}: {error}")))?;
     for name in times.keys() {
-        if policies.iter().all(|policy| policy.name != *name) {
-            let known = policies.iter().map(|policy| policy.name.as_str());
-            let hint = suggest(name, "its policies are", known);
+        if !names.contains(&name.as_str()) {
+            let hint = suggest(name, "its policies are", names.iter().copied());
             return Err(Failure::usage(anyhow!("{shown}: the scenario has no policy `{name}`; {hint}")));
         }
     }

@@ -52,18 +52,29 @@ impl MeasuredTimes {
     }
 }
 
-/// Reads `policy,ttft_ms,e2e_ms,tpot_ms`, in any order, with other columns between them; `policy` and one of the times must be
-/// there. A time that is left empty is of a request that has none.
+/// Reads `policy,ttft_ms,e2e_ms,tpot_ms`, in any order, with other columns between them; one of the times must be there, and `policy`
+/// where the scenario has more than the one in `policies`: without it all requests are of that one. A time that is left empty is of a
+/// request that has none.
 ///
 /// # Errors
 /// What is wrong, with its line and what to do.
-pub fn read_measured(input: impl Read) -> Result<BTreeMap<String, MeasuredTimes>, String> {
+pub fn read_measured(input: impl Read, policies: &[&str]) -> Result<BTreeMap<String, MeasuredTimes>, String> {
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(input);
     let heads = reader.headers().map_err(|error| format!("not a CSV file: {error}"))?.clone();
     let column = |name: &str| heads.iter().position(|head| head.eq_ignore_ascii_case(name));
     let shown = || heads.iter().collect::<Vec<_>>().join(", ");
-    let policy = column("policy")
-        .ok_or_else(|| format!("there is no column `policy`; the columns are: {}", shown()))?;
+    let policy = column("policy");
+    let only = match (policy, policies) {
+        (None, &[only]) => only,
+        (None, _) => {
+            return Err(format!(
+                "there is no column `policy`; the columns are: {}; add it, with the name of the policy that routed each request: {}",
+                shown(),
+                policies.join(", ")
+            ));
+        }
+        _ => "",
+    };
     let times = Quantity::ALL.map(|quantity| column(quantity.column()));
     if times.iter().all(Option::is_none) {
         return Err(format!(
@@ -75,7 +86,7 @@ pub fn read_measured(input: impl Read) -> Result<BTreeMap<String, MeasuredTimes>
     for row in reader.records() {
         let row = row.map_err(|error| format!("not a CSV row: {error}"))?;
         let line = row.position().map_or(0, csv::Position::line);
-        let name = row.get(policy).unwrap_or_default();
+        let name = policy.map_or(only, |policy| row.get(policy).unwrap_or_default());
         let entry = found.entry(name.to_owned()).or_default();
         for (slot, column) in entry.0.iter_mut().zip(times) {
             let Some(text) = column.and_then(|column| row.get(column)).filter(|text| !text.is_empty()) else {
@@ -258,12 +269,12 @@ mod tests {
 
     #[test]
     fn a_file_is_read_and_its_mistakes_are_told() {
-        let read = |text: &str| read_measured(text.as_bytes());
+        let read = |text: &str| read_measured(text.as_bytes(), &["a", "b"]);
         let found = read("id,TTFT_ms,policy\n1,10,a\n2,,a\n3,30,b\n").unwrap();
         assert_eq!(found["a"].0[0], [10.0]);
         assert_eq!(found["b"], MeasuredTimes([vec![30.0], vec![], vec![]]));
         for (text, told) in [
-            ("ttft_ms\n1\n", "no column `policy`"),
+            ("ttft_ms\n1\n", "no column `policy`; the columns are: ttft_ms; add it, with"),
             ("policy,ttft\na,1\n", "none of the columns ttft_ms"),
             ("policy,ttft_ms\na,1\na,fast\n", "line 3: `fast`"),
             ("policy,ttft_ms\na,-1\n", "`-1`"),
@@ -271,6 +282,9 @@ mod tests {
         ] {
             assert!(read(text).unwrap_err().contains(told), "{text}: {:?}", read(text));
         }
+        // A log of one policy need not name it.
+        let found = read_measured("ttft_ms\n1\n2\n".as_bytes(), &["only"]).unwrap();
+        assert_eq!(found["only"].0[0], [1.0, 2.0]);
     }
 
     #[test]

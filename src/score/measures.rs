@@ -320,7 +320,7 @@ mod tests {
             output_tokens: 41,
             ttft: Some(Span::from_secs(1)),
             ended_at: second(41),
-            ..observed.seen[0].clone()
+            ..observed.seen[0]
         };
         assert_eq!(ttft_8k(&longer), Some(30_000.0));
         // Four in 44 s; 44 tokens.

@@ -51,8 +51,25 @@ fn published_points_of_vllm_are_met() {
 #[test]
 fn published_points_of_sglang_are_met() {
     check("sglang", "h100-sxm", "sglang-h100", 78, 5, [(20.0, 40.0), (4.0, 10.0)]);
-    // Those with 500 output tokens and more, or few clients, take long to play.
     check("sglang", "h200-sxm", "sglang-h200", 46, 3, [(60.0, 90.0), (10.0, 25.0)]);
+}
+
+#[test]
+fn published_points_of_deepseek_are_met() {
+    check("sglang", "h200-sxm", "sglang-deepseek-h200", 30, 2, [(20.0, 50.0), (4.0, 10.0)]);
+}
+
+#[test]
+fn a_profile_of_b200_meets_gb200() {
+    // No row of it was fitted: another GPU, model and type of weights. Rows of several replicas are not among them.
+    let Some(samples) = published() else { return };
+    let of = |sample: &Sample| sample.source == "trtllm" && sample.hardware.gpu.name == "gb200";
+    let rows: Vec<Sample> = samples.into_iter().filter(of).collect();
+    assert_eq!(rows.len(), 2);
+    let pairs = errors::pairs(&rows, &profile("trtllm-b200").unwrap().constants).unwrap();
+    for pair in &pairs {
+        assert!(pair.error().abs() < 0.1, "{pair:?}");
+    }
 }
 
 #[test]

@@ -12,13 +12,14 @@ pub const BUDGET: u32 = 8_192;
 /// SGLang's on the same: its `chunked_prefill_size` is half of it, `max_prefill_tokens` is this; of the two, this meets the
 /// TTFT of the rows there are.
 const SGLANG_BUDGET: u32 = 16_384;
-/// Tokens beyond one prompt that aiconfigurator's SGLang servers may compute in a step: `max_prefill_tokens` is
-/// `isl + 1500` in its `src/aiconfigurator/generator/rule_plugin/sglang.rule` at 1089dfa.
-const BESIDE_PROMPT: u32 = 1_500;
+/// With mixed chunks: SGLang's `chunked_prefill_size` where it is not said, on H100 and H200. The rows with short prompts and
+/// outputs have more prompts a step than `max_prefill_tokens`, 1,500 above one prompt by the makers' rule, would let in.
+const SGLANG_CHUNK: u32 = 8_192;
 /// InferenceMAX's SGLang servers: `--chunked-prefill-size 32768 --stream-interval 10` (`dsr1_fp8_h200.sh` at 161e7f6).
 const GATHERED_SGLANG: (u32, u32) = (32_768, 10);
-/// The last SGLang for which aiconfigurator's launch template names mixed chunks by a switch that there is not
-/// (`enable-mix-chunk`, `cli_args.0.5.1.post1.j2`): its rows are met without.
+/// aiconfigurator launches SGLang with mixed chunks (`enable_mixed_chunk = true` in `generator/rule_plugin/sglang.rule` at
+/// 1089dfa), but for its last version whose template calls the switch by a name that there is not (`enable-mix-chunk` in
+/// `cli_args.0.5.1.post1.j2`): its rows are met without.
 const UNMIXED_SGLANG: [u32; 3] = [0, 5, 1];
 
 /// How a row was run.
@@ -44,7 +45,7 @@ pub fn recipe(source: &str, engine: &str, version: &str, input_tokens: u32) -> R
     }
     let mixed = sglang && release(version) > UNMIXED_SGLANG;
     let (engine, budget) = match kind {
-        EngineKind::Sglang if mixed => (EngineKind::SglangMixed, input_tokens + BESIDE_PROMPT),
+        EngineKind::Sglang if mixed => (EngineKind::SglangMixed, SGLANG_CHUNK),
         EngineKind::Sglang => (kind, SGLANG_BUDGET),
         _ => (kind, input_tokens + input_tokens / 4),
     };
@@ -83,7 +84,7 @@ mod tests {
         for (version, engine) in kinds {
             assert_eq!(recipe(own, "sglang", version, 1_000).engine, engine, "{version}");
         }
-        assert_eq!(recipe(own, "sglang", "0.5.6.post2", 1_000).budget, 2_500);
+        assert_eq!(recipe(own, "sglang", "0.5.6.post2", 1_000).budget, 8_192);
         assert_eq!(recipe(own, "vllm", "0.12.0", 1_024).budget, 1_280);
         let gathered = recipe("2026-04-06.csv; model=DeepSeek-R1", "sglang", "0.5.9", 1_024);
         assert_eq!((gathered.engine, gathered.stream_interval), (EngineKind::Sglang, 10));
