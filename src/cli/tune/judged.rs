@@ -205,5 +205,5 @@ fn oracle(
     let (point, score) = least.unwrap_or_else(|| (Vec::new(), Score::failed()));
     let regret = |of: &Contender| Some(of.score.value? - score.value?);
     let (tuned_regret, start_regret) = (regret(&contenders[1]), regret(&contenders[0]));
-    Ok(Oracle { tried, tuned_regret, start_regret, point, score })
+    Ok(Oracle { tried, point, score, tuned_regret, start_regret })
 }

@@ -1,5 +1,7 @@
 //! Folders of experiments, made up: the usual and the ugly.
 
+#![allow(clippy::format_push_string)] // Text of tests: clear before quick.
+
 use super::*;
 use crate::report::figures::tests::{no_words_overlap, sound};
 use crate::report::page::experiment_page;
