@@ -228,8 +228,13 @@ fn a_folder_alone_gives_the_figures_of_its_run() {
     let ids: Vec<&str> = listed.lines().skip(1).filter_map(|line| line.split_whitespace().next()).collect();
     assert_eq!(ids, ["ttft-cdf", "flows-nearest", "flows-chwbl"]);
     for (args, words) in [
-        (vec!["plot", "nowhere"], "`nowhere` is no folder; give the folder that"),
-        (vec!["plot", "one/nearest"], "is not a run's folder: it has no summary.json"),
+        (vec!["plot", "nowhere"], "`nowhere` is no folder; give one that `run`"),
+        (
+            vec!["plot", "one/nearest"],
+            "is not a folder of results: it has none of summary.json (`run`), sweep.json",
+        ),
+        (vec!["plot", "one", "--out", "-"], "these are several files, and stdout carries one; name a folder"),
+        (vec!["plot", "one", "--objective", "ttft.p99"], "--objective is of a sweep"),
         (vec!["plot", "one", "--only", "ttft-cfd"], "did you mean `ttft-cdf`?"),
         (vec!["plot", "one", "one"], "2 folders are drawn together: say where to with --out DIR"),
     ] {
