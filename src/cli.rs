@@ -13,6 +13,8 @@ mod explain;
 mod interrupt;
 mod load;
 mod one_file;
+mod opened;
+mod paired;
 mod plan;
 mod plot;
 mod policies;

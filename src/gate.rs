@@ -19,7 +19,7 @@ pub mod threshold;
 pub mod tolerance;
 
 pub use baseline::{Baseline, Recorded};
-pub use compare::{Change, Comparison, Rules, compare};
+pub use compare::{Change, Comparison, Intervals, Rules, compare};
 pub use judge::{Judged, Standing, judge};
 pub use metric::{Metric, MetricError};
 pub use sample::Sample;

@@ -291,7 +291,7 @@ fn what_is_not_the_same_question_is_not_compared() {
             SCENARIO.replace("replicas = 3", "replicas = 4"),
             SUITE.to_string(),
             &baseline,
-            "its fleet, network, classes or warm-up",
+            "its fleet, network, workload, classes or warm-up",
         ),
         (
             "another version",

@@ -122,7 +122,10 @@ fn what_is_no_run_is_refused_with_a_next_step() {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("empty")).unwrap();
     for (arguments, part) in [
-        (&["report", "empty"][..], "`empty` is not a run's folder: it has no summary.json"),
+        (
+            &["report", "empty"][..],
+            "`empty` is not a folder of results: it has none of summary.json (`run`), sweep.json (`sweep`)",
+        ),
         (&["report", "nowhere"], "`nowhere` is no folder"),
         (&["report"], "<DIR>"),
     ] {
@@ -138,6 +141,25 @@ fn what_is_no_run_is_refused_with_a_next_step() {
 fn a_page_that_cannot_be_written_is_told() {
     let folder = two_runs();
     let told = regionsim(folder.path(), &["report", "one", "--out", "two"]);
-    assert_eq!(told.status.code(), Some(2));
+    assert_eq!(told.status.code(), Some(3), "it fails at run time, as any file that cannot be written");
     assert!(text(&told.stderr).contains("cannot write `two`"), "{}", text(&told.stderr));
+}
+
+#[test]
+fn what_was_drawn_of_an_earlier_run_goes_with_it() {
+    let folder = two_runs();
+    let at = |name: &str| folder.path().join(name);
+    for command in ["report", "plot"] {
+        assert_eq!(regionsim(folder.path(), &[command, "one"]).status.code(), Some(0));
+    }
+    fs::write(at("one/plots/notes.svg"), "<svg>mine</svg>").unwrap();
+    assert!(at("one/report.html").exists() && at("one/plots/timeline-chwbl.svg").exists());
+    let again = regionsim(folder.path(), &["run", "small.toml", "-q", "--out", "one", "--seed", "6"]);
+    assert_eq!(again.status.code(), Some(0), "{}", text(&again.stderr));
+    assert!(!at("one/report.html").exists() && !at("one/plots/timeline-chwbl.svg").exists());
+    assert!(at("one/plots/notes.svg").exists(), "what others wrote stays");
+    let again =
+        regionsim(folder.path(), &["run", "small.toml", "-q", "--out", "one", "--seed", "7", "--plots"]);
+    assert_eq!(again.status.code(), Some(0), "{}", text(&again.stderr));
+    assert!(at("one/plots/timeline-chwbl.svg").exists(), "what the run itself draws is there");
 }

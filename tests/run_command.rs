@@ -109,6 +109,30 @@ fn a_warning_of_no_region_speaks_of_rules_only_where_there_are_any() {
     assert!(words.contains("found no region") && words.contains("check the residency rules"), "{words}");
 }
 
+/// Hand-set shares are those of dense kernels: what a mixture of experts makes of them is a guess, and its summary says so.
+#[test]
+fn a_mixture_of_experts_under_a_profile_of_no_models_is_extrapolated() {
+    let folder = tempfile::tempdir().unwrap();
+    let status = |preset: &str| {
+        let text = SCENARIO
+            .replace("preset = \"llama-3.1-8b\"", &format!("preset = \"{preset}\""))
+            .replace("replicas", "tensor_parallel = 2, replicas");
+        fs::write(folder.path().join("moe.toml"), text).unwrap();
+        let mut command = Command::cargo_bin("regionsim").unwrap();
+        let output = command
+            .current_dir(folder.path())
+            .args(["run", "moe.toml", "--no-files", "--json"])
+            .output()
+            .unwrap();
+        let summary: serde_json::Value = serde_json::from_slice(&output.stdout).expect("a summary");
+        let told =
+            summary["warnings"].as_array().unwrap().iter().any(|one| one["code"] == "extrapolated-profile");
+        (summary["provenance"]["profile_status"].as_str().unwrap().to_owned(), told)
+    };
+    assert_eq!(status("llama-3.1-8b"), ("hand-set".to_owned(), false));
+    assert_eq!(status("mixtral-8x7b"), ("extrapolated".to_owned(), true));
+}
+
 /// Runs in `folder`, where `small.toml` is.
 fn run(folder: &Path, args: &[&str]) -> Output {
     fs::write(folder.join("small.toml"), SCENARIO).unwrap();
@@ -204,8 +228,13 @@ fn a_folder_alone_gives_the_figures_of_its_run() {
     let ids: Vec<&str> = listed.lines().skip(1).filter_map(|line| line.split_whitespace().next()).collect();
     assert_eq!(ids, ["ttft-cdf", "flows-nearest", "flows-chwbl"]);
     for (args, words) in [
-        (vec!["plot", "nowhere"], "`nowhere` is no folder; give the folder that"),
-        (vec!["plot", "one/nearest"], "is not a run's folder: it has no summary.json"),
+        (vec!["plot", "nowhere"], "`nowhere` is no folder; give one that `run`"),
+        (
+            vec!["plot", "one/nearest"],
+            "is not a folder of results: it has none of summary.json (`run`), sweep.json",
+        ),
+        (vec!["plot", "one", "--out", "-"], "these are several files, and stdout carries one; name a folder"),
+        (vec!["plot", "one", "--objective", "ttft.p99"], "--objective is of a sweep"),
         (vec!["plot", "one", "--only", "ttft-cfd"], "did you mean `ttft-cdf`?"),
         (vec!["plot", "one", "one"], "2 folders are drawn together: say where to with --out DIR"),
     ] {

@@ -19,6 +19,9 @@ const TTFT_WEIGHT: f64 = 0.3;
 const WAITING_WEIGHT: f64 = 0.09;
 /// A TTFT above this is mostly waiting, ms: an 8k prompt takes a tenth of it.
 const WAITING_MS: f64 = 3_000.0;
+/// GPUs of one server, the most there are in such rows.
+const MOST_GPUS: f64 = 16.0;
+
 /// Points, and rows that were left aside by reason.
 #[derive(Debug, Default)]
 pub struct Read {
@@ -92,6 +95,12 @@ pub fn read_published(table: &Table) -> Result<Read, Findings> {
         // differs is how tokens are exchanged, and that GPUs wait for the one with the most.
         if !is_one("pp_size") || !is_one("attention_dp_size") {
             skip("pipeline parallelism, or attention in data parallel".to_owned());
+            continue;
+        }
+        // 64 beside experts over 8, of servers that have eight GPUs: the one seems to count the other again.
+        let size = |column| text(column).parse::<f64>().unwrap_or(1.0);
+        if size("moe_ep_size") > 1.0 && size("tp_size") > MOST_GPUS {
+            skip("a layout of more GPUs than a server has".to_owned());
             continue;
         }
         let weights = match text("gemm_quant_mode") {

@@ -3,12 +3,14 @@
 use super::cells::{self, Cell};
 use super::exit::{Exit, Failure, Invalid};
 use super::load::plan;
-use super::one_file::{OneFile, stdout_of};
+use super::one_file::{OneFile, folder, stdout_of};
+use super::paired::{self, Paired};
 use super::{Outcome, no_such, print, terminal};
 use crate::gate::baseline::SCHEMA_VERSION;
 use crate::gate::judge::{Judged, Standing, gone, judge};
 use crate::gate::{Baseline, Entry, Recorded, Suite, held, junit, markdown, suite, table};
 use crate::report::CellSummary;
+use crate::report::experiment::checked;
 use crate::run::Prepared;
 use anyhow::{Context, anyhow};
 use serde::Serialize;
@@ -53,6 +55,12 @@ pub struct Args {
     /// Also print a line for each failure that GitHub shows beside the change.
     #[arg(long)]
     annotate: bool,
+    /// Also write check.json (what `--json` prints) and pairs.csv (each pair's values) to this folder.
+    #[arg(long, value_name = "DIR", value_parser = folder())]
+    out: Option<PathBuf>,
+    /// Also draw the figures of `regionsim plot DIR`, as SVG, into its folder `plots`.
+    #[arg(long, requires = "out")]
+    plots: bool,
     /// End with code 4 where a verdict is inconclusive.
     #[arg(long)]
     strict: bool,
@@ -75,6 +83,7 @@ pub struct Args {
 struct Printed<'a> {
     schema_version: u32,
     suite: &'a str,
+    tool_version: &'static str,
     policies: &'a [Judged],
 }
 
@@ -126,18 +135,25 @@ pub fn run(args: &Args) -> Outcome {
         markdown: open(args.markdown.as_ref())?,
         before,
     };
+    let folder = args.out.as_deref().map(|out| Paired::open(out, checked::FILE)).transpose()?;
     let all: Vec<Cell> = ready.iter().flat_map(|(entry, prepared)| cells_of(entry, prepared)).collect();
     let summaries = cells::run("check", &all, args.threads, args.quiet)?;
     let mut summaries = summaries.as_slice();
     let mut now = Baseline::new();
     let mut judged = Vec::new();
+    let mut values = Vec::new();
     for (entry, prepared) in &ready {
         let (own, rest) = summaries.split_at(cells_of(entry, prepared).len());
         summaries = rest;
         let recorded = record(entry, prepared, own)?;
         for policy in policies(entry, prepared) {
             let samples = recorded.policies.get(policy).map_or(&[][..], Vec::as_slice);
-            judged.push(judge(entry, policy, samples, &recorded, old.as_ref()));
+            let found = judge(entry, policy, samples, &recorded, old.as_ref());
+            let before = old.as_ref().and_then(|old| old.scenarios.get(&entry.name)?.policies.get(policy));
+            if let (Some(comparison), Some(before)) = (&found.comparison, before) {
+                values.extend(paired::values(judged.len() + 1, comparison, before, samples));
+            }
+            judged.push(found);
         }
         now.scenarios.insert(entry.name.clone(), recorded);
     }
@@ -145,6 +161,9 @@ pub fn run(args: &Args) -> Outcome {
         judged.extend(gone(&suite.entries, &now, old));
     }
     write(files, args, &suite.name, &judged, &now)?;
+    if let Some(folder) = folder {
+        folder.write(&document(&suite.name, &judged)?, &values, args.plots)?;
+    }
     if stdout.is_none() {
         show(args, &suite.name, &judged)?;
     }
@@ -259,10 +278,15 @@ fn write(files: Files, args: &Args, suite: &str, judged: &[Judged], now: &Baseli
     Ok(())
 }
 
+/// What `--json` prints.
+fn document(suite: &str, policies: &[Judged]) -> Result<String, Failure> {
+    let printed = Printed { schema_version: 1, suite, tool_version: env!("CARGO_PKG_VERSION"), policies };
+    Ok(serde_json::to_string_pretty(&printed)? + "\n")
+}
+
 fn show(args: &Args, suite: &str, judged: &[Judged]) -> Result<(), Failure> {
     if args.json {
-        let printed = Printed { schema_version: 1, suite, policies: judged };
-        return Ok(print(&(serde_json::to_string_pretty(&printed)? + "\n"))?);
+        return Ok(print(&document(suite, judged)?)?);
     }
     let colour = terminal::stdout_colour();
     let mut out = String::new();

@@ -6,16 +6,19 @@ mod uncertainty;
 use super::cells::{self, Cell};
 use super::exit::{Exit, Failure};
 use super::load::{plan, tell};
+use super::one_file::folder;
+use super::paired::{self, Paired};
 use super::{Outcome, no_such, print, terminal};
 use crate::gate::compare::seeds_for_width;
-use crate::gate::{Comparison, Margin, Metric, Rules, Sample, Tolerance, compare, table};
+use crate::gate::{Comparison, Intervals, Margin, Metric, Rules, Sample, Tolerance, compare, table};
 use crate::report::Summary;
+use crate::report::experiment::compared;
 use crate::run::{Prepared, Provenance};
 use crate::scenario::nearest::suggest;
 use crate::stats::Verdict;
 use anyhow::{Context, anyhow};
 use serde::Serialize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The loss that does not matter where none is named: our choice, about what a reader of a table calls equal.
 const DEFAULT_MARGIN: Margin = Margin::Relative(0.01);
@@ -33,7 +36,7 @@ const FIRST_LOOK: u32 = 5;
   regionsim compare scenarios/three-regions.toml --set regions.eu.pools.main.replicas=5
   regionsim compare scenarios/three-regions.toml --before nearest_chwbl --after gorgo
   regionsim compare old.toml new.toml --policy gorgo --tolerance ttft.p99=3% --tolerance throughput.output_tokens=1%
-  regionsim compare reports/monday reports/tuesday
+  regionsim compare reports/monday reports/tuesday --out reports/week --plots
   regionsim compare scenarios/residency-eu.toml --price-of residency --policy gorgo
   regionsim compare scenarios/three-regions.toml --set regions.eu.pools.main.replicas=5 --policy gorgo --until ttft.p99=2%
 
@@ -81,6 +84,9 @@ pub struct Args {
     /// Of intervals and verdicts.
     #[arg(long, default_value_t = 0.95, value_parser = confidence)]
     confidence: f64,
+    /// How intervals are made: `student`, or `bootstrap` where few pairs differ far more than the others. Verdicts are Student's in any case.
+    #[arg(long, value_name = "HOW", value_parser = intervals, default_value = "student")]
+    interval: Intervals,
     /// End with code 4 where a verdict is inconclusive.
     #[arg(long)]
     strict: bool,
@@ -88,6 +94,12 @@ pub struct Args {
     /// verdicts turn into their opposite. Takes seven times as long.
     #[arg(long, conflicts_with = "json")]
     uncertainty: bool,
+    /// Also write compare.json (what `--json` prints) and pairs.csv (each pair's values) to this folder.
+    #[arg(long, value_name = "DIR", value_parser = folder())]
+    out: Option<PathBuf>,
+    /// Also draw the figures of `regionsim plot DIR`, as SVG, into its folder `plots`.
+    #[arg(long, requires = "out")]
+    plots: bool,
     /// Print JSON instead of tables.
     #[arg(long)]
     json: bool,
@@ -107,6 +119,14 @@ fn tolerance(text: &str) -> Result<Tolerance, String> {
 pub(super) fn confidence(text: &str) -> Result<f64, String> {
     let value = text.parse::<f64>().ok().filter(|value| 0.5 <= *value && *value < 1.0);
     value.ok_or_else(|| "write a number from 0.5 to below 1, such as 0.95".to_string())
+}
+
+fn intervals(text: &str) -> Result<Intervals, String> {
+    match text {
+        "student" => Ok(Intervals::Student),
+        "bootstrap" => Ok(Intervals::Bootstrap),
+        _ => Err("write `student` or `bootstrap`".to_owned()),
+    }
 }
 
 /// One side.
@@ -197,6 +217,9 @@ struct Printed<'a> {
     before: &'a Provenance,
     after: &'a Provenance,
     differs: &'a [String],
+    /// Overrides of both sides, then of the second alone.
+    set_both: &'a [String],
+    set: &'a [String],
     comparisons: &'a [Comparison],
 }
 
@@ -238,8 +261,11 @@ pub fn run(args: &Args) -> Outcome {
     }
     let pairs = policies(&first, &second, args)?;
     let differs = differences(&first, &second);
-    if !args.quiet {
-        differs.iter().for_each(|what| terminal::note(what));
+    // Of runs that are over nobody asked for a change, so what is not the same is a warning.
+    match (first.seeds().and(second.seeds()), args.quiet) {
+        (Some(_), _) => differs.iter().for_each(|what| terminal::warning(what)),
+        (None, false) => differs.iter().for_each(|what| terminal::note(what)),
+        (None, true) => {}
     }
     let rules = if let (Some(_), Side::Plan(with), true) = (args.price_of, &second, args.tolerance.is_empty())
     {
@@ -247,9 +273,13 @@ pub fn run(args: &Args) -> Outcome {
     } else if args.tolerance.is_empty() {
         Rules::headline(args.confidence, DEFAULT_MARGIN)
     } else {
-        Rules { confidence: args.confidence, gated: args.tolerance.clone() }
+        Rules::of(args.confidence, args.tolerance.clone())
     };
+    let rules = Rules { intervals: args.interval, ..rules };
+    // Opened before the work: a bad path fails now.
+    let folder = args.out.as_deref().map(|out| Paired::open(out, compared::FILE)).transpose()?;
     let mut comparisons = Vec::new();
+    let mut values = Vec::new();
     for &(a, b) in &pairs {
         let path = |side: &Side, path: &str| match side {
             Side::Plan(_) => side.name().to_string(),
@@ -259,16 +289,23 @@ pub fn run(args: &Args) -> Outcome {
         let without = if args.price_of.is_some() { ", without [residency]" } else { "" };
         let names =
             (format!("{} {a}{without}", path(&first, &args.before)), format!("{} {b}", path(&second, after)));
-        comparisons.push(pair((&first, a, &names.0), (&second, b, &names.1), &rules, args)?);
+        let (found, left, right) = pair((&first, a, &names.0), (&second, b, &names.1), &rules, args)?;
+        values.extend(paired::values(comparisons.len() + 1, &found, &left, &right));
+        comparisons.push(found);
+    }
+    let printed = Printed {
+        schema_version: 1,
+        before: first.provenance(),
+        after: second.provenance(),
+        differs: &differs,
+        set_both: &args.set_both,
+        set: &args.set,
+        comparisons: &comparisons,
+    };
+    if let Some(folder) = folder {
+        folder.write(&(serde_json::to_string_pretty(&printed)? + "\n"), &values, args.plots)?;
     }
     if args.json {
-        let printed = Printed {
-            schema_version: 1,
-            before: first.provenance(),
-            after: second.provenance(),
-            differs: &differs,
-            comparisons: &comparisons,
-        };
         print(&(serde_json::to_string_pretty(&printed)? + "\n"))?;
     } else {
         let shown = comparisons.iter().map(|comparison| {
@@ -356,7 +393,8 @@ fn differences(first: &Side, second: &Side) -> Vec<String> {
     }
     if first.seeds().is_some() && second.seeds().is_some() && a.scenario_hash != b.scenario_hash {
         differs.push(format!(
-            "the runs are of different scenarios ({} and {}): fleet, models, classes, warm-up or policies are not the same",
+            "the runs are of different scenarios ({} and {}): fleet, models, workload, classes, warm-up or policies are not \
+             the same",
             a.scenario_hash, b.scenario_hash
         ));
     }
@@ -372,7 +410,7 @@ fn pair(
     (second, b, after): (&Side, &str, &str),
     rules: &Rules,
     args: &Args,
-) -> Result<Comparison, Failure> {
+) -> Result<(Comparison, Vec<Sample>, Vec<Sample>), Failure> {
     let start = args.seed.unwrap_or_else(|| match (first, second) {
         (Side::Plan(prepared), _) => prepared.plan.seed,
         (Side::Done(done), _) => done.seeds.first().copied().unwrap_or_default(),
@@ -418,7 +456,7 @@ fn pair(
         right.extend(second.samples(b, &more, &asked, args)?);
         found = judge(&left, &right)?;
     }
-    Ok(found)
+    Ok((found, left, right))
 }
 
 /// How many seeds the widths of `--until` take by what is known now; `None` where all are met.

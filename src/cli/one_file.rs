@@ -3,8 +3,9 @@
 use super::exit::Failure;
 use crate::report::atomic::AtomicFile;
 use anyhow::anyhow;
+use clap::builder::{PathBufValueParser, TypedValueParser};
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Where it goes.
 #[derive(Debug)]
@@ -32,6 +33,14 @@ impl OneFile {
             }
         }
     }
+}
+
+/// Reads a folder for files. Stdout is none: it carries one thing.
+pub(super) fn folder() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(|path| {
+        let rule = "these are several files, and stdout carries one; name a folder (`./-` for one that is called so)";
+        if path == Path::new("-") { Err(rule) } else { Ok(path) }
+    })
 }
 
 /// The flag that has stdout, where one has. Stdout carries one thing: two such flags, or one beside `--json`, are refused.
@@ -66,5 +75,16 @@ mod tests {
         assert_eq!(one(&[("--a", file), ("--b", dash)], false), Ok(Some("--b")));
         assert!(one(&[("--a", dash), ("--b", dash)], false).unwrap_err().contains("--a and --b ask"));
         assert!(one(&[("--a", dash)], true).unwrap_err().contains("--a and --json ask"));
+    }
+
+    #[test]
+    fn stdout_is_no_folder() {
+        let read = |text: &str| {
+            let command = clap::Command::new("x").arg(clap::Arg::new("out").value_parser(folder()));
+            command.try_get_matches_from(["x", text]).map(|found| found.get_one::<PathBuf>("out").cloned())
+        };
+        assert_eq!(read("./-").unwrap(), Some(PathBuf::from("./-")));
+        let told = read("-").unwrap_err().to_string();
+        assert!(told.contains("stdout carries one; name a folder"), "{told}");
     }
 }

@@ -2,10 +2,12 @@
 
 use super::exit::{Exit, Failure};
 use super::load::{Source, tell};
+use super::one_file::folder;
 use super::progress::Progress;
 use super::{Outcome, interrupt, no_such, print, terminal};
 use crate::plan::{self, Answer, Asked, AskedError, Outcome as Played, Question, Store, Written};
 use crate::report::atomic::AtomicFile;
+use crate::report::drawn;
 use crate::report::planned;
 use crate::scenario::overrides::table_with;
 use crate::scenario::{Plan, Planning};
@@ -45,10 +47,13 @@ pub struct Args {
     #[arg(long)]
     quick: bool,
     /// Also write plan.json, plan.txt and pareto.csv to this folder.
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = folder())]
     out: Option<PathBuf>,
+    /// Also draw the figures of `regionsim plot DIR`, as SVG, into its folder `plots`.
+    #[arg(long, requires = "out")]
+    plots: bool,
     /// Remember cells in this folder, and recall them from there.
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = folder())]
     cache: Option<PathBuf>,
     /// Print the answer as JSON.
     #[arg(long)]
@@ -186,6 +191,9 @@ pub fn run(args: &Args) -> Outcome {
     let json = serde_json::to_string_pretty(&answer)? + "\n";
     if let Some(folder) = &args.out {
         write(folder, &answer, &text, &json)?;
+        if args.plots {
+            super::plot::into(folder)?;
+        }
     }
     interrupt::end();
     print(if args.json { &json } else { &text })?;
@@ -214,6 +222,7 @@ fn asked(base: &Plan, args: &Args) -> Result<Planning, Failure> {
 
 fn write(folder: &Path, answer: &Answer, text: &str, json: &str) -> Result<(), Failure> {
     std::fs::create_dir_all(folder).with_context(|| format!("{}: files go to a folder", folder.display()))?;
+    drawn::remove(folder, |_| false)?;
     let file = |name: &str, bytes: &[u8]| -> Result<(), Failure> {
         let mut file = AtomicFile::create(&folder.join(name))?;
         file.write_all(bytes)?;

@@ -6,7 +6,7 @@ mod uncertainty;
 
 use super::exit::{Exit, Failure};
 use super::load::{Source, prepare};
-use super::one_file::{OneFile, stdout_of};
+use super::one_file::{OneFile, folder, stdout_of};
 use super::progress::Progress;
 use super::{Outcome, interrupt, no_such, print, terminal};
 use crate::gate::held;
@@ -67,7 +67,7 @@ pub struct Args {
     #[arg(long = "set", value_name = "PATH=VALUE")]
     set: Vec<String>,
     /// The folder for files; reports/<scenario name> where it is not given.
-    #[arg(long, value_name = "DIR", conflicts_with = "no_files")]
+    #[arg(long, value_name = "DIR", conflicts_with = "no_files", value_parser = folder())]
     out: Option<PathBuf>,
     /// Write no files.
     #[arg(long)]
@@ -244,6 +244,23 @@ pub fn run(args: &Args) -> Outcome {
     outcome
 }
 
+/// Refuses what is about the table where something else is printed in its place.
+fn of_the_table(args: &Args, stdout: Option<&str>) -> Result<(), Failure> {
+    let Some(taken) = stdout.or(args.json.then_some("--json")) else { return Ok(()) };
+    let about =
+        [("--by", !args.by.is_empty()), ("--baseline", args.baseline.is_some()), ("--verbose", args.verbose)];
+    match about.iter().find(|(_, given)| *given) {
+        None => Ok(()),
+        Some((flag, _)) => {
+            let file = if taken == "--json" { "" } else { "give that a file, or " };
+            let rule = format!(
+                "{flag} adds to the table, and {taken} is printed in its place: {file}leave one of them out"
+            );
+            Err(Failure::usage(anyhow!(rule)))
+        }
+    }
+}
+
 fn run_all(args: &Args) -> Outcome {
     let source = Source::read(&args.scenario)?;
     let loaded = prepare(source.plan(&args.set)?, args.quiet);
@@ -290,6 +307,7 @@ fn run_all(args: &Args) -> Outcome {
         ],
         args.json,
     )?;
+    of_the_table(args, stdout)?;
     // Opened before the work: a bad path fails now.
     let files = top.as_deref().map(|top| RunFiles::open(top, &folders, wanted)).transpose()?;
     let markdown = args.markdown.as_deref().map(OneFile::open).transpose()?;

@@ -7,17 +7,21 @@ mod work;
 
 use super::exit::{Exit, Failure};
 use super::load::tell;
+use super::one_file;
 use super::{Outcome, interrupt, print, terminal};
+use crate::report::atomic::AtomicFile;
+use crate::report::experiment::swept::BEST;
 use crate::report::measures::{Better, Measure};
-use crate::report::sweep_figures::sweep_figures;
 use crate::report::{parquet, sweep_table};
 use crate::sweep::row::Row;
-use crate::sweep::{Goal, Manifest, Shard, Status, best, effects, manifest};
+use crate::sweep::{Best, Effect, Goal, Manifest, Shard, Status, best, effects, manifest};
 use anyhow::anyhow;
+pub(super) use ask::objective;
 use ask::{Asked, Question};
 use folder::Folder;
 use serde::Serialize;
 use std::fmt::Write as _;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 /// Run a scenario at many points: lists and ranges over any path that `--set` reaches, under every policy and seed.
@@ -67,7 +71,7 @@ enum Sub {
 #[derive(Debug, clap::Args)]
 struct How {
     /// The folder for files; reports/<scenario name>-sweep where it is not given.
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = one_file::folder())]
     out: Option<PathBuf>,
     /// Run only a share of the cells, such as 0/7; `auto` and `auto/7` ask Slurm's array or Kubernetes' job which.
     #[arg(long, value_name = "I/N")]
@@ -110,7 +114,7 @@ struct MergeArgs {
     #[arg(required = true, value_name = "DIR")]
     folders: Vec<PathBuf>,
     /// Where the files go; the first folder where it is not given.
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = one_file::folder())]
     out: Option<PathBuf>,
     /// The measure that says which point is best.
     #[arg(long, value_name = "MEASURE", default_value = ask::OBJECTIVE)]
@@ -168,10 +172,7 @@ fn sweep(question: &Question, how: &How) -> Outcome {
     let rows = folder.merge(&sweep, &[])?;
     folder.write(&rows, how.parquet)?;
     interrupt::end();
-    if how.plots {
-        draw(&sweep, &rows, objective, &out)?;
-    }
-    show(&sweep, objective, &rows, how.json, &out)?;
+    finish(&sweep, objective, &rows, (how.plots, how.json), &out)?;
     Ok(ended(failed))
 }
 
@@ -194,26 +195,11 @@ fn together(args: &MergeArgs) -> Outcome {
         folder.copy_head(&target)?;
     }
     target.write(&rows, args.parquet)?;
-    if args.plots {
-        draw(&sweep, &rows, objective, out)?;
-    }
-    show(&sweep, objective, &rows, args.json, out)?;
+    finish(&sweep, objective, &rows, (args.plots, args.json), out)?;
     Ok(ended(rows.iter().filter(|row| row.status == Status::Failed).count() as u64))
 }
 
-/// Draws the objective's figures into the sweep's folder; says so where there is none to draw.
-fn draw(sweep: &Manifest, rows: &[Row], objective: &Measure, out: &Path) -> Result<(), Failure> {
-    let drawn = sweep_figures(sweep, rows, objective)?;
-    if drawn.is_empty() {
-        terminal::warning(
-            "no figure: no setting that varies is a number of one unit; rows.csv has every cell",
-        );
-        return Ok(());
-    }
-    super::plot::write(&drawn, &out.join(super::plot::FOLDER)).map(|_| ())
-}
-
-/// What `--json` prints.
+/// What `--json` prints, and best.json has.
 #[derive(Serialize)]
 struct Printed<'a> {
     manifest: &'a Manifest,
@@ -242,34 +228,58 @@ struct PrintedEffect {
     highest: (String, f64),
 }
 
-fn show(sweep: &Manifest, objective: &Measure, rows: &[Row], json: bool, out: &Path) -> Result<(), Failure> {
-    let goal = Goal { measure: objective.name.to_string(), lower: objective.better != Better::Higher };
-    let (best, effects) = (best(rows, &goal), effects(rows, &goal));
-    let failed: Vec<&Row> = rows.iter().filter(|row| row.status == Status::Failed).collect();
-    if json {
-        let best = best.into_iter().map(|best| PrintedBest {
+impl PrintedBest {
+    fn of(best: &Best) -> PrintedBest {
+        PrintedBest {
             mean: best.value.mean(),
             half_width_95: best.value.half_width(0.95),
             seeds: best.value.count(),
-            policy: best.policy,
+            policy: best.policy.clone(),
             point: best.point,
-            settings: best.settings,
+            settings: best.settings.clone(),
             worst: best.worst,
-        });
-        let effects = effects.into_iter().map(|effect| PrintedEffect {
+        }
+    }
+}
+
+impl PrintedEffect {
+    fn of(effect: &Effect) -> PrintedEffect {
+        PrintedEffect {
             by: effect.by(),
-            setting: effect.setting,
-            lowest: effect.low,
-            highest: effect.high,
-        });
-        let printed = Printed {
-            manifest: sweep,
-            objective: objective.name,
-            best: best.collect(),
-            effects: effects.collect(),
-            failed,
-        };
-        return Ok(print(&(serde_json::to_string_pretty(&printed)? + "\n"))?);
+            setting: effect.setting.clone(),
+            lowest: effect.low.clone(),
+            highest: effect.high.clone(),
+        }
+    }
+}
+
+/// Writes the answer, draws and prints it.
+fn finish(
+    sweep: &Manifest,
+    objective: &Measure,
+    rows: &[Row],
+    (plots, json): (bool, bool),
+    out: &Path,
+) -> Result<(), Failure> {
+    let goal = Goal { measure: objective.name.to_string(), lower: objective.better != Better::Higher };
+    let (best, effects) = (best(rows, &goal), effects(rows, &goal));
+    let failed: Vec<&Row> = rows.iter().filter(|row| row.status == Status::Failed).collect();
+    let printed = Printed {
+        manifest: sweep,
+        objective: objective.name,
+        best: best.iter().map(PrintedBest::of).collect(),
+        effects: effects.iter().map(PrintedEffect::of).collect(),
+        failed: failed.clone(),
+    };
+    let document = serde_json::to_string_pretty(&printed)? + "\n";
+    let mut file = AtomicFile::create(&out.join(BEST))?;
+    file.write_all(document.as_bytes())?;
+    file.commit()?;
+    if plots {
+        super::plot::into(out)?;
+    }
+    if json {
+        return Ok(print(&document)?);
     }
     let mut text = sweep_table::render(sweep, objective, &best, &effects);
     let _ = writeln!(text, "\nevery cell: {}", out.join(folder::ROWS).display());

@@ -10,9 +10,11 @@ mod worlds;
 
 use super::exit::{Exit, Failure};
 use super::load::{plan, tell};
+use super::one_file::folder;
 use super::progress::Progress;
 use super::{Outcome, interrupt, print, terminal};
 use crate::report::atomic::AtomicFile;
+use crate::report::drawn;
 use crate::report::landscape;
 use crate::report::loaded::folder_name;
 use crate::rng::Key;
@@ -99,8 +101,11 @@ pub struct Args {
     #[arg(long, value_name = "PATH=VALUE")]
     set: Vec<String>,
     /// The folder for files; reports/<scenario name>-tune where it is not given.
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = folder())]
     out: Option<PathBuf>,
+    /// Also draw the figures of `regionsim plot DIR`, as SVG, into its folder `plots`.
+    #[arg(long, conflicts_with = "no_files")]
+    plots: bool,
     /// Write no files.
     #[arg(long, conflicts_with = "out")]
     no_files: bool,
@@ -150,6 +155,13 @@ fn tune(args: &Args) -> Outcome {
             asked.objective.aim.measure
         ));
     }
+    if Knob::own_tuner(wanted.policy) {
+        terminal::warning(&format!(
+            "policy `{}` tunes itself while it runs: what is searched is where it begins; leave its `tune` out to search \
+             what it keeps",
+            wanted.policy.name
+        ));
+    }
     let worlds = Worlds::of(&wanted, &plan)?;
     let each = worlds.train.cells_each();
     if wanted.budget / each < 2 {
@@ -185,10 +197,16 @@ fn tune(args: &Args) -> Outcome {
         landscape::write(&mut rows, &names, &asked.measures(), search.candidates())?;
         file.write_all(serde_json::to_string_pretty(&found)?.as_bytes())?;
         file.write_all(b"\n")?;
+        if let Some(top) = &top {
+            drawn::remove(top, |_| false)?;
+        }
         rows.commit()?;
         file.commit()?;
     }
     journal.finish();
+    if let (Some(top), true) = (&top, args.plots) {
+        super::plot::into(top)?;
+    }
     if args.json {
         print(&(serde_json::to_string_pretty(&found)? + "\n"))?;
     } else {

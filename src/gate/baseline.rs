@@ -59,7 +59,8 @@ impl Recorded {
         if self.workload_hashes != now.workload_hashes {
             return Some("its workload is another one than the baseline's".to_string());
         }
-        (self.world_hash != now.world_hash)
-            .then(|| "its fleet, network, classes or warm-up are not those of the baseline".to_string())
+        (self.world_hash != now.world_hash).then(|| {
+            "its fleet, network, workload, classes or warm-up are not those of the baseline".to_string()
+        })
     }
 }

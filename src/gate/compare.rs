@@ -5,7 +5,8 @@ use super::metric::Metric;
 use super::sample::Sample;
 use super::tolerance::{Margin, Tolerance};
 use crate::report::measures::{self, Better};
-use crate::stats::{Evidence, Paired, Verdict, holm};
+use crate::rng::Key;
+use crate::stats::{Evidence, Paired, Verdict, bca, holm};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -21,15 +22,56 @@ pub struct Rules {
     pub confidence: f64,
     /// What decides, each with its margin.
     pub gated: Vec<Tolerance>,
+    /// How intervals are made; verdicts are Student's in any case.
+    pub intervals: Intervals,
+}
+
+/// How the interval of a mean difference is made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Intervals {
+    /// Student's: exact where differences are normal, and good where they are many.
+    #[default]
+    Student,
+    /// The bias-corrected and accelerated bootstrap: where a few pairs differ far more than the others. It needs three
+    /// pairs, and is too narrow with fewer than some ten.
+    Bootstrap,
+}
+
+impl Intervals {
+    /// Resamples of the bootstrap: our choice, so that an end at 2.5 % has 250 beyond it.
+    pub const RESAMPLES: usize = 10_000;
+
+    #[allow(clippy::trivially_copy_pass_by_ref)] // As serde calls it.
+    fn is_student(&self) -> bool {
+        *self == Intervals::Student
+    }
+
+    /// Of the mean of these differences. Resamples are drawn by `key`, so the same differences have the same interval.
+    fn of(self, paired: &Paired, differences: &[f64], confidence: f64, key: Key) -> Option<(f64, f64)> {
+        match self {
+            Intervals::Student => paired.interval(confidence),
+            Intervals::Bootstrap => {
+                let mean = |pairs: &[usize]| {
+                    pairs.iter().map(|&pair| differences[pair]).sum::<f64>() / pairs.len() as f64
+                };
+                bca(differences.len(), mean, confidence, Intervals::RESAMPLES, &mut key.stream())
+            }
+        }
+    }
 }
 
 impl Rules {
+    /// These measures, with Student's intervals.
+    pub fn of(confidence: f64, gated: Vec<Tolerance>) -> Rules {
+        Rules { confidence, gated, intervals: Intervals::default() }
+    }
     /// The headline measures, each with this margin.
     pub fn headline(confidence: f64, margin: Margin) -> Rules {
         let all = || [measures::LATENCY, measures::SERVICE].into_iter().flatten();
         let metrics = HEADLINE.iter().filter_map(|name| all().find(|measure| measure.name == *name));
         let gated = metrics.map(|measure| Tolerance { metric: Metric::of(measure), margin });
-        Rules { confidence, gated: gated.collect() }
+        Rules::of(confidence, gated.collect())
     }
 }
 
@@ -46,6 +88,9 @@ pub struct Comparison {
     pub equal_outcomes: u64,
     /// Of the intervals, such as 0.95.
     pub confidence: f64,
+    /// How they were made; Student's where nothing is said.
+    #[serde(default, skip_serializing_if = "Intervals::is_student")]
+    pub intervals: Intervals,
     /// The measures: first those that decide.
     pub changes: Vec<Change>,
     /// What decides and has a value on one side alone.
@@ -174,6 +219,8 @@ pub fn compare(
         // As many as bring the interval clear of the margin, if mean and spread stay.
         let wanted =
             margin.and_then(|margin| paired.pairs_for((loss.mean() - margin).abs(), rules.confidence));
+        let differences: Vec<f64> = b.iter().zip(&a).map(|(after, before)| after - before).collect();
+        let key = Key::root(0).named("bootstrap").named(&name);
         changes.push(Change {
             metric: name,
             unit: metric.measure.unit.to_string(),
@@ -182,7 +229,7 @@ pub fn compare(
             before: paired.before,
             after: paired.after,
             difference: paired.mean(),
-            interval: paired.interval(rules.confidence),
+            interval: rules.intervals.of(&paired, &differences, rules.confidence, key),
             margin,
             p_worse: None,
             verdict: None,
@@ -217,6 +264,7 @@ pub fn compare(
         seeds: pairs.iter().map(|(cell, _)| cell.seed).collect(),
         equal_outcomes: equal as u64,
         confidence: rules.confidence,
+        intervals: rules.intervals,
         changes,
         missing,
         verdict,
@@ -250,6 +298,27 @@ mod tests {
             values: values.map(|(name, value)| (name.to_string(), value)).into(),
             unreliable: Vec::new(),
         }
+    }
+
+    /// Differences 0, 0, 0, 0, 10: mean 2, sd √20. Student's interval has 2.776 · √20 / √5 = 5.55 to either side, so from
+    /// −3.55, which no mean of these can be; the bootstrap's lies within what they can be, further out where the tail is.
+    #[test]
+    fn the_bootstrap_knows_which_side_the_tail_is_on() {
+        let side = |last: f64| {
+            (0..5).map(|seed| cell(seed, if seed == 4 { last } else { 100.0 }, 1.0)).collect::<Vec<_>>()
+        };
+        let (before, after) = (side(100.0), side(110.0));
+        let interval = |intervals: Intervals| {
+            let rules = Rules { intervals, ..Rules::headline(0.95, Margin::Relative(0.01)) };
+            let found = compare(("a", &before), ("b", &after), &rules).unwrap();
+            (found.changes[0].interval.unwrap(), found.changes[0].verdict)
+        };
+        let ((low, high), verdict) = interval(Intervals::Student);
+        assert!((low + 3.55).abs() < 0.01 && (high - 7.55).abs() < 0.01, "{low} {high}");
+        let ((low, high), same_verdict) = interval(Intervals::Bootstrap);
+        assert!((0.0..2.0).contains(&low) && (4.0..=10.0).contains(&high), "{low} {high}");
+        assert_eq!(verdict, same_verdict);
+        assert_eq!(interval(Intervals::Bootstrap).0, (low, high), "the same every time");
     }
 
     fn side(values: [(f64, f64); 5]) -> Vec<Sample> {

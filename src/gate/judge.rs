@@ -5,6 +5,7 @@ use super::baseline::{Baseline, Recorded};
 use super::compare::{Comparison, Rules, compare};
 use super::sample::Sample;
 use super::suite::Entry;
+use super::table;
 pub use crate::report::gates::shown;
 use crate::stats::Verdict;
 use schemars::JsonSchema;
@@ -106,7 +107,7 @@ pub fn judge(
         return judged;
     }
     let recorded = before.and_then(|before| before.policies.get(policy));
-    let rules = Rules { confidence: entry.confidence, gated: entry.tolerance.clone() };
+    let rules = Rules::of(entry.confidence, entry.tolerance.clone());
     let names = (format!("{} {policy}, baseline", entry.name), format!("{} {policy}", entry.name));
     let found = recorded.and_then(|old| compare((&names.0, old), (&names.1, samples), &rules));
     let Some(found) = found else {
@@ -137,7 +138,11 @@ pub fn judge(
             Some(Verdict::Inconclusive) => {
                 let seeds =
                     change.seeds_wanted.map_or(String::new(), |n| format!("; about {n} seeds would tell"));
-                judged.fall(Standing::Inconclusive, format!("{} is inconclusive{seeds}", change.metric));
+                let (mean, interval) = table::differences(change);
+                judged.fall(
+                    Standing::Inconclusive,
+                    format!("{} is inconclusive: {mean} ({interval}){seeds}", change.metric),
+                );
             }
             _ => {}
         }

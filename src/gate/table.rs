@@ -1,6 +1,6 @@
 //! A comparison as text. Knows comparisons; must not know how they are made.
 
-use super::compare::{Change, Comparison};
+use super::compare::{Change, Comparison, Intervals};
 use crate::stats::Verdict;
 use std::fmt::Write;
 
@@ -22,7 +22,7 @@ fn value(change: &Change, value: f64) -> String {
 }
 
 /// A share's own difference is in percentage points: a share of a share misleads.
-fn differences(change: &Change) -> (String, String) {
+pub(super) fn differences(change: &Change) -> (String, String) {
     let points = change.unit == "share";
     let scaled = |difference: f64| {
         if points { Some(difference * 100.0) } else { percent(difference, change.before) }
@@ -116,7 +116,11 @@ fn notes(comparison: &Comparison, pairs: Pairs, out: &mut String) {
         let _ = writeln!(out, "every request has the same outcome on both sides, in all {seeds} pairs");
     } else if seeds > 1 {
         let confidence = comparison.confidence * 100.0;
-        let _ = writeln!(out, "intervals: {confidence} % (Student), {seeds} pairs of {of}");
+        let made = match comparison.intervals {
+            Intervals::Student => "Student",
+            Intervals::Bootstrap => "bootstrap, bias-corrected and accelerated; verdicts by Student",
+        };
+        let _ = writeln!(out, "intervals: {confidence} % ({made}), {seeds} pairs of {of}");
     }
     if comparison.changes.iter().any(|change| !change.reliable) {
         out.push_str("~ in some run fewer than ten samples lie beyond this percentile\n");
@@ -183,6 +187,7 @@ mod tests {
             seeds: vec![1, 2, 3, 4, 5],
             equal_outcomes: 0,
             confidence: 0.95,
+            intervals: Intervals::Student,
             changes: vec![
                 change("ttft.p99", "ms", 100.0, 5.0, Some(Verdict::Inconclusive)),
                 change("slo.attainment", "share", 0.5, 0.01, Some(Verdict::Same)),

@@ -3,7 +3,7 @@
 
 mod cache;
 pub(super) mod cast;
-mod cost;
+pub(super) mod cost;
 pub(super) mod flows;
 mod legs;
 mod percentiles;

@@ -5,6 +5,7 @@
 mod assumptions;
 mod cost;
 mod events;
+mod experiments;
 mod figures;
 mod fleet;
 mod groups;
@@ -17,6 +18,8 @@ mod result;
 mod sides;
 mod values;
 mod warnings;
+
+pub use experiments::experiment_page;
 
 use super::figure::Figure;
 use super::loaded::LoadedRun;
@@ -38,6 +41,9 @@ fn colour(place: usize) -> String {
     let ink = super::draw::SERIES[place % super::draw::SERIES.len()];
     ink.map_or_else(|| "currentColor".to_owned(), hex)
 }
+
+/// What stands in the head of every page and tells who made it; the version follows.
+pub(super) const MARK: &str = "name=\"generator\" content=\"regionsim ";
 
 type Make = fn(&Runs<'_>, &[Figure]) -> Option<Section>;
 
@@ -76,6 +82,8 @@ struct Page {
     /// With their colours.
     policies: Vec<(String, String)>,
     regions: Vec<String>,
+    /// Where its numbers are from.
+    source: String,
     version: &'static str,
     style: &'static str,
     script: &'static str,
@@ -95,10 +103,15 @@ pub fn page(runs: &[LoadedRun], figures: &[Figure], title: Option<&str>) -> Resu
         sections: SECTIONS.iter().filter_map(|make| make(&runs, figures)).collect(),
         policies: runs.policies.iter().enumerate().map(|(at, name)| (name.clone(), colour(at))).collect(),
         regions: runs.regions.clone(),
+        source: "summary.json in the run's folder".to_owned(),
         version: env!("CARGO_PKG_VERSION"),
         style: include_str!("page/style.css"),
         script: include_str!("page/script.js"),
     };
+    render(page)
+}
+
+fn render(page: Page) -> Result<String, PageError> {
     let mut environment = Environment::new();
     environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
     environment.set_auto_escape_callback(|_| AutoEscape::Html);

@@ -53,10 +53,14 @@ impl Varied<'_> {
         if self.unit.is_empty() { self.path.to_owned() } else { format!("{}, {}", self.path, self.unit) }
     }
     fn spans_decades(&self) -> bool {
-        let ends =
-            self.values.values().fold((f64::MAX, f64::MIN), |(low, high), &x| (low.min(x), high.max(x)));
-        ends.0 > 0.0 && ends.1 / ends.0 >= DECADE
+        far_apart(self.values.values().copied())
     }
+}
+
+/// Whether these are all above 0 and far apart.
+fn far_apart(values: impl Iterator<Item = f64>) -> bool {
+    let ends = values.fold((f64::MAX, f64::MIN), |(low, high), x| (low.min(x), high.max(x)));
+    ends.0 > 0.0 && ends.1 / ends.0 >= DECADE
 }
 
 /// A policy and the bits of its two numbers.
@@ -112,7 +116,7 @@ pub fn sweep_figures(sweep: &Manifest, rows: &[Row], measure: &Measure) -> Resul
             y: String::new(),
             value: value.clone(),
             log_x: axis.spans_decades(),
-            log_value: false,
+            log_value: far_apart(all.iter().map(|point| point.value)),
         };
         drawn.push(sweep_lines(&text, &all, &sweep.policies)?);
     }
@@ -125,7 +129,7 @@ pub fn sweep_figures(sweep: &Manifest, rows: &[Row], measure: &Measure) -> Resul
             y: y.label(),
             value,
             log_x: false,
-            log_value: false,
+            log_value: far_apart(all.iter().map(|point| point.value)),
         };
         drawn.extend(sweep_heat(&text, &all, &sweep.policies));
     }

@@ -101,7 +101,12 @@ pub fn sweep_lines(axes: &SweepAxes, points: &[SweepPoint], order: &[String]) ->
             }
         }
     })?;
-    let caption = format!("{} at each value of {}; upright lines are 95 % intervals.", axes.value, axes.x);
+    let ends = if points.iter().any(|point| point.low.is_some()) {
+        "; upright lines are 95 % intervals"
+    } else {
+        ""
+    };
+    let caption = format!("{} at each value of {}{ends}.", axes.value, axes.x);
     Ok(figure(&axes.id, &axes.title, &caption, &scene))
 }
 

@@ -110,9 +110,9 @@ impl<'s> Checker<'s, '_> {
             };
             match (inner, table.get_mut(name)) {
                 (Some(inner), Some(entry)) => {
-                    if !properties.contains_key(name) && self.unquoted(inner, entry, path, &key.span())
-                        || !self.value(inner, entry, path, &key.span())
-                    {
+                    let unquoted =
+                        !properties.contains_key(name) && self.unquoted(inner, entry, path, &key.span());
+                    if unquoted || !self.value(inner, entry, path, &key.span()) {
                         broken.push(name.to_owned());
                     }
                 }

@@ -52,5 +52,5 @@ pub(super) fn rules(plan: &Plan, confidence: f64, margin: Margin) -> Rules {
         names.push("cost.usd_per_good_request".to_owned());
     }
     let metrics = names.iter().filter_map(|name| Metric::parse(name, |_, _| String::new()).ok());
-    Rules { confidence, gated: metrics.map(|metric| Tolerance { metric, margin }).collect() }
+    Rules::of(confidence, metrics.map(|metric| Tolerance { metric, margin }).collect())
 }

@@ -45,6 +45,7 @@ pub(super) fn told(
             let (one, other) = (side(one), side(other));
             let again = |(at, (a, b)): (usize, &(&str, &str))| {
                 pair((&one, a, &usual[at].before), (&other, b, &usual[at].after), rules, args)
+                    .map(|found| found.0)
             };
             let found = pairs.iter().enumerate().map(again).collect::<Result<_, _>>()?;
             cases.push((Change { what, more, by }.to_string(), found));

@@ -74,7 +74,7 @@ pub(super) fn folder(scenario: &str) -> PathBuf {
 }
 
 /// A measure by its name.
-pub(super) fn objective(name: Option<&str>) -> Result<&'static Measure, Failure> {
+pub(in crate::cli) fn objective(name: Option<&str>) -> Result<&'static Measure, Failure> {
     let name = name.unwrap_or(OBJECTIVE);
     let lists = [measures::LATENCY, measures::SERVICE, measures::MONEY, measures::ROUTING];
     let mut all = lists.into_iter().flatten();

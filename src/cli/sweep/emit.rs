@@ -1,6 +1,7 @@
 //! `sweep emit`: job files for an engine that is there already.
 
 use super::super::exit::{Exit, Failure};
+use super::super::one_file::folder;
 use super::super::{Outcome, print};
 use super::ask::{Asked, Question};
 use crate::sweep::emit::{Cluster, Engine, Job};
@@ -32,7 +33,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "DIR")]
     out: String,
     /// Where the job files go.
-    #[arg(long, value_name = "DIR", default_value = "jobs")]
+    #[arg(long, value_name = "DIR", default_value = "jobs", value_parser = folder())]
     jobs: PathBuf,
     /// How the engine's machines call the program.
     #[arg(long, default_value = "regionsim")]

@@ -3,6 +3,8 @@
 
 use super::super::exit::Failure;
 use crate::report::atomic::AtomicFile;
+use crate::report::drawn;
+use crate::report::experiment::swept;
 use crate::report::frame::table::Table;
 use crate::report::sweep_files;
 use crate::sweep::row::Row;
@@ -16,12 +18,11 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// One row a cell.
-pub(super) const ROWS: &str = "rows.csv";
+pub(super) use swept::ROWS;
 const MANIFEST: &str = "sweep.json";
 const POINTS: &str = "points.jsonl";
 const SHARDS: &str = "shards";
-const MERGED: [&str; 4] = [ROWS, "groups.csv", "histograms.jsonl", "rows.parquet"];
+const MERGED: [&str; 5] = [ROWS, "groups.csv", "histograms.jsonl", "rows.parquet", swept::BEST];
 
 /// A folder of a sweep.
 pub(super) struct Folder {
@@ -115,6 +116,7 @@ impl Folder {
                             .with_context(|| format!("cannot remove `{}`", file.display()))?;
                     }
                 }
+                drawn::remove(path, |_| false)?;
             }
         }
         put(&path.join(MANIFEST), &(serde_json::to_string_pretty(sweep)? + "\n"))?;

@@ -131,7 +131,7 @@ pub(super) fn judge(
             worlds.judge.words()
         )));
     }
-    let rules = Rules { confidence: wanted.confidence, gated: asked.gated.clone() };
+    let rules = Rules::of(wanted.confidence, asked.gated.clone());
     let shown: Vec<String> = asked.measures();
     let mut contenders = Vec::new();
     for (index, (name, point)) in named.iter().enumerate() {

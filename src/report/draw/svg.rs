@@ -214,7 +214,12 @@ fn one(out: &mut String, rules: &mut BTreeSet<Rule>, mark: &Mark) {
             let (corners, hollow) = marker(style.marker, *at);
             let rule = if hollow { Rule::Line(style.ink()) } else { Rule::Fill(style.ink()) };
             let class = classes(rules, &[Some(rule)]);
-            let wide = if hollow { " stroke-width=\"1.6\"" } else { "" };
+            // What is hollow is pointed at in its middle as well.
+            let wide = match (hollow, says.is_empty()) {
+                (true, true) => " stroke-width=\"1.6\"",
+                (true, false) => " stroke-width=\"1.6\" pointer-events=\"all\"",
+                (false, _) => "",
+            };
             if corners.is_empty() {
                 let (x, y) = (px(at.0), px(at.1));
                 let _ = write!(

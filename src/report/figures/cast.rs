@@ -3,7 +3,7 @@
 
 use crate::report::draw::frame::{Place, Plane, frame};
 use crate::report::draw::labels::{self, Named, at_lines, legend, legend_height};
-use crate::report::draw::scale::Axis;
+use crate::report::draw::scale::{Axis, short};
 use crate::report::draw::svg::svg;
 use crate::report::draw::{Anchor, Ink, Point, SIZE, Scene, Style, elide, width};
 use crate::report::figure::{Drawing, Figure};
@@ -95,7 +95,7 @@ pub(crate) fn figure(id: &str, title: &str, caption: &str, scene: &Scene) -> Dra
 }
 
 /// The width of figures: a column of a page.
-pub(super) const WIDE: f64 = 860.0;
+pub(in crate::report) const WIDE: f64 = 860.0;
 
 /// A line of a chart: whose it is, where it goes, and the part of it that stands on few samples.
 pub(crate) struct Line {
@@ -139,7 +139,8 @@ pub(crate) fn lines(
         if line.dots {
             for &(x, y) in &line.points {
                 if let Some(y) = y {
-                    scene.dot(plane.at(x, y), line.named.style, "");
+                    let says = format!("{}: {}, {}", line.named.name, short(x), short(y));
+                    scene.dot(plane.at(x, y), line.named.style, says);
                 }
             }
         } else if lines.len() > 4 {
@@ -169,7 +170,7 @@ pub(crate) fn lines(
 }
 
 /// A legend under everything.
-pub(super) fn under(scene: &mut Scene, names: &[Named], lines: bool) {
+pub(in crate::report) fn under(scene: &mut Scene, names: &[Named], lines: bool) {
     let room = scene.size.0 - 90.0;
     let at = (74.0, scene.size.1);
     scene.size.1 += legend_height(names, room) + 12.0;
@@ -177,13 +178,13 @@ pub(super) fn under(scene: &mut Scene, names: &[Named], lines: bool) {
 }
 
 /// Says that there is nothing to see.
-pub(super) fn nothing(scene: &mut Scene, plane: &Plane) {
+pub(in crate::report) fn nothing(scene: &mut Scene, plane: &Plane) {
     let middle = (f64::midpoint(plane.x.0, plane.x.1), f64::midpoint(plane.y.0, plane.y.1));
     scene.label(middle, Anchor::Middle, "no data", SIZE, Ink::Muted);
 }
 
 /// A drawing of rows, their names at the left: what each row holds is drawn by the caller.
-pub(super) struct Rows {
+pub(in crate::report) struct Rows {
     /// The drawing.
     pub scene: Scene,
     /// Left and right edges of what stands beside the names.
@@ -195,7 +196,14 @@ pub(super) struct Rows {
 }
 
 /// Rows with these names and looks. `right` is kept free for words behind the bars.
-pub(super) fn rows(title: &str, names: &[Named], step: f64, head: f64, right: f64, below: f64) -> Rows {
+pub(in crate::report) fn rows(
+    title: &str,
+    names: &[Named],
+    step: f64,
+    head: f64,
+    right: f64,
+    below: f64,
+) -> Rows {
     let longest = names.iter().map(|named| width(&named.name, SIZE)).fold(0.0f64, f64::max);
     let left = (longest + 44.0).clamp(90.0, 330.0);
     let top = 40.0 + head;
@@ -211,14 +219,14 @@ pub(super) fn rows(title: &str, names: &[Named], step: f64, head: f64, right: f6
 
 impl Rows {
     /// An axis under the rows, its mesh behind them.
-    pub(super) fn across(&mut self, axis: Axis, rows: usize) -> Result<Plane, PlotError> {
+    pub(in crate::report) fn across(&mut self, axis: Axis, rows: usize) -> Result<Plane, PlotError> {
         let up = Axis { title: String::new(), log: false, range: (0.0, 1.0), ticks: Vec::new() };
         let size = (self.x.1 - self.x.0, rows as f64 * self.step + 44.0);
         let place = Place { at: (self.x.0, self.top), size, left: 0.0, below: 44.0 };
         frame(&mut self.scene, place, axis, up)
     }
     /// The middle of a row.
-    pub(super) fn middle(&self, row: usize) -> f64 {
+    pub(in crate::report) fn middle(&self, row: usize) -> f64 {
         self.top + (row as f64 + 0.5) * self.step
     }
 }

@@ -51,7 +51,7 @@ fn command(run: &LoadedRun) -> String {
 }
 
 /// As a POSIX shell takes it.
-fn quoted(word: &str) -> String {
+pub(super) fn quoted(word: &str) -> String {
     let safe = |c: char| c.is_ascii_alphanumeric() || "-_=./:,%+@".contains(c);
     if !word.is_empty() && word.chars().all(safe) {
         word.to_owned()

@@ -114,7 +114,7 @@ fn table(runs: &Runs<'_>, caption: &str, measures: &[&Measure], with_bars: bool)
 }
 
 /// The head of a column that stands alone.
-fn head(measure: &Measure) -> String {
+pub(super) fn head(measure: &Measure) -> String {
     match measure.name {
         "slo.attainment" => return "in SLO".to_owned(),
         "cache.hit_rate" => return "cache hits".to_owned(),

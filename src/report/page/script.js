@@ -62,7 +62,7 @@
     }
     filter.classList.toggle("on", off.p.size + off.r.size > 0);
   };
-  filter.hidden = false;
+  filter.hidden = !filter.querySelector("fieldset");
   for (const set of all(filter, "fieldset")) {
     const boxes = all(set, "input");
     const change = () => {

@@ -1,6 +1,7 @@
 //! What an earlier run has left in the folder of this one. Knows the manifest that stands there; must not touch a file
 //! that it does not list, or one outside the folder.
 
+use crate::report::drawn;
 use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::path::{Component, Path};
@@ -19,13 +20,15 @@ fn read(manifest: &Path) -> Option<Earlier> {
 }
 
 /// Removes the files that the manifest `earlier` lists and the manifest `now` does not, both relative to `top`, and the
-/// folders that this empties. Without a manifest of ours nothing is removed.
+/// folders that this empties; and what was drawn from the earlier files. Without a manifest of ours nothing else is removed.
 ///
 /// # Errors
 /// A file that cannot be removed, by name: results of two runs would stand side by side.
 pub(super) fn remove(top: &Path, earlier: &Path, now: &Path) -> io::Result<()> {
-    let Some(earlier) = read(earlier) else { return Ok(()) };
     let files = read(now).map(|now| now.files).unwrap_or_default();
+    // Pages and figures that were made afterwards stand in no manifest.
+    drawn::remove(top, |file| files.iter().any(|kept| Path::new(kept) == file))?;
+    let Some(earlier) = read(earlier) else { return Ok(()) };
     // Compared as they lie on the disk, which may not tell cases apart.
     let home = fs::canonicalize(top)?;
     let kept: BTreeSet<_> = files.iter().filter_map(|file| fs::canonicalize(top.join(file)).ok()).collect();

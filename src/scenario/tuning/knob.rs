@@ -230,6 +230,13 @@ impl Knob {
         }
         Ok(turned)
     }
+    /// Whether a policy turns its own parameters while it runs: what is searched is then where it begins.
+    pub fn own_tuner(policy: &PolicyParams) -> bool {
+        let stages = policy.global.iter().chain([&policy.replica]);
+        stages
+            .map(|spec| written(spec).1)
+            .any(|params| params.get("tune").is_some_and(|tune| !tune.is_null()))
+    }
     /// What `--set` takes for this value.
     pub fn set(&self, value: f64) -> String {
         format!("{}={value}", self.path)
