@@ -7,6 +7,23 @@ use std::path::Path;
 /// The points that were played.
 const POINTS: &str = "pareto.csv";
 
+/// A time that is `null` where no request had a first token.
+fn or_zero<'de, D: serde::Deserializer<'de>>(from: D) -> Result<f64, D::Error> {
+    Ok(Option::<f64>::deserialize(from)?.unwrap_or(0.0))
+}
+
+/// Changes that help, in words: those of a plan have more to them.
+fn changes<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Change {
+        Words(String),
+        Whole { change: String },
+    }
+    let all = Vec::<Change>::deserialize(from)?;
+    Ok(all.into_iter().map(|(Change::Words(change) | Change::Whole { change })| change).collect())
+}
+
 /// Replicas of an offer.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct Lot {
@@ -39,6 +56,7 @@ pub struct Line {
     /// Its interval.
     pub interval: (f64, f64),
     /// p99 TTFT, milliseconds.
+    #[serde(deserialize_with = "or_zero")]
     pub ttft_p99_ms: f64,
     /// How many seeds.
     pub seeds: u32,
@@ -87,6 +105,7 @@ pub struct Lost {
     /// The least attainment, with its interval.
     pub attainment: (f64, f64, f64),
     /// The highest p99 TTFT, milliseconds.
+    #[serde(deserialize_with = "or_zero")]
     pub ttft_p99_ms: f64,
     /// The share served away from home.
     pub served_elsewhere: f64,
@@ -148,7 +167,7 @@ pub struct Infeasible {
     /// The numbers that show it.
     pub shown_by: String,
     /// The smallest changes that were seen to help.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "changes")]
     pub relaxations: Vec<String>,
 }
 
@@ -174,6 +193,7 @@ pub struct Point {
     /// What it costs an hour.
     pub cost: f64,
     /// p99 TTFT, milliseconds.
+    #[serde(deserialize_with = "or_zero")]
     pub ttft_p99_ms: f64,
     /// The least attainment over usual cases and classes.
     pub attainment: f64,
