@@ -42,7 +42,7 @@ impl Intervals {
     /// Resamples of the bootstrap: our choice, so that an end at 2.5 % has 250 beyond it.
     pub const RESAMPLES: usize = 10_000;
 
-    #[allow(clippy::trivially_copy_pass_by_ref)] // As serde calls it.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
     fn is_student(&self) -> bool {
         *self == Intervals::Student
     }

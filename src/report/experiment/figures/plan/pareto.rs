@@ -14,6 +14,9 @@ use crate::report::plots::PlotError;
 /// The plan has this mark around it.
 const RING: Style = Style { colour: 7, dash: 0, marker: 5 };
 
+/// Places on each stair that no name may cover: every few pixels of the longest.
+const STEPS: u32 = 60;
+
 /// A fleet that was played, and whether it is its policy's plan.
 struct Played {
     point: Point,
@@ -92,6 +95,8 @@ fn points(
         scene.marks.push(Mark::Lines { lines: line, ink: Ink::Text, width: 1.2, dash: 1 });
     }
     let mut marked = Vec::new();
+    // What no name is to be written on.
+    let mut taken: Vec<(f64, f64)> = Vec::new();
     for (number, planned) in plan.answer.plans.iter().enumerate() {
         let own: Vec<&Played> = all.iter().filter(|one| one.point.policy == planned.policy).collect();
         let style = Style::of(number);
@@ -108,12 +113,19 @@ fn points(
                 [a, (b.0, a.1), b]
             })
             .collect();
+        for pair in stairs.windows(2) {
+            taken.extend((0..=STEPS).map(|step| {
+                let share = f64::from(step) / f64::from(STEPS);
+                (pair[0].0 + share * (pair[1].0 - pair[0].0), pair[0].1 + share * (pair[1].1 - pair[0].1))
+            }));
+        }
         if !stairs.is_empty() {
             scene.series(vec![stairs], style, 1.2);
         }
         for Played { point, is_plan } in own {
             let at = plane.at(point.cost, value(point));
             scene.dot(at, style, says(plan, point));
+            taken.push(at);
             if *is_plan {
                 marked.push((planned.policy.clone(), at, point.cost));
             }
@@ -123,6 +135,9 @@ fn points(
     let mut named = Vec::new();
     for (policy, at, cost) in marked {
         ring(&mut scene, at);
+        taken.extend(
+            [(-6.0, -6.0), (6.0, -6.0), (-6.0, 6.0), (6.0, 6.0)].map(|(dx, dy)| (at.0 + dx, at.1 + dy)),
+        );
         let name = if several { format!("the plan of {policy}, ") } else { "the plan, ".to_owned() };
         // A bit lower: the stairs go on to the right.
         let name = name + &plan.answer.money(cost);
@@ -135,7 +150,10 @@ fn points(
         let drawn = plans.filter(|(_, planned)| all.iter().any(|one| one.point.policy == planned.policy));
         keys.extend(drawn.map(|(at, planned)| Named { name: planned.policy.clone(), style: Style::of(at) }));
     }
-    keys.extend(at_points(&mut scene, &named, within));
+    named.extend(taken.into_iter().map(|at| (Named { name: String::new(), style: RING }, at)));
+    let left = at_points(&mut scene, &named, within);
+    scene.marks.retain(|mark| !matches!(mark, Mark::Text { words, .. } if words.is_empty()));
+    keys.extend(left.into_iter().filter(|named| !named.name.is_empty()));
     if !keys.is_empty() {
         under(&mut scene, &keys, true);
     }
