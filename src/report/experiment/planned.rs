@@ -193,7 +193,6 @@ pub struct Point {
     /// What it costs an hour.
     pub cost: f64,
     /// p99 TTFT, milliseconds.
-    #[serde(deserialize_with = "or_zero")]
     pub ttft_p99_ms: f64,
     /// The least attainment over usual cases and classes.
     pub attainment: f64,
