@@ -136,14 +136,15 @@ fn dots(
 fn along(tuned: &Tuned, all: &[(&Candidate, f64)], x: usize) -> Result<Drawing, PlotError> {
     let parameter = &tuned.parameters[x];
     let title = format!("Score by {}, {} of {}", parameter.name, tuned.policy, tuned.scenario);
-    let mut scene = Scene::new(WIDE, 380.0, &title);
+    let mut scene = Scene::new(WIDE, 392.0, &title);
     labels::title(&mut scene, &title);
-    let place = Place { at: (8.0, 50.0), size: (WIDE - 34.0, 322.0), left: 66.0, below: 44.0 };
+    let place = Place { at: (8.0, 62.0), size: (WIDE - 34.0, 322.0), left: 66.0, below: 44.0 };
     let plane = frame(&mut scene, place, axis(parameter), scores(all))?;
     let mut marks = [("start", parameter.start), ("tuned", parameter.tuned)];
     // Beside each other, left and right, so that their names do not meet.
     marks.sort_by(|a, b| a.1.total_cmp(&b.1));
     let same = parameter.start == parameter.tuned;
+    let mut before: Option<(f64, Anchor)> = None;
     for (number, (name, value)) in marks.into_iter().enumerate().skip(usize::from(same)) {
         let at = plane.at(value, 0.0).0;
         scene.line((at, plane.y.0), (at, plane.y.1), Ink::Axis);
@@ -163,7 +164,11 @@ fn along(tuned: &Tuned, all: &[(&Candidate, f64)], x: usize) -> Result<Drawing, 
         } else {
             anchor
         };
-        scene.text((at, plane.y.0 - 4.0), anchor, words, SIZE - 1.0, Ink::Text);
+        // Two on one side of their lines stand above each other.
+        let close = before.is_some_and(|(other, side)| side == anchor && (at - other).abs() < 220.0);
+        let y = plane.y.0 - if close { 17.0 } else { 4.0 };
+        scene.text((at, y), anchor, words, SIZE - 1.0, Ink::Text);
+        before = Some((at, anchor));
     }
     dots(&mut scene, &plane, tuned, all, |candidate| candidate.point[x]);
     keys(&mut scene, all);
