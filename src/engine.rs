@@ -125,6 +125,18 @@ pub fn run<M: Model>(
 mod tests {
     use super::*;
 
+    /// An event that is its entity.
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    pub(super) struct Ring(pub(super) u32);
+    impl Event for Ring {
+        fn rank(&self) -> Rank {
+            Rank { class: 0, entity: self.0, sequence: 0 }
+        }
+        fn word(&self) -> u64 {
+            u64::from(self.0)
+        }
+    }
+
     #[derive(Clone, Copy, Debug, PartialEq)]
     struct Ping {
         entity: u32,

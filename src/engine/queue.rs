@@ -147,19 +147,8 @@ impl<E: Event> Default for EventQueue<E> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::Rank;
+    use crate::engine::tests::Ring;
     use proptest::prelude::*;
-
-    #[derive(Clone, Copy, Debug, PartialEq)]
-    struct Ring(u32);
-    impl Event for Ring {
-        fn rank(&self) -> Rank {
-            Rank { class: 0, entity: self.0, sequence: 0 }
-        }
-        fn word(&self) -> u64 {
-            u64::from(self.0)
-        }
-    }
 
     proptest! {
         #[test]
