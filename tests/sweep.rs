@@ -282,7 +282,7 @@ fn every_point_is_checked_before_the_first_runs() {
     };
     let mut told = String::new();
     for over in [
-        &["regions.us.pools.main.replicas=1,0,many", "workloads.main.synthetic.requests=10,20"][..],
+        &["regions.us.pools.main.replicas=1,20000,many", "workloads.main.synthetic.requests=10,20"][..],
         &["regions.us.pools.main.replcas=1,2"],
         &["events.0.at=1s,x", "events.1.at=1s,2s"],
         &["seed=1..5", "seed=1,2", "warmup=5..1:1", "horizon"],
