@@ -67,7 +67,7 @@ fn gpu_name(published: &str) -> String {
 /// Reads aiconfigurator's rows: those of one engine that prefills and decodes, and of models and GPUs that the catalogue
 /// has. KV entries are taken as BF16, and as FP8 for TensorRT-LLM with FP8 weights; the file does not say.
 ///
-/// How the clients ran is not in the file either: [`recipe`] has what the scripts of the two sources say of it. Two things
+/// How the clients ran is not in the file either: `recipe` has what the scripts of the two sources say of it. Two things
 /// are inferred. The budget of vLLM's and TensorRT-LLM's rows by aiconfigurator's makers is a quarter above one prompt (of
 /// eight tried it meets TTFT within 6 %, 8,192 misses it by 85 %), and that of InferenceMAX's is 8,192.
 pub fn read_published(table: &Table) -> Result<Read, Findings> {
