@@ -7,19 +7,6 @@ use super::table::{Cell, Column, Shown, lay};
 use crate::stats::Paired;
 use std::fmt::Write;
 
-/// What is compared: both ends of TTFT, the pace of output, the whole request, what was promised, and what it takes.
-const COMPARED: [&str; 9] = [
-    "ttft.p50",
-    "ttft.p99",
-    "tpot.p50",
-    "e2e.p99",
-    "slo.attainment",
-    "cache.hit_rate",
-    "throughput.output_tokens",
-    "cost.gpu_hours",
-    "cost.usd",
-];
-
 /// One measure of two policies over their seeds.
 fn paired(measure: &Measure, before: &[CellSummary], after: &[CellSummary]) -> Option<Paired> {
     let both = before.iter().zip(after).filter(|(a, b)| a.seed == b.seed);
@@ -61,8 +48,9 @@ pub(super) fn render(summary: &Summary, against: &str, shown: &Shown<'_>) -> Str
     let has = |name: &str| before.measures.iter().any(|measure| measure.name == name);
     // Dollars say more than hours, where there are any.
     let asked = |name: &str| has(name) && !(name == "cost.gpu_hours" && has("cost.usd"));
-    let columns =
-        all.filter(|measure| COMPARED.contains(&measure.name) && asked(measure.name)).map(|measure| {
+    let columns = all
+        .filter(|measure| measures::REVIEWED.contains(&measure.name) && asked(measure.name))
+        .map(|measure| {
             let text = |after: &&PolicySummary| Cell { text: cell(measure, before, after), best: false };
             let unit = if measure.unit == "share" { "pp" } else { "%" };
             let head = match measure.head {

@@ -7,19 +7,6 @@ use super::summary::Summary;
 use super::table::{Column, Marks};
 use std::fmt::Write;
 
-/// The columns: what a reviewer asks for first.
-const COLUMNS: [&str; 9] = [
-    "ttft.p50",
-    "ttft.p99",
-    "tpot.p50",
-    "e2e.p99",
-    "slo.attainment",
-    "cache.hit_rate",
-    "throughput.output_tokens",
-    "cost.gpu_hours",
-    "cost.usd",
-];
-
 fn cell(text: &str) -> String {
     text.replace('|', "\\|").replace('\n', " ")
 }
@@ -48,7 +35,7 @@ pub fn render(summary: &Summary) -> String {
     };
     let all = [measures::LATENCY, measures::SERVICE, measures::MONEY].into_iter().flatten();
     let shown: Vec<&Measure> =
-        all.filter(|measure| COLUMNS.contains(&measure.name) && has(measure.name)).collect();
+        all.filter(|measure| measures::REVIEWED.contains(&measure.name) && has(measure.name)).collect();
     let mut marks = Marks::default();
     let columns: Vec<Column> =
         shown.iter().map(|measure| Column::of(measure, &summary.policies, &mut marks)).collect();

@@ -30,6 +30,19 @@ pub struct Measure {
     pub value: fn(&CellSummary) -> Option<(f64, bool)>,
 }
 
+/// What a reviewer asks for first: both ends of TTFT, the pace of output, the whole request, what was promised, and what it takes.
+pub const REVIEWED: [&str; 9] = [
+    "ttft.p50",
+    "ttft.p99",
+    "tpot.p50",
+    "e2e.p99",
+    "slo.attainment",
+    "cache.hit_rate",
+    "throughput.output_tokens",
+    "cost.gpu_hours",
+    "cost.usd",
+];
+
 fn percentile(distribution: &Distribution, p: f64) -> Option<(f64, bool)> {
     distribution.at(p).map(|percentile| (percentile.ms, percentile.reliable))
 }

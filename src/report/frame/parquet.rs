@@ -191,7 +191,7 @@ mod lean_tests {
     #[test]
     fn a_build_without_frames_says_so() {
         let message = super::available().expect_err("this build has none").to_string();
-        assert!(message.contains("--features frames") && message.contains("requests.csv"), "{message}");
+        assert!(message.contains("--features frames") && message.contains("CSV files"), "{message}");
         let cell = sample::cell("a", 1, 1);
         let written = super::write(Vec::new(), sample::rows(1), &cell.labels, cell.slos.as_slice(), false);
         written.expect_err("this build has none");

@@ -19,18 +19,6 @@ use std::collections::BTreeMap;
 const SHOWN: usize = 400;
 /// Failed cells that are listed.
 const FAILED: usize = 50;
-/// The measures of the table, those there are; the objective stands first.
-const MEASURES: [&str; 8] = [
-    "ttft.p50",
-    "ttft.p99",
-    "tpot.p50",
-    "e2e.p99",
-    "slo.attainment",
-    "cache.hit_rate",
-    "throughput.output_tokens",
-    "cost.gpu_hours",
-];
-
 /// A point under a policy.
 struct Group<'s> {
     policy: usize,
@@ -256,7 +244,7 @@ fn points(sweep: &Sweep, goal: &Goal) -> Section {
         .collect();
     let lists = [measures::LATENCY, measures::SERVICE, measures::MONEY, measures::ROUTING];
     let known: Vec<&Measure> = lists.into_iter().flatten().collect();
-    let others = MEASURES.iter().filter(|name| **name != goal.measure);
+    let others = measures::REVIEWED.iter().filter(|name| **name != goal.measure);
     for wanted in std::iter::once(goal.measure.as_str()).chain(others.copied()) {
         let Some(measure) = known.iter().find(|measure| measure.name == wanted) else { continue };
         let values: Vec<Option<Value>> = groups.iter().map(|group| group.value(wanted)).collect();
