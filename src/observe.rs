@@ -143,6 +143,7 @@ impl Legs {
         self.0[leg as usize]
     }
     /// All legs together.
+    #[inline]
     pub fn total(&self) -> Span {
         self.0.iter().copied().sum()
     }
@@ -404,6 +405,7 @@ impl<O: Observer + ?Sized> Observer for &mut O {
     }
 }
 impl<O: Observer> Observer for Option<O> {
+    #[inline]
     fn observe(&mut self, now: SimTime, observation: &Observation<'_>) {
         if let Some(observer) = self {
             observer.observe(now, observation);

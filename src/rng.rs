@@ -58,6 +58,7 @@ impl Key {
         Key(mix2(self.0, number ^ 0x5851_f42d_4c95_7f2d))
     }
     /// A generator of this key's own.
+    #[inline]
     pub fn stream(self) -> Stream {
         Stream { generator: Xoshiro256PlusPlus::seed_from_u64(self.0) }
     }

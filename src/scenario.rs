@@ -8,6 +8,7 @@
 pub mod check;
 pub mod diagnostic;
 pub mod document;
+mod located;
 pub mod nearest;
 pub mod overrides;
 pub mod plan;

@@ -5,15 +5,13 @@ use super::log::ChangeLog;
 use crate::time::SimTime;
 use crate::workload::{Chain, Run};
 
-/// What a decoding sequence publishes next: block `next` of run `key`, and the `left` blocks from there to the run's end.
+/// What a decoding sequence publishes next: block `next` of run `key`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tail {
     /// The run's key.
     pub key: u64,
     /// The number of the next block within the run.
     pub next: u32,
-    /// How many blocks of the run are still to be published.
-    pub left: u32,
 }
 
 /// A look-up met the run of this key, which somebody keeps open: it is to be closed before the look-up is made again.
@@ -61,11 +59,11 @@ pub trait KvCache: std::fmt::Debug + Send {
         chain: &Chain,
         blocks: u32,
     ) -> Result<(), Open>;
-    /// Opens the end of the table, if its next blocks can be published without a look-up: until it is closed, blocks are
+    /// Opens the end of the table, if its next `blocks` blocks can be published without a look-up: until it is closed, blocks are
     /// taken and published for it by [`KvCache::take`] and [`KvCache::publish_open`] without looking at it, and it is
     /// told of them when it is closed. What decoding does to a table costs then next to nothing.
-    fn open(&mut self, table: &Self::Table) -> Option<Tail> {
-        let _ = table;
+    fn open(&mut self, table: &Self::Table, blocks: u32) -> Option<Tail> {
+        let _ = (table, blocks);
         None
     }
     /// Takes one free block, of which there must be some, for an open table.

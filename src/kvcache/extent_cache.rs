@@ -224,7 +224,7 @@ impl ExtentCache {
             return false;
         }
         node.len += 1;
-        self.log.note(now, Run { key: table.key, start: table.next, len: 1 }, true);
+        self.log.note_one(now, table.key, table.next, true);
         table.last.len += 1;
         table.published += 1;
         table.next += 1;
@@ -409,11 +409,11 @@ impl KvCache for ExtentCache {
         }
     }
 
-    fn open(&mut self, table: &ExtentTable) -> Option<Tail> {
+    fn open(&mut self, table: &ExtentTable, blocks: u32) -> Option<Tail> {
         if !self.sharing {
-            return Some(Tail { key: 0, next: 0, left: u32::MAX });
+            return Some(Tail { key: 0, next: 0 });
         }
-        if table.left == 0 || table.tail == NONE {
+        if table.left < blocks || table.tail == NONE {
             return None;
         }
         let node = self.segments.get_mut(table.tail);
@@ -421,7 +421,7 @@ impl KvCache for ExtentCache {
             return None;
         }
         node.set_open(true);
-        Some(Tail { key: table.key, next: table.next, left: table.left })
+        Some(Tail { key: table.key, next: table.next })
     }
 
     #[inline]
@@ -432,7 +432,7 @@ impl KvCache for ExtentCache {
     #[inline]
     fn publish_open(&mut self, now: SimTime, key: u64, next: u32) {
         if self.sharing {
-            self.log.note(now, Run { key, start: next, len: 1 }, true);
+            self.log.note_one(now, key, next, true);
         }
     }
 

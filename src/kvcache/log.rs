@@ -81,18 +81,26 @@ impl ChangeLog {
     /// Takes note that the blocks of `run` have appeared, head first, or gone, tail first. O(log n).
     #[inline]
     pub fn note(&mut self, at: SimTime, run: Run, added: bool) {
+        if run.len == 1 {
+            return self.note_one(at, run.key, run.start, added);
+        }
         let (slope, offset) = word(at, run.key, added);
         let head = slope.wrapping_mul(u64::from(run.start)).wrapping_add(offset);
-        if run.len == 1 {
-            self.digest.word(head);
-        } else {
-            let last = u64::from(run.len.saturating_sub(1));
-            let tail = head.wrapping_add(slope.wrapping_mul(last));
-            let (first, step) = if added { (head, slope) } else { (tail, slope.wrapping_neg()) };
-            self.digest.line(first, step, &Powers::of(run.len));
-        }
+        let last = u64::from(run.len.saturating_sub(1));
+        let tail = head.wrapping_add(slope.wrapping_mul(last));
+        let (first, step) = if added { (head, slope) } else { (tail, slope.wrapping_neg()) };
+        self.digest.line(first, step, &Powers::of(run.len));
         if self.subscribed || self.keeps_computed {
             self.keep(at, run, added);
+        }
+    }
+    /// Takes note of one block: what decoding does, over and over.
+    #[inline]
+    pub fn note_one(&mut self, at: SimTime, key: u64, number: u32, added: bool) {
+        let (slope, offset) = word(at, key, added);
+        self.digest.word(slope.wrapping_mul(u64::from(number)).wrapping_add(offset));
+        if self.subscribed || self.keeps_computed {
+            self.keep(at, Run { key, start: number, len: 1 }, added);
         }
     }
     /// Apart, so that whoever keeps nothing carries nothing of it along.

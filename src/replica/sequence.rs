@@ -42,6 +42,7 @@ pub(super) struct Sequence<T> {
 }
 
 impl<T> Sequence<T> {
+    #[inline]
     pub(super) fn fill(&mut self, job: &Job, arrival: u64) {
         self.job = job.id;
         self.chain.copy_from(&job.chain);
@@ -75,6 +76,11 @@ impl<T> Sequence<T> {
     #[inline]
     pub(super) fn outstanding(&self) -> u32 {
         self.known() - self.computed
+    }
+    /// Blocks that it will have published at its end beyond the first `published`. The last token is never computed.
+    #[inline]
+    pub(super) fn to_publish(&self, published: u32, block_tokens: u32) -> u32 {
+        ((self.prompt + self.output - 1) / block_tokens).saturating_sub(published)
     }
     /// The first `found` tokens were in the cache when the sequence was admitted.
     pub(super) fn account_found(&mut self, found: u32) -> u32 {

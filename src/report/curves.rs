@@ -43,6 +43,7 @@ struct Sum {
 }
 
 impl Sum {
+    #[inline]
     fn add(&mut self, ttft: u64, entry: &Entry) {
         self.requests += 1;
         for (sum, &leg) in self.legs.iter_mut().zip(&Leg::ALL) {
@@ -75,6 +76,7 @@ impl Curves {
         }
     }
     /// A request that was completed and counts.
+    #[inline]
     pub(super) fn add(&mut self, ttft: u64, entry: &Entry) {
         self.bands[self.limits.iter().filter(|&&limit| limit < ttft).count()].add(ttft, entry);
         let row = self.flows.get_mut(entry.origin.index());

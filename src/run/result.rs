@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 /// Whether a request got what its class was promised. Only a completed request can have; one with a single output
 /// token has no time between tokens and meets that part.
+#[inline]
 pub fn met(slo: &SloParams, entry: &Entry) -> bool {
     let within =
         |limit: Option<Span>, value: Option<Span>| limit.is_none_or(|limit| value.is_none_or(|v| v <= limit));

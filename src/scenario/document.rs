@@ -2,9 +2,10 @@
 //! name a value by its path, and this finds the caret: the readers themselves need not carry positions about.
 
 use super::diagnostic::{Diagnostic, Place};
+use super::located::Located;
 use serde::de::DeserializeOwned;
 use toml::Spanned;
-use toml::de::{DeTable, DeValue, Deserializer};
+use toml::de::{DeTable, DeValue};
 
 /// The longest scenario that is read, in bytes: longer ones are a mistake (a trace given as a scenario).
 pub const MAX_BYTES: usize = 4 << 20;
@@ -54,12 +55,8 @@ impl<'t> Document<'t> {
 
     /// The document as a typed value.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, Box<Diagnostic>> {
-        let span = self.root.span();
-        let DeValue::Table(table) = self.root.get_ref().clone() else {
-            return Err(Box::new(Diagnostic::error(span, "a scenario is a table")));
-        };
-        T::deserialize(Deserializer::from(Spanned::new(span, table))).map_err(|error| {
-            Box::new(Diagnostic::error(error.span().unwrap_or(0..0), error.message().to_owned()))
+        T::deserialize(Located(&self.root)).map_err(|error| {
+            Box::new(Diagnostic::error(error.place.unwrap_or_else(|| self.root.span()), error.message))
         })
     }
 

@@ -103,6 +103,7 @@ impl Chain {
         self.blocks = 0;
     }
     /// Adds a run at the end; one that continues the last run is merged into it, an empty one is dropped.
+    #[inline]
     pub fn push(&mut self, run: Run) {
         if run.len == 0 {
             return;
@@ -176,6 +177,7 @@ impl Chain {
         self.runs.get_mut().iter_mut().for_each(|run| run.key = mix2(run.key, salt));
     }
     /// Copies another chain's runs into this one's memory.
+    #[inline]
     pub fn copy_from(&mut self, other: &Chain) {
         self.runs.truncate(0);
         other.runs().iter().for_each(|&run| self.runs.push(run));

@@ -252,6 +252,7 @@ impl Sessions {
         Some(Turn { prompt: before + message, output, think, epoch })
     }
     /// How many turns the session has.
+    #[inline]
     pub(super) fn turns(&self, session: u64) -> u32 {
         let meant = self.turns_meant(session);
         if meant == 1 || self.params.at_limit == AtLimit::Reset {

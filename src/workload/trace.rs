@@ -368,6 +368,7 @@ impl Compiler<'_> {
 const ROWS: u64 = hash_name("workload/rows");
 
 /// The id in a run of a workload's session `number`.
+#[inline]
 pub(super) fn session_id(name_hash: u64, number: u64) -> u64 {
     mix2(name_hash, number).max(1)
 }

@@ -267,11 +267,14 @@ impl<O: Observer> World<'_, O> {
         if self.follows_caches {
             self.follow_cache(now, replica);
         }
-        let mut outputs = std::mem::take(&mut self.outputs);
-        for output in outputs.drain(..) {
-            self.output(output, schedule);
+        if !self.outputs.is_empty() {
+            let mut outputs = std::mem::take(&mut self.outputs);
+            for &output in &outputs {
+                self.output(output, schedule);
+            }
+            outputs.clear();
+            self.outputs = outputs;
         }
-        self.outputs = outputs;
         self.loads_changed(now, schedule);
     }
 

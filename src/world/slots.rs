@@ -53,7 +53,8 @@ impl Slots {
         let id = RequestId(self.next);
         self.next = self.next.checked_add(1).expect("fewer than 2^32 requests in a run");
         let asked = &mut self.asked[slot as usize];
-        std::mem::swap(&mut asked.chain, &mut request.chain);
+        let chain = std::mem::take(&mut request.chain);
+        request.chain = std::mem::replace(&mut asked.chain, chain);
         asked.output_tokens = request.output_tokens;
         self.states[slot as usize] = State::new(id, now, source, request);
         if let Some(allowed) = request.allowed {

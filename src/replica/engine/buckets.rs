@@ -1,33 +1,32 @@
-//! Who in lockstep wants a block in which step: a list for each bucket, in running order, linked through one seat for each
-//! sequence, which lie side by side in memory. A step looks at two lists. A seat also holds what its sequence publishes
-//! next, so that a step neither reads the sequence nor the cache's memory of it.
+//! Who in lockstep wants a block in which step: a list for each bucket, in running order, linked by slot. A step looks at
+//! two lists. What is looked at lies in two tables side by side in memory, one seat and one link for each sequence, so
+//! that a step neither reads the sequence nor the cache's memory of it.
 
-/// A sequence in its bucket. Two fill a line of the processor's cache.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// A sequence in its bucket. Four fill a line of the processor's cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Seat {
-    /// If its table is open in the cache: the run that it publishes, the number of its next block there, and how many
-    /// blocks are left.
+    /// If its table is open in the cache: the run that it publishes, and the number of its next block there.
     pub key: u64,
     pub next: u32,
-    pub left: u32,
-    /// Blocks it holds, if its table is open; else 0.
-    pub held: u32,
-    /// Its `lag` modulo the tokens of a block.
-    pub bucket: u32,
     /// Its number in running order.
     pub order: u32,
-    /// The slot of the next one in its bucket.
-    after: u32,
 }
 
-/// In the place of a slot: nobody.
+/// In the place of a slot: nobody. In that of the next block: its table is closed.
 const NONE: u32 = u32::MAX;
 
 impl Seat {
+    fn closed(order: u32) -> Seat {
+        Seat { key: 0, next: NONE, order }
+    }
     /// Whether its table is open in the cache.
     #[inline]
     pub(super) fn open(&self) -> bool {
-        self.held > 0
+        self.next != NONE
+    }
+    /// Its table is closed.
+    pub(super) fn close(&mut self) {
+        self.next = NONE;
     }
 }
 
@@ -44,6 +43,8 @@ pub(super) struct Buckets {
     block_tokens: u32,
     /// By the slot of the sequence; those of others mean nothing.
     seats: Vec<Seat>,
+    /// By slot: the slot of the next one in its bucket.
+    after: Vec<u32>,
     /// By bucket: the slot of the first.
     first: Vec<u32>,
     /// A bit for each bucket in which anybody is, from the lowest on.
@@ -56,6 +57,7 @@ impl Buckets {
         Buckets {
             block_tokens,
             seats: Vec::with_capacity(room),
+            after: Vec::with_capacity(room),
             first: vec![NONE; block_tokens as usize],
             taken: vec![0; block_tokens.div_ceil(64) as usize],
         }
@@ -89,7 +91,7 @@ impl Buckets {
     /// The slot of the one behind this one in its bucket.
     #[inline]
     pub(super) fn after(&self, slot: u32) -> Option<u32> {
-        Some(self.seats[slot as usize].after).filter(|&slot| slot != NONE)
+        Some(self.after[slot as usize]).filter(|&slot| slot != NONE)
     }
     /// The slots of those in a bucket, in running order.
     #[inline]
@@ -133,50 +135,56 @@ impl Buckets {
     pub(super) fn all(&self) -> impl Iterator<Item = u32> {
         (0..self.block_tokens).flat_map(|bucket| self.slots(bucket))
     }
+    /// All whose tables are open in the cache.
+    pub(super) fn all_open(&self) -> impl Iterator<Item = u32> {
+        self.all().filter(|&slot| self.get(slot).open())
+    }
     /// The slot of the open seat that publishes under this key.
     pub(super) fn open_under(&self, key: u64) -> Option<u32> {
-        self.all().find(|&slot| self.get(slot).open() && self.get(slot).key == key)
+        self.all_open().find(|&slot| self.get(slot).key == key)
     }
     /// The sequence in this slot takes its seat, with its table closed.
     #[inline]
     pub(super) fn insert(&mut self, slot: u32, bucket: u32, order: u32) -> &mut Seat {
         if self.seats.len() <= slot as usize {
-            self.seats.resize(slot as usize + 1, Seat::default());
+            self.seats.resize(slot as usize + 1, Seat::closed(0));
+            self.after.resize(slot as usize + 1, NONE);
         }
         let mut before = None;
         let mut after = self.first[bucket as usize];
         while after != NONE && self.seats[after as usize].order < order {
             before = Some(after);
-            after = self.seats[after as usize].after;
+            after = self.after[after as usize];
         }
         if let Some(before) = before {
-            self.seats[before as usize].after = slot;
+            self.after[before as usize] = slot;
         } else {
             self.first[bucket as usize] = slot;
             self.taken[bucket as usize / 64] |= 1 << (bucket % 64);
         }
+        self.after[slot as usize] = after;
         let seat = &mut self.seats[slot as usize];
-        *seat = Seat { bucket, order, after, ..Seat::default() };
+        *seat = Seat::closed(order);
         seat
     }
-    /// It leaves its seat.
+    /// It leaves its seat in this bucket.
     #[inline]
-    pub(super) fn remove(&mut self, slot: u32) -> Seat {
-        let seat = self.seats[slot as usize];
-        let first = &mut self.first[seat.bucket as usize];
+    pub(super) fn remove(&mut self, slot: u32, bucket: u32) -> Seat {
+        let after = self.after[slot as usize];
+        let first = &mut self.first[bucket as usize];
         if *first == slot {
-            *first = seat.after;
-            if seat.after == NONE {
-                self.taken[seat.bucket as usize / 64] &= !(1 << (seat.bucket % 64));
+            *first = after;
+            if after == NONE {
+                self.taken[bucket as usize / 64] &= !(1 << (bucket % 64));
             }
-            return seat;
+        } else {
+            let mut before = *first;
+            while self.after[before as usize] != slot {
+                before = self.after[before as usize];
+            }
+            self.after[before as usize] = after;
         }
-        let mut before = *first;
-        while self.seats[before as usize].after != slot {
-            before = self.seats[before as usize].after;
-        }
-        self.seats[before as usize].after = seat.after;
-        seat
+        self.seats[slot as usize]
     }
     pub(super) fn clear(&mut self) {
         self.first.fill(NONE);
@@ -224,7 +232,8 @@ mod tests {
             }
             for (left, order) in [1, 0, 3, 4, 2].into_iter().enumerate() {
                 assert_eq!(buckets.all().count(), 5 - left);
-                assert_eq!(buckets.remove(100 + order).order, order);
+                let bucket = buckets.of(lags[order as usize]);
+                assert_eq!(buckets.remove(100 + order, bucket).order, order);
                 assert!(buckets.all().all(|slot| buckets.get(slot).order != order));
             }
             assert!((0..block_tokens).all(|bucket| buckets.is_empty(bucket)));

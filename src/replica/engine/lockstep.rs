@@ -7,8 +7,9 @@
 //! order. Where a step cannot go so smoothly (blocks or budget run short) all leave lockstep, the step is built
 //! the plain way, and they come back.
 //!
-//! Where the cache allows it, a sequence in lockstep is open there: what it takes and publishes is written down in its
-//! seat alone, and its table learns of it when it leaves or when somebody else asks for the same run.
+//! Where the cache allows it, a sequence in lockstep is open there: what it publishes is written down in its seat alone,
+//! what it takes follows from the step count, and its table learns of both when it leaves or when somebody else asks for
+//! the same run.
 //!
 //! The plain, stepwise engine is this one with nobody ever in lockstep.
 
@@ -30,6 +31,8 @@ pub(super) struct Lockstep {
     pub(super) step: u64,
     /// Whether they take part in the step under way or being built.
     pub(super) stepping: bool,
+    /// While they take the blocks of the step after `step`: those before this running order have theirs. Else 0.
+    turned: u32,
     /// By `lag mod block_tokens`, each in running order.
     pub(super) buckets: Buckets,
     /// The step that produces each one's last token, its running order and slot, in that order. Mostly who came last
@@ -50,6 +53,7 @@ impl Lockstep {
             enabled,
             step: 0,
             stepping: true,
+            turned: 0,
             buckets: Buckets::new(block_tokens, room),
             ends: VecDeque::with_capacity(room),
             count: 0,
@@ -144,15 +148,15 @@ impl<C: KvCache> Engine<C> {
                 }
             }
         }
+        self.lockstep.turned = 0;
     }
 
     #[inline]
     fn take_block(&mut self, now: SimTime, slot: u32) {
-        let seat = self.lockstep.buckets.get_mut(slot);
+        let seat = self.lockstep.buckets.get(slot);
+        self.lockstep.turned = seat.order + 1;
         if seat.open() {
-            seat.held += 1;
-            self.cache.take(now);
-            return;
+            return self.cache.take(now);
         }
         let table = &mut self.sequences[slot as usize].table;
         let taken = self.cache.grow(now, table, C::held(table) + 1);
@@ -162,47 +166,47 @@ impl<C: KvCache> Engine<C> {
     #[inline]
     fn publish_block(&mut self, now: SimTime, slot: u32) {
         let seat = self.lockstep.buckets.get_mut(slot);
-        if seat.open() && seat.left > 0 {
+        if seat.open() {
             self.cache.publish_open(now, seat.key, seat.next);
             seat.next += 1;
-            seat.left -= 1;
             return;
         }
         // It begins a run, or cannot be open.
-        if seat.open() {
-            self.close(slot);
-        }
         let held = C::held(&self.sequences[slot as usize].table);
         self.publish(now, slot, held);
-        self.open(slot);
+        let sequence = &self.sequences[slot as usize];
+        let blocks = sequence.to_publish(held, self.params.block_tokens);
+        if let Some(Tail { key, next }) = self.cache.open(&sequence.table, blocks) {
+            let seat = self.lockstep.buckets.get_mut(slot);
+            (seat.key, seat.next) = (key, next);
+        }
     }
 
-    /// Opens a sequence in lockstep in the cache, if it can be.
-    fn open(&mut self, slot: u32) {
-        let seat = self.lockstep.buckets.get_mut(slot);
-        let table = &self.sequences[slot as usize].table;
-        if let Some(Tail { key, next, left }) = self.cache.open(table) {
-            (seat.key, seat.next, seat.left, seat.held) = (key, next, left, C::held(table));
-        }
+    /// Blocks that a sequence in lockstep holds. Its table may not know.
+    fn locked_blocks(&self, slot: u32) -> u32 {
+        let Lockstep { step, turned, ref buckets, .. } = self.lockstep;
+        let lag = self.sequences[slot as usize].lag;
+        let has_turned = buckets.get(slot).order < turned && buckets.of(lag) == buckets.due(step).wanting;
+        ((lag + step as i64) as u32).div_ceil(self.params.block_tokens) + u32::from(has_turned)
     }
 
     /// Closes a sequence in lockstep that is open in the cache.
     fn close(&mut self, slot: u32) {
-        let seat = self.lockstep.buckets.get_mut(slot);
-        let table = &mut self.sequences[slot as usize].table;
-        self.cache.settle(table, seat.held, seat.next);
-        self.cache.close(table);
-        seat.held = 0;
+        self.settle_table(slot);
+        self.cache.close(&self.sequences[slot as usize].table);
+        self.lockstep.buckets.get_mut(slot).close();
+    }
+
+    /// Tells a table that is open what it holds.
+    fn settle_table(&mut self, slot: u32) {
+        let (held, next) = (self.locked_blocks(slot), self.lockstep.buckets.get(slot).next);
+        self.cache.settle(&mut self.sequences[slot as usize].table, held, next);
     }
 
     /// Tells all tables that are open what they hold.
     pub(super) fn settle_tables(&mut self) {
-        for slot in self.lockstep.buckets.all() {
-            let seat = self.lockstep.buckets.get(slot);
-            if seat.open() {
-                self.cache.settle(&mut self.sequences[slot as usize].table, seat.held, seat.next);
-            }
-        }
+        let open: Vec<u32> = self.lockstep.buckets.all_open().collect();
+        open.into_iter().for_each(|slot| self.settle_table(slot));
     }
 
     fn close_under(&mut self, Open(key): Open) {
@@ -215,11 +219,13 @@ impl<C: KvCache> Engine<C> {
     }
 
     /// How many of a sequence's first `limit` blocks are in the cache, and how many of those nobody holds.
+    #[inline]
     pub(super) fn matched(&mut self, slot: u32, limit: u32) -> (u32, u32) {
         let found = self.look_up(slot, limit);
         let usable = self.params.up_to_checkpoint(found.0);
         if usable == found.0 { found } else { self.look_up(slot, usable) }
     }
+    #[inline]
     fn look_up(&mut self, slot: u32, limit: u32) -> (u32, u32) {
         loop {
             match self.cache.matched(&self.sequences[slot as usize].chain, limit) {
@@ -242,13 +248,11 @@ impl<C: KvCache> Engine<C> {
 
     /// Blocks that the running sequence at this place of the running list holds.
     pub(super) fn held(&self, place: usize, slot: u32) -> u32 {
-        let sequence = &self.sequences[slot as usize];
         if place < self.lockstep.count {
-            // Its table may not know.
-            let computed = (sequence.lag + self.lockstep.step as i64) as u32;
-            return computed.div_ceil(self.params.block_tokens);
+            self.locked_blocks(slot)
+        } else {
+            C::held(&self.sequences[slot as usize].table)
         }
-        C::held(&sequence.table)
     }
 
     /// Lets running sequences that decode enter lockstep, as long as all before them are in it.
@@ -267,8 +271,10 @@ impl<C: KvCache> Engine<C> {
             lockstep.ends_at((lockstep.step + left, sequence.order, slot));
             let bucket = lockstep.buckets.of(sequence.lag);
             let seat = lockstep.buckets.insert(slot, bucket, sequence.order);
-            if let Some(Tail { key, next, left }) = self.cache.open(&sequence.table) {
-                (seat.key, seat.next, seat.left, seat.held) = (key, next, left, C::held(&sequence.table));
+            let block_tokens = self.params.block_tokens;
+            let blocks = sequence.to_publish(sequence.computed / block_tokens, block_tokens);
+            if let Some(Tail { key, next }) = self.cache.open(&sequence.table, blocks) {
+                (seat.key, seat.next) = (key, next);
             }
             lockstep.context += u64::from(sequence.computed);
             lockstep.count += 1;
@@ -292,10 +298,11 @@ impl<C: KvCache> Engine<C> {
             debug_assert_eq!(sequence.generated, sequence.output);
             self.lockstep.context -= u64::from(sequence.computed);
             self.lockstep.count -= 1;
-            let seat = self.lockstep.buckets.remove(slot);
+            let (lag, computed) = (sequence.lag, sequence.computed);
+            let seat = self.lockstep.buckets.remove(slot, self.lockstep.buckets.of(lag));
             if seat.open() {
                 let table = &mut self.sequences[slot as usize].table;
-                self.cache.settle(table, seat.held, seat.next);
+                self.cache.settle(table, computed.div_ceil(self.params.block_tokens), seat.next);
                 self.cache.close(table);
             }
             self.end(slot, now, out);

@@ -99,6 +99,7 @@ impl<C: KvCache> Engine<C> {
     }
 
     /// How many tokens of a sequence the next step may take.
+    #[inline]
     pub(super) fn chunk(&self, slot: u32, budget: u32) -> u32 {
         let outstanding = self.sequences[slot as usize].outstanding();
         let threshold = self.params.long_prefill_token_threshold;
@@ -106,6 +107,7 @@ impl<C: KvCache> Engine<C> {
         capped.min(budget)
     }
 
+    #[inline]
     fn take_blocks(&mut self, now: SimTime, slot: u32, chunk: u32) -> bool {
         let sequence = &mut self.sequences[slot as usize];
         let blocks = (sequence.computed + chunk).div_ceil(self.params.block_tokens);
@@ -158,7 +160,10 @@ impl<C: KvCache> Engine<C> {
     }
 
     /// The place of the first in line that the step being built knows of.
+    #[inline]
     fn first_seen(&self) -> Option<usize> {
+        // Nobody waits, mostly.
+        self.waiting.front()?;
         self.waiting.iter().position(|&slot| self.sequences[slot as usize].arrival < self.seen)
     }
 

@@ -155,6 +155,7 @@ impl<C: KvCache> Engine<C> {
                 continue;
             }
             let before_ps = self.stretch_ps(stretch.base_ps, stretch.slope_ps, step);
+            self.lockstep.step = first + step;
             self.turn_blocks(visible(end_ps + before_ps), due);
             step += 1;
         }

@@ -91,7 +91,7 @@ pub fn group(table: &Table, by: &[String], of: &[(Aggregate, String)]) -> Result
 mod frames {
     use super::{Aggregate, Group, Table};
     use polars::prelude::{
-        AnyValue, Column, DataFrame, Expr, IntoLazy, NamedFrom, PolarsResult, Series, col, len, lit,
+        ChunkAgg, ChunkQuantile, ChunkVar, Column, DataFrame, NamedFrom, PolarsResult, Series,
     };
 
     pub(super) fn group(
@@ -99,7 +99,7 @@ mod frames {
         by: &[String],
         of: &[(Aggregate, String)],
     ) -> PolarsResult<Vec<Group>> {
-        // Only what is asked for, by names that polars cannot take for patterns.
+        // Only what is asked for, by names that cannot meet.
         let mut columns = Vec::new();
         for (at, name) in by.iter().enumerate() {
             let values = table.column(name).unwrap_or_default();
@@ -109,45 +109,45 @@ mod frames {
             let numbers = table.numbers(name).unwrap_or_else(|| vec![None; table.height()]);
             columns.push(Column::from(Series::new(format!("v{at}").into(), numbers)));
         }
-        let aggregate = |(at, (aggregate, _)): (usize, &(Aggregate, String))| {
-            let value = col(format!("v{at}"));
-            let made = match aggregate {
-                Aggregate::Mean => value.mean(),
-                Aggregate::Min => value.min(),
-                Aggregate::Max => value.max(),
-                Aggregate::Sum => value.sum(),
-                Aggregate::Median => value.median(),
-                Aggregate::Sd => value.std(1),
-            };
-            made.alias(format!("a{at}"))
-        };
-        let mut made: Vec<Expr> = of.iter().enumerate().map(aggregate).collect();
-        made.push(len().alias("n"));
-        let keys: Vec<Expr> = match by.len() {
-            0 => vec![lit(0).alias("all")],
-            count => (0..count).map(|at| col(format!("k{at}"))).collect(),
-        };
-        let frame = DataFrame::new_infer_height(columns)?.lazy().group_by_stable(keys).agg(made).collect()?;
-        let number = |name: &str, row: usize| -> PolarsResult<Option<f64>> {
-            Ok(match frame.column(name)?.get(row)? {
-                AnyValue::Null => None,
-                value => value.try_extract::<f64>().ok(),
+        if table.height() == 0 {
+            return Ok(Vec::new());
+        }
+        if columns.is_empty() {
+            return Ok(vec![Group { key: Vec::new(), rows: table.height() as u64, numbers: Vec::new() }]);
+        }
+        let frame = DataFrame::new_infer_height(columns)?;
+        if by.is_empty() {
+            return Ok(vec![made(&frame, 0, of)?]);
+        }
+        let mut groups = Vec::new();
+        let keys = (0..by.len()).map(|at| format!("k{at}"));
+        frame.group_by_stable(keys)?.apply(|rows| {
+            groups.push(made(&rows, by.len(), of)?);
+            Ok(DataFrame::empty())
+        })?;
+        Ok(groups)
+    }
+
+    /// A group's numbers; the first `keys` of its columns are equal in all its rows.
+    fn made(rows: &DataFrame, keys: usize, of: &[(Aggregate, String)]) -> PolarsResult<Group> {
+        let key = |column: &Column| Ok(column.str()?.get(0).unwrap_or_default().to_owned());
+        let number = |(column, (aggregate, _)): (&Column, &(Aggregate, String))| {
+            let values = column.f64()?;
+            Ok(match aggregate {
+                Aggregate::Mean => values.mean(),
+                Aggregate::Min => values.min(),
+                Aggregate::Max => values.max(),
+                Aggregate::Sum => values.sum(),
+                Aggregate::Median => values.median(),
+                Aggregate::Sd => values.std(1),
             })
         };
-        let row = |row: usize| {
-            let key = |at: usize| {
-                let value = frame.column(&format!("k{at}"))?.get(row)?.into_static();
-                Ok(value.get_str().unwrap_or_default().to_owned())
-            };
-            Ok(Group {
-                key: (0..by.len()).map(key).collect::<PolarsResult<_>>()?,
-                rows: number("n", row)?.unwrap_or_default() as u64,
-                numbers: (0..of.len())
-                    .map(|at| number(&format!("a{at}"), row))
-                    .collect::<PolarsResult<_>>()?,
-            })
-        };
-        (0..frame.height()).map(row).collect()
+        let columns = rows.columns();
+        Ok(Group {
+            key: columns[..keys].iter().map(key).collect::<PolarsResult<_>>()?,
+            rows: rows.height() as u64,
+            numbers: columns[keys..].iter().zip(of).map(number).collect::<PolarsResult<_>>()?,
+        })
     }
 }
 

@@ -8,6 +8,7 @@ use crate::workload::{AtLimit, Columns, CopiesShare, OnBadLine, TimeUnit, TraceF
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::Error;
+use serde_json::Value;
 
 /// What is sent: exactly one of `trace`, `synthetic` and `pool`.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -284,23 +285,21 @@ pub enum RawTokens {
 
 impl<'de> Deserialize<'de> for RawTokens {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut table = match toml::Value::deserialize(deserializer)? {
-            toml::Value::Integer(tokens) => {
-                return u32::try_from(tokens).map(RawTokens::Fixed).map_err(D::Error::custom);
-            }
-            toml::Value::Table(table) => table,
-            _ => return Err(D::Error::custom("a length is a whole number or a distribution")),
+        let whole = |value: &Value| value.as_u64().and_then(|tokens| u32::try_from(tokens).ok());
+        let mut value = Value::deserialize(deserializer)?;
+        let Value::Object(table) = &mut value else {
+            let fixed = whole(&value).map(RawTokens::Fixed);
+            return fixed.ok_or_else(|| D::Error::custom("a length is a whole number or a distribution"));
         };
         let mut bound = |name: &str| match table.remove(name) {
             None => Ok(None),
-            Some(value) => value
-                .as_integer()
-                .and_then(|tokens| u32::try_from(tokens).ok())
-                .map(Some)
-                .ok_or_else(|| D::Error::custom(format!("`{name}` is a whole number of tokens"))),
+            Some(value) => match whole(&value) {
+                None => Err(D::Error::custom(format!("`{name}` is a whole number of tokens"))),
+                bound => Ok(bound),
+            },
         };
         let (min, max) = (bound("min")?, bound("max")?);
-        Ok(RawTokens::Drawn { dist: Dist::deserialize(table).map_err(D::Error::custom)?, min, max })
+        Ok(RawTokens::Drawn { dist: Dist::deserialize(value).map_err(D::Error::custom)?, min, max })
     }
 }
 impl JsonSchema for RawTokens {

@@ -44,6 +44,7 @@ impl Layers {
         Layers { own, global, system, document, user }
     }
     /// A run of small keys as the workload's own: what a replay of a written trace does with its ids.
+    #[inline]
     pub(in crate::workload) fn lift(&self, run: Run, layer: u8) -> Run {
         let scope = [self.global, self.system, self.document, self.user, self.own][layer as usize];
         Run { key: mix2(scope, run.key), ..run }
