@@ -88,14 +88,16 @@ impl ExtentTable {
 /// copies it into pages that are new to the process, and memory that nobody has written to costs nothing.
 const ROOM: usize = 4_096;
 
-/// A pool of KV blocks with a prefix index of segments.
+/// A pool of KV blocks with a prefix index of segments. The order of fields is that of memory: what decoding looks at lies
+/// together.
 #[derive(Debug)]
+#[repr(C)]
 pub struct ExtentCache {
-    segments: Segments,
+    log: ChangeLog,
     blocks: u32,
     sharing: bool,
-    log: ChangeLog,
     evicted: u64,
+    segments: Segments,
     /// Segments of the span at hand.
     pieces: Vec<u32>,
     #[cfg(test)]

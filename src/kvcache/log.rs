@@ -55,13 +55,15 @@ fn word(at: SimTime, key: u64, added: bool) -> (u64, u64) {
     (key | 1, (key ^ kind).wrapping_mul(kind).wrapping_add(at.0.wrapping_mul(TIME)))
 }
 
-/// The changes of one cache.
+/// The changes of one cache. The order of fields is that of memory: those last that every change touches, beside what
+/// follows.
 #[derive(Clone, Debug, Default)]
+#[repr(C)]
 pub struct ChangeLog {
-    digest: SequenceDigest,
     kept: Vec<Noted>,
-    subscribed: bool,
     computed: Vec<Run>,
+    digest: SequenceDigest,
+    subscribed: bool,
     keeps_computed: bool,
 }
 

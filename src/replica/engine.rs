@@ -26,35 +26,37 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use stretch::Stretch;
 
-/// A continuous-batching engine with its KV cache.
+/// A continuous-batching engine with its KV cache. The order of fields is that of memory: what every step reads comes
+/// first, because of many engines each is out of the processor's near cache when its turn comes.
 #[derive(Debug)]
+#[repr(C, align(64))]
 pub struct Engine<C: KvCache> {
-    params: EngineParams,
-    timing: Arc<dyn StepTime>,
-    cache: C,
-    sequences: Vec<Sequence<C::Table>>,
-    vacant: Vec<u32>,
-    waiting: VecDeque<u32>,
-    /// Those admitted, in the order of admission.
-    running: Vec<u32>,
-    /// Sequences of the step under way, in the order they were scheduled.
-    batch: Vec<u32>,
-    /// Those who are to go before the next step.
-    leaving: Vec<JobId>,
     /// The end of the step under way, in picoseconds; none while idle.
     step_end_ps: Option<u64>,
+    stretch: Option<Stretch>,
+    lockstep: Lockstep,
+    timing: Arc<dyn StepTime>,
     /// An idle engine with something waiting starts its next step at this time.
     start_at: Option<SimTime>,
     arrivals: u64,
     /// Arrivals when the step under way was built: who came later is not seen by the next, if it is composed ahead.
     seen: u64,
-    admissions: u32,
-    lockstep: Lockstep,
-    reserve: Reserve,
-    stretch: Option<Stretch>,
-    waiting_tokens: u64,
     context_tokens: u64,
+    waiting_tokens: u64,
+    /// Those admitted, in the order of admission.
+    running: Vec<u32>,
+    /// Sequences of the step under way, in the order they were scheduled.
+    batch: Vec<u32>,
+    waiting: VecDeque<u32>,
+    params: EngineParams,
+    admissions: u32,
     work: Work,
+    cache: C,
+    sequences: Vec<Sequence<C::Table>>,
+    vacant: Vec<u32>,
+    /// Those who are to go before the next step.
+    leaving: Vec<JobId>,
+    reserve: Reserve,
 }
 
 /// Sequences that an engine has room for from the start (our choice): what it keeps of them then lies together in memory,

@@ -91,17 +91,19 @@ impl Entry {
     }
 }
 
+/// The order of fields is that of memory.
 #[derive(Debug)]
+#[repr(C)]
 pub struct Segments {
+    /// The segments that nobody holds; the first is evicted first, and of each its last block.
+    pub order: List,
+    /// Blocks in them.
+    pub idle: u32,
     pub nodes: Vec<Segment>,
     pub vacant: Vec<u32>,
     pub entries: Vec<Entry>,
     pub vacant_entries: Vec<u32>,
     index: HashTable<u32>,
-    /// The segments that nobody holds; the first is evicted first, and of each its last block.
-    pub order: List,
-    /// Blocks in them.
-    pub idle: u32,
 }
 
 impl Segments {

@@ -43,24 +43,56 @@ pub(super) struct Buckets {
     block_tokens: u32,
     /// By the slot of the sequence; those of others mean nothing.
     seats: Vec<Seat>,
-    /// By slot: the slot of the next one in its bucket.
-    after: Vec<u32>,
-    /// By bucket: the slot of the first.
-    first: Vec<u32>,
-    /// A bit for each bucket in which anybody is, from the lowest on.
-    taken: Vec<u64>,
+    /// By bucket: the slot of the first; then by slot: the slot of the next one in its bucket.
+    links: Vec<Links>,
+    /// A bit for each bucket in which anybody is: the lowest 64, and the others.
+    taken: u64,
+    taken_above: Vec<u64>,
+}
+
+/// Slots that fill a line of the processor's cache.
+#[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
+struct Links([u32; Links::EACH]);
+
+impl Links {
+    const EACH: usize = 16;
+    const NONE: Links = Links([NONE; Links::EACH]);
 }
 
 impl Buckets {
     /// With room for so many sequences.
     pub(super) fn new(block_tokens: u32, room: usize) -> Buckets {
-        Buckets {
-            block_tokens,
-            seats: Vec::with_capacity(room),
-            after: Vec::with_capacity(room),
-            first: vec![NONE; block_tokens as usize],
-            taken: vec![0; block_tokens.div_ceil(64) as usize],
-        }
+        let firsts = (block_tokens as usize).div_ceil(Links::EACH);
+        let mut links = Vec::with_capacity(firsts + room.div_ceil(Links::EACH));
+        links.resize(firsts, Links::NONE);
+        let taken_above = vec![0; block_tokens.div_ceil(64) as usize - 1];
+        Buckets { block_tokens, seats: Vec::with_capacity(room), links, taken: 0, taken_above }
+    }
+    #[inline]
+    fn link(&mut self, number: usize) -> &mut u32 {
+        &mut self.links[number / Links::EACH].0[number % Links::EACH]
+    }
+    #[inline]
+    fn linked(&self, number: usize) -> u32 {
+        self.links[number / Links::EACH].0[number % Links::EACH]
+    }
+    /// The number of the link from the sequence in this slot.
+    #[inline]
+    fn from(&self, slot: u32) -> usize {
+        (self.block_tokens as usize).next_multiple_of(Links::EACH) + slot as usize
+    }
+    #[inline]
+    fn taken(&self, word: usize) -> u64 {
+        if word == 0 { self.taken } else { self.taken_above[word - 1] }
+    }
+    #[inline]
+    fn taken_mut(&mut self, bucket: u32) -> (&mut u64, u64) {
+        let word = match bucket as usize / 64 {
+            0 => &mut self.taken,
+            above => &mut self.taken_above[above - 1],
+        };
+        (word, 1 << (bucket % 64))
     }
     /// The bucket of a sequence that lags so far.
     #[inline]
@@ -81,17 +113,17 @@ impl Buckets {
     /// Whether nobody is in a bucket.
     #[inline]
     pub(super) fn is_empty(&self, bucket: u32) -> bool {
-        self.first[bucket as usize] == NONE
+        self.linked(bucket as usize) == NONE
     }
     /// The slot of the first in a bucket.
     #[inline]
     pub(super) fn first(&self, bucket: u32) -> Option<u32> {
-        Some(self.first[bucket as usize]).filter(|&slot| slot != NONE)
+        Some(self.linked(bucket as usize)).filter(|&slot| slot != NONE)
     }
     /// The slot of the one behind this one in its bucket.
     #[inline]
     pub(super) fn after(&self, slot: u32) -> Option<u32> {
-        Some(self.after[slot as usize]).filter(|&slot| slot != NONE)
+        Some(self.linked(self.from(slot))).filter(|&slot| slot != NONE)
     }
     /// The slots of those in a bucket, in running order.
     #[inline]
@@ -116,10 +148,10 @@ impl Buckets {
     #[inline]
     fn highest_until(&self, bucket: u32) -> Option<u32> {
         let mut word = bucket as usize / 64;
-        let mut bits = self.taken[word] & (u64::MAX >> (63 - bucket % 64));
+        let mut bits = self.taken(word) & (u64::MAX >> (63 - bucket % 64));
         while bits == 0 {
             word = word.checked_sub(1)?;
-            bits = self.taken[word];
+            bits = self.taken(word);
         }
         Some(word as u32 * 64 + bits.ilog2())
     }
@@ -148,21 +180,19 @@ impl Buckets {
     pub(super) fn insert(&mut self, slot: u32, bucket: u32, order: u32) -> &mut Seat {
         if self.seats.len() <= slot as usize {
             self.seats.resize(slot as usize + 1, Seat::closed(0));
-            self.after.resize(slot as usize + 1, NONE);
+            self.links.resize(self.from(slot) / Links::EACH + 1, Links::NONE);
         }
-        let mut before = None;
-        let mut after = self.first[bucket as usize];
+        let mut before = bucket as usize;
+        let mut after = self.linked(before);
         while after != NONE && self.seats[after as usize].order < order {
-            before = Some(after);
-            after = self.after[after as usize];
+            before = self.from(after);
+            after = self.linked(before);
         }
-        if let Some(before) = before {
-            self.after[before as usize] = slot;
-        } else {
-            self.first[bucket as usize] = slot;
-            self.taken[bucket as usize / 64] |= 1 << (bucket % 64);
-        }
-        self.after[slot as usize] = after;
+        *self.link(before) = slot;
+        let from = self.from(slot);
+        *self.link(from) = after;
+        let (word, bit) = self.taken_mut(bucket);
+        *word |= bit;
         let seat = &mut self.seats[slot as usize];
         *seat = Seat::closed(order);
         seat
@@ -170,25 +200,22 @@ impl Buckets {
     /// It leaves its seat in this bucket.
     #[inline]
     pub(super) fn remove(&mut self, slot: u32, bucket: u32) -> Seat {
-        let after = self.after[slot as usize];
-        let first = &mut self.first[bucket as usize];
-        if *first == slot {
-            *first = after;
-            if after == NONE {
-                self.taken[bucket as usize / 64] &= !(1 << (bucket % 64));
-            }
-        } else {
-            let mut before = *first;
-            while self.after[before as usize] != slot {
-                before = self.after[before as usize];
-            }
-            self.after[before as usize] = after;
+        let after = self.linked(self.from(slot));
+        let mut before = bucket as usize;
+        while self.linked(before) != slot {
+            before = self.from(self.linked(before));
+        }
+        *self.link(before) = after;
+        if self.is_empty(bucket) {
+            let (word, bit) = self.taken_mut(bucket);
+            *word &= !bit;
         }
         self.seats[slot as usize]
     }
     pub(super) fn clear(&mut self) {
-        self.first.fill(NONE);
-        self.taken.fill(0);
+        self.links.fill(Links::NONE);
+        self.taken = 0;
+        self.taken_above.fill(0);
     }
 }
 

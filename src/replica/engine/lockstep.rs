@@ -22,25 +22,26 @@ use crate::time::SimTime;
 use crate::timing::BatchShape;
 use std::collections::VecDeque;
 
-/// Who is in lockstep, and when each has something to do.
+/// Who is in lockstep, and when each has something to do. The order of fields is that of memory.
 #[derive(Debug)]
+#[repr(C)]
 pub(super) struct Lockstep {
-    /// Whether anybody may enter.
-    enabled: bool,
     /// Steps built since the engine was made in which they took part.
     pub(super) step: u64,
-    /// Whether they take part in the step under way or being built.
-    pub(super) stepping: bool,
+    count: usize,
+    /// Computed tokens of all in lockstep.
+    pub(super) context: u64,
     /// While they take the blocks of the step after `step`: those before this running order have theirs. Else 0.
     turned: u32,
+    /// Whether they take part in the step under way or being built.
+    pub(super) stepping: bool,
+    /// Whether anybody may enter.
+    enabled: bool,
     /// By `lag mod block_tokens`, each in running order.
     pub(super) buckets: Buckets,
     /// The step that produces each one's last token, its running order and slot, in that order. Mostly who came last
     /// ends last: then nothing is moved.
     ends: VecDeque<(u64, u32, u32)>,
-    count: usize,
-    /// Computed tokens of all in lockstep.
-    pub(super) context: u64,
     /// How often a run was closed because somebody else asked for it.
     #[cfg(test)]
     pub(super) closed_for_others: u64,

@@ -250,7 +250,7 @@ fn the_property_meets_what_it_is_about() {
     let rng = TestRng::deterministic_rng(proptest::test_runner::RngAlgorithm::ChaCha);
     let mut runner = TestRunner::new_with_rng(Config::default(), rng);
     let mut met = Met::default();
-    for _ in 0..900 {
+    for _ in 0..1_800 {
         let (params, timing, acts) = (params(), timing(), acts()).new_tree(&mut runner).unwrap().current();
         let case = check(&params, timing, &acts);
         met.stretches_with_evictions += case.stretches_with_evictions;
