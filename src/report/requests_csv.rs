@@ -117,11 +117,11 @@ const E8: u64 = 100_000_000;
 /// 1 / 100 for numbers to 9,999, and 103 / 2¹⁰ is 1 / 10 for numbers to 99).
 #[inline]
 fn eight(value: u64) -> u64 {
-    let fours = value / 10_000 | (value % 10_000) << 32;
+    let fours = (value / 10_000) | ((value % 10_000) << 32);
     let hundreds = (fours.wrapping_mul(10_486) >> 20) & 0x7f_0000_007f;
-    let twos = hundreds | fours.wrapping_sub(hundreds.wrapping_mul(100)) << 16;
+    let twos = hundreds | (fours.wrapping_sub(hundreds.wrapping_mul(100)) << 16);
     let tens = (twos.wrapping_mul(103) >> 10) & 0x000f_000f_000f_000f;
-    tens | twos.wrapping_sub(tens.wrapping_mul(10)) << 8
+    tens | (twos.wrapping_sub(tens.wrapping_mul(10)) << 8)
 }
 
 /// The most bytes that a field takes up while it is written: a number's 20 digits and comma, and what is put behind it.

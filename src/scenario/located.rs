@@ -275,3 +275,107 @@ impl<'v> VariantAccess<'v> for Chosen<'v> {
         self.wanted()?.table(visitor)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::scenario::document::Document;
+    use crate::scenario::raw::RawScenario;
+    use serde::Deserialize;
+    use std::fs;
+    use std::path::Path;
+
+    fn scenarios(folder: &Path, found: &mut Vec<std::path::PathBuf>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                scenarios(&path, found);
+            } else if path.extension().is_some_and(|end| end == "toml") {
+                found.push(path);
+            }
+        }
+    }
+
+    /// The general reader is the twin.
+    #[test]
+    fn scenarios_are_read_as_the_general_reader_of_toml_reads_them() {
+        let mut files = Vec::new();
+        scenarios(Path::new("scenarios"), &mut files);
+        let mut read = 0;
+        for file in files {
+            let text = fs::read_to_string(&file).unwrap();
+            // Suites and sweeps are other types.
+            let Ok(theirs) = toml::from_str::<RawScenario>(&text) else { continue };
+            let ours = Document::parse(&text).unwrap().read::<RawScenario>().unwrap();
+            assert_eq!(format!("{ours:?}"), format!("{theirs:?}"), "{}", file.display());
+            read += 1;
+        }
+        assert!(read >= 40, "{read} scenarios");
+    }
+
+    #[derive(Debug, Deserialize, PartialEq)]
+    #[serde(deny_unknown_fields)]
+    struct Sample {
+        whole: u64,
+        share: Option<f64>,
+        #[serde(default)]
+        list: Vec<i8>,
+        choice: Option<Choice>,
+    }
+    #[derive(Debug, Deserialize, PartialEq)]
+    #[serde(rename_all = "snake_case", deny_unknown_fields)]
+    enum Choice {
+        Plain,
+        Pair(u8, u8),
+        Wrapped(bool),
+        Table { word: String },
+    }
+
+    fn read(text: &str) -> Result<Sample, (String, String)> {
+        let document = Document::parse(text).unwrap();
+        document.read().map_err(|error| (text[error.place.unwrap()].to_owned(), error.title))
+    }
+
+    #[test]
+    fn what_is_there_is_read() {
+        let with = |choice: Option<Choice>| Sample { whole: 7, share: Some(2.0), list: vec![1, -2], choice };
+        let text = "whole = 0x7\nshare = 2\nlist = [1, -2]\n";
+        assert_eq!(read(text), Ok(with(None)));
+        for (written, choice) in [
+            ("'plain'", Choice::Plain),
+            ("{ plain = {} }", Choice::Plain),
+            ("{ pair = [1, 2] }", Choice::Pair(1, 2)),
+            ("{ wrapped = true }", Choice::Wrapped(true)),
+            ("{ table = { word = 'w' } }", Choice::Table { word: "w".into() }),
+        ] {
+            assert_eq!(read(&format!("{text}choice = {written}")), Ok(with(Some(choice))));
+        }
+        assert_eq!(read("whole = 1").unwrap(), Sample { whole: 1, share: None, list: vec![], choice: None });
+    }
+
+    #[test]
+    fn a_mistake_stands_where_it_was_made() {
+        for (text, place, told) in [
+            ("whole = 'x'", "'x'", "invalid type: string \"x\", expected u64"),
+            ("whole = -1", "-1", "invalid value: integer `-1`, expected u64"),
+            ("whole = 99_999_999_999_999_999_999", "99_999_999_999_999_999_999", "more than 64 bits"),
+            ("whole = 1\nlist = [1, 2.5]", "2.5", "floating point `2.5`"),
+            ("whole = 1\nlist = 3", "3", "an integer, expected a sequence"),
+            ("whole = 1\nother = 2", "other", "unknown field `other`"),
+            ("whole = 1\nchoice = 'plane'", "'plane'", "unknown variant `plane`"),
+            ("whole = 1\nchoice = { pare = 1 }", "pare", "unknown variant `pare`"),
+            ("whole = 1\nchoice = 'wrapped'", "'wrapped'", "a table, not a name alone"),
+            ("whole = 1\nchoice = { plain = 3 }", "3", "nothing beside this name"),
+            (
+                "whole = 1\nchoice = { plain = {}, wrapped = true }",
+                "{ plain = {}, wrapped = true }",
+                "one key",
+            ),
+            ("whole = 1979-05-27", "1979-05-27", "a date"),
+        ] {
+            let (found, title) = read(text).unwrap_err();
+            assert_eq!(found, place, "{text}: {title}");
+            assert!(title.contains(told), "{text}: {title}");
+        }
+        assert!(read("share = 1").unwrap_err().1.contains("missing field `whole`"));
+    }
+}
