@@ -177,7 +177,7 @@ impl Buckets {
     }
     /// The sequence in this slot takes its seat, with its table closed.
     #[inline]
-    pub(super) fn insert(&mut self, slot: u32, bucket: u32, order: u32) -> &mut Seat {
+    pub(super) fn insert(&mut self, slot: u32, bucket: u32, order: u32) {
         if self.seats.len() <= slot as usize {
             self.seats.resize(slot as usize + 1, Seat::closed(0));
             self.links.resize(self.from(slot) / Links::EACH + 1, Links::NONE);
@@ -193,9 +193,7 @@ impl Buckets {
         *self.link(from) = after;
         let (word, bit) = self.taken_mut(bucket);
         *word |= bit;
-        let seat = &mut self.seats[slot as usize];
-        *seat = Seat::closed(order);
-        seat
+        self.seats[slot as usize] = Seat::closed(order);
     }
     /// It leaves its seat in this bucket.
     #[inline]

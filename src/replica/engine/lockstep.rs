@@ -175,8 +175,14 @@ impl<C: KvCache> Engine<C> {
         // It begins a run, or cannot be open.
         let held = C::held(&self.sequences[slot as usize].table);
         self.publish(now, slot, held);
+        self.open(slot, held);
+    }
+
+    /// Opens a sequence in lockstep that has published so many blocks in the cache, if it can be.
+    #[inline]
+    fn open(&mut self, slot: u32, published: u32) {
         let sequence = &self.sequences[slot as usize];
-        let blocks = sequence.to_publish(held, self.params.block_tokens);
+        let blocks = sequence.to_publish(published, self.params.block_tokens);
         if let Some(Tail { key, next }) = self.cache.open(&sequence.table, blocks) {
             let seat = self.lockstep.buckets.get_mut(slot);
             (seat.key, seat.next) = (key, next);
@@ -271,14 +277,11 @@ impl<C: KvCache> Engine<C> {
             let left = u64::from(sequence.output - sequence.generated);
             lockstep.ends_at((lockstep.step + left, sequence.order, slot));
             let bucket = lockstep.buckets.of(sequence.lag);
-            let seat = lockstep.buckets.insert(slot, bucket, sequence.order);
-            let block_tokens = self.params.block_tokens;
-            let blocks = sequence.to_publish(sequence.computed / block_tokens, block_tokens);
-            if let Some(Tail { key, next }) = self.cache.open(&sequence.table, blocks) {
-                (seat.key, seat.next) = (key, next);
-            }
+            lockstep.buckets.insert(slot, bucket, sequence.order);
             lockstep.context += u64::from(sequence.computed);
             lockstep.count += 1;
+            let published = sequence.computed / self.params.block_tokens;
+            self.open(slot, published);
         }
     }
 
