@@ -44,7 +44,7 @@ pub struct Engine<C: KvCache> {
     context_tokens: u64,
     waiting_tokens: u64,
     /// Those admitted, in the order of admission.
-    running: Vec<u32>,
+    running: VecDeque<u32>,
     /// Sequences of the step under way, in the order they were scheduled.
     batch: Vec<u32>,
     waiting: VecDeque<u32>,
@@ -72,7 +72,7 @@ impl<C: KvCache> Engine<C> {
             cache: C::new(params.usable_blocks(), params.prefix_cache),
             params,
             timing,
-            running: Vec::with_capacity(room),
+            running: VecDeque::with_capacity(room),
             batch: Vec::with_capacity(room),
             waiting: VecDeque::with_capacity(room),
             vacant: Vec::with_capacity(room),
@@ -220,7 +220,7 @@ impl<C: KvCache> Engine<C> {
         self.cache.release(&mut sequence.table);
         let tokens = sequence.tokens();
         out.push(Output::Ended { job: sequence.job, at: now, outcome: Outcome::Completed, tokens });
-        // Read from its front, where the oldest stand: a few bytes each, and no sequence has to be looked at.
+        // Mostly the oldest, who stands in front: then nobody is moved.
         let found = self.running.iter().position(|&other| other == slot);
         self.running.remove(found.expect("a running sequence stands in the running list"));
         self.vacant.push(slot);

@@ -29,8 +29,12 @@ pub(super) struct Asked {
     pub(super) output_tokens: u32,
 }
 
+/// Slots that there is room for from the start (our choice): growing a table copies it into pages that are new to the
+/// process, and memory that nobody has written to costs nothing.
+const ROOM: usize = 16_384;
+
 /// All slots.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Slots {
     states: Vec<State>,
     /// By slot.
@@ -39,6 +43,18 @@ pub(super) struct Slots {
     rare: Vec<Rare>,
     vacant: Vec<u32>,
     next: u32,
+}
+
+impl Default for Slots {
+    fn default() -> Slots {
+        Slots {
+            states: Vec::with_capacity(ROOM),
+            asked: Vec::with_capacity(ROOM),
+            rare: Vec::new(),
+            vacant: Vec::new(),
+            next: 0,
+        }
+    }
 }
 
 impl Slots {

@@ -89,26 +89,48 @@ pub(super) const NO_GATEWAY: GatewayId = GatewayId(u32::MAX);
 /// In the place of the id where a slot is vacant.
 const VACANT: RequestId = RequestId(u32::MAX);
 
-/// A request under way. The order of fields is that of memory: who it is; where its attempt is; what became of it.
+/// A request under way. The order of fields is that of memory, a line of the processor's cache each: what the news of its
+/// first token reads and writes; who it is, and its ways to the client and back; its way to the replica and what became
+/// of it there.
 #[derive(Clone, Debug)]
 #[repr(C, align(64))]
 pub(super) struct State {
+    pub(super) id: RequestId,
+    pub(super) gateway: GatewayId,
+    /// What was promised about its attempts before the last loss is void.
+    pub(super) epoch: u16,
+    pub(super) marks: Marks,
+    pub(super) place: Place,
+    pub(super) outcome: Outcome,
+    pub(super) priority: u8,
+    region: u8,
+    /// When it was first part of a step, once it has its first token.
+    pub(super) scheduled_at: SimTime,
+    /// When its first token leaves the replica; never, as long as that is not known.
+    pub(super) first_token_at: SimTime,
+    /// The way back from the replica to the gateway.
+    pub(super) hop_back: Span,
+    /// The stage that chose the replica, and what its ticket says beside the prompt's length: the stage, one of at most `RegionSet::MAX_REGIONS`, above the 24 bits of its ticket's number with a learner.
+    stage: u32,
+    target: TargetId,
+    matched_blocks: u32,
+    uncached_tokens: u32,
+    pub(super) prompt_tokens: u32,
+    /// How often it was sent to a replica.
+    pub(super) attempts: u32,
+
     pub(super) key: u64,
     pub(super) session: u64,
     pub(super) sent_at: SimTime,
-    pub(super) id: RequestId,
+    /// The way from the client to the gateway, and back.
+    pub(super) client_out: Span,
+    pub(super) client_back: Span,
     pub(super) source: SourceId,
     pub(super) origin: OriginId,
     pub(super) class: ClassId,
     pub(super) data_class: DataClassId,
     pub(super) tenant: TenantId,
     pub(super) turn: u32,
-    pub(super) prompt_tokens: u32,
-    pub(super) gateway: GatewayId,
-    pub(super) place: Place,
-    pub(super) outcome: Outcome,
-    pub(super) priority: u8,
-    region: u8,
 
     /// When it reaches its gateway, or last did.
     pub(super) at_gateway: SimTime,
@@ -116,31 +138,11 @@ pub(super) struct State {
     pub(super) decided_at: SimTime,
     /// When the replica's queue gets it.
     pub(super) delivered_at: SimTime,
-    /// When it was first part of a step, once it has its first token.
-    pub(super) scheduled_at: SimTime,
-    /// When its first token leaves the replica; never, as long as that is not known.
-    pub(super) first_token_at: SimTime,
     /// The way from the gateway to the replica, and the time that the replica's front end takes.
     pub(super) hop_out: Span,
     pub(super) ingress: Span,
-    /// The way from the client to the gateway.
-    pub(super) client_out: Span,
-
-    /// The ways back: from the gateway to the client, from the replica to the gateway.
-    pub(super) client_back: Span,
-    pub(super) hop_back: Span,
-    /// The stage that chose the replica, and what its ticket says beside the prompt's length: the stage, one of at most `RegionSet::MAX_REGIONS`, above the 24 bits of its ticket's number with a learner.
-    stage: u32,
-    target: TargetId,
-    matched_blocks: u32,
-    uncached_tokens: u32,
     replica: ReplicaId,
-    /// How often it was sent to a replica.
-    pub(super) attempts: u32,
     tokens: Tokens,
-    /// What was promised about its attempts before the last loss is void.
-    pub(super) epoch: u16,
-    pub(super) marks: Marks,
 }
 
 /// What few requests have. Each part counts where the request's mark says so.

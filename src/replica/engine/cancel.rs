@@ -35,7 +35,7 @@ impl<C: KvCache> Engine<C> {
                 self.leave_waiting(now, job, out);
                 continue;
             };
-            let slot = self.running.remove(place);
+            let slot = self.running.remove(place).expect("it was found there");
             let sequence = &mut self.sequences[slot as usize];
             self.context_tokens -= u64::from(sequence.computed);
             self.cache.release(&mut sequence.table);

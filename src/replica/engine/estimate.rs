@@ -16,7 +16,7 @@ impl<C: KvCache> Engine<C> {
         let step_under_way = self.step_end_ps.map_or(Span::ZERO, |end| visible(end).since(now));
         let block_tokens = self.params.block_tokens;
         let (mut owed, mut decoding) = (0u64, self.lockstep.count() as u32);
-        for &slot in &self.running[self.lockstep.count()..] {
+        for &slot in self.running.range(self.lockstep.count()..) {
             let sequence = &self.sequences[slot as usize];
             match sequence.outstanding() {
                 0 | 1 => decoding += 1,

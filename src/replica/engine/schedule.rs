@@ -54,7 +54,7 @@ impl<C: KvCache> Engine<C> {
     /// Whether the prompts under way find the blocks for their next chunks.
     fn prefills_fit(&self) -> bool {
         let (mut left, mut wanted) = (self.params.max_num_batched_tokens, 0);
-        for &slot in self.running[self.lockstep.count()..].iter().filter(|&&slot| !self.pauses(slot)) {
+        for &slot in self.running.range(self.lockstep.count()..).filter(|&&slot| !self.pauses(slot)) {
             let chunk = self.chunk(slot, left);
             left -= chunk;
             let sequence = &self.sequences[slot as usize];
@@ -138,7 +138,7 @@ impl<C: KvCache> Engine<C> {
                 (0..self.running.len()).max_by_key(worst).expect("the one that asks is running")
             }
         };
-        let slot = self.running.remove(position);
+        let slot = self.running.remove(position).expect("a position in the running list");
         let was_scheduled = self.batch.iter().position(|&other| other == slot).map(|place| {
             self.batch.remove(place);
             self.sequences[slot as usize].chunk
@@ -201,7 +201,7 @@ impl<C: KvCache> Engine<C> {
             sequence.order = self.admissions;
             self.admissions = self.admissions.checked_add(1).expect("fewer than 2^32 admissions");
             self.context_tokens += u64::from(found);
-            self.running.push(slot);
+            self.running.push_back(slot);
             let taken = self.take_blocks(now, slot, chunk);
             assert!(taken, "what was counted as free can be had");
             self.schedule(now, slot, chunk);
