@@ -54,6 +54,7 @@ impl Key {
         Key(mix2(self.0, name))
     }
     /// The branch of a numbered entity.
+    #[inline]
     pub const fn at(self, number: u64) -> Key {
         Key(mix2(self.0, number ^ 0x5851_f42d_4c95_7f2d))
     }
@@ -63,6 +64,7 @@ impl Key {
         Stream { generator: Xoshiro256PlusPlus::seed_from_u64(self.0) }
     }
     /// One uniform draw in `[0, 1)` without a generator: for one number per request and purpose.
+    #[inline]
     pub const fn unit(self) -> f64 {
         (mix64(self.0) >> 11) as f64 * (1.0 / (1u64 << 53) as f64)
     }

@@ -5,8 +5,8 @@
 use super::Event;
 use crate::time::SimTime;
 
-/// In the place of a timer's number where it is not set.
-const UNSET: u128 = u128::MAX;
+/// In the place of a timer's number where it is not set: later than any event.
+pub(super) const UNSET: u128 = u128::MAX;
 
 #[derive(Debug)]
 pub(super) struct Timers<E> {
@@ -45,17 +45,18 @@ impl<E: Event> Timers<E> {
         self.events[timer as usize] = event.map(|(_, event)| event);
         self.play(timer);
     }
-    /// The earliest one's number and event.
+    /// The number of the earliest.
     #[inline]
-    pub(super) fn first(&mut self) -> Option<(u128, E)> {
+    pub(super) fn first(&mut self) -> u128 {
         if let Some(timer) = self.gone_off.take() {
             self.play(timer);
         }
-        if self.set == 0 {
-            return None;
-        }
-        let timer = self.winners[1] as usize;
-        self.events[timer].map(|event| (self.numbers[timer], event))
+        self.winners.get(1).map_or(UNSET, |&timer| self.numbers[timer as usize])
+    }
+    /// The event of the earliest, of which [`Timers::first`] has told.
+    #[inline]
+    pub(super) fn event(&self) -> Option<E> {
+        self.events[*self.winners.get(1)? as usize]
     }
     /// The earliest one goes off: it is no longer set.
     #[inline]
@@ -126,7 +127,8 @@ mod tests {
                 // Ties go to the smaller rank, which here is the smaller timer.
                 let first = plain.iter().map(|(&timer, &at)| (at, timer)).min();
                 if looks {
-                    prop_assert_eq!(timers.first().map(|(_, ring)| ring), first.map(|(_, timer)| Ring(timer)));
+                    prop_assert_eq!(timers.first() == UNSET, first.is_none());
+                    prop_assert_eq!(timers.event(), first.map(|(_, timer)| Ring(timer)));
                 }
                 if timer % 3 == 0 {
                     timers.go_off();
@@ -135,11 +137,11 @@ mod tests {
             }
             while let Some((at, timer)) = plain.iter().map(|(&timer, &at)| (at, timer)).min() {
                 let number = crate::engine::queue::number(SimTime(at), Ring(timer));
-                prop_assert_eq!(timers.first(), Some((number, Ring(timer))));
+                prop_assert_eq!((timers.first(), timers.event()), (number, Some(Ring(timer))));
                 timers.go_off();
                 plain.remove(&timer);
             }
-            prop_assert_eq!((timers.first(), timers.len()), (None, 0));
+            prop_assert_eq!((timers.first(), timers.len()), (UNSET, 0));
         }
     }
 }

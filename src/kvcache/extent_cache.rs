@@ -123,6 +123,21 @@ impl ExtentCache {
         }
     }
 
+    /// Evicts the last block of an idle segment. Where it is not its only one, and no twin may answer for it, as mostly, that
+    /// is little to do.
+    fn evict_one(&mut self, now: SimTime, segment: u32) {
+        let whole = *self.segments.get(segment);
+        if whole.len == 1 || whole.twin() || !self.segments.alone(whole.entry) {
+            return self.evict(now, segment, 1);
+        }
+        #[cfg(test)]
+        self.seen.eviction(&whole, 1);
+        self.segments.get_mut(segment).len -= 1;
+        self.segments.idle -= 1;
+        self.evicted += 1;
+        self.log.note_one(now, self.segments.entries[whole.entry as usize].key, whole.end() - 1, false);
+    }
+
     /// Blocks `low..high` of a run have lost the one that answered for them: of each the next twin takes its place,
     /// and those that have none are gone, the last first.
     fn drop_primary(&mut self, now: SimTime, entry: u32, low: u32, high: u32) {
@@ -428,7 +443,15 @@ impl KvCache for ExtentCache {
 
     #[inline]
     fn take(&mut self, now: SimTime) {
-        self.evict(now, self.segments.order.first, 1);
+        let first = self.segments.order.first;
+        let Segment { entry, len, .. } = *self.segments.get(first);
+        // Blocks without a name that are not the last of theirs, and so mostly, where nothing has been evicted yet.
+        if entry == NONE && len > 1 {
+            self.segments.get_mut(first).len -= 1;
+            self.segments.idle -= 1;
+            return;
+        }
+        self.evict_one(now, first);
     }
 
     #[inline]

@@ -221,8 +221,12 @@ impl<C: KvCache> Engine<C> {
         let tokens = sequence.tokens();
         out.push(Output::Ended { job: sequence.job, at: now, outcome: Outcome::Completed, tokens });
         // Mostly the oldest, who stands in front: then nobody is moved.
-        let found = self.running.iter().position(|&other| other == slot);
-        self.running.remove(found.expect("a running sequence stands in the running list"));
+        if self.running.front() == Some(&slot) {
+            self.running.pop_front();
+        } else {
+            let found = self.running.iter().position(|&other| other == slot);
+            self.running.remove(found.expect("a running sequence stands in the running list"));
+        }
         self.vacant.push(slot);
     }
 

@@ -4,7 +4,7 @@
 use super::numbers::{PERCENTILES, ms, ratio};
 use super::summary::{Distribution, Group, LegSummary, NamedGroup, Percentile};
 use crate::id::{ClassId, IdVec, RequestId};
-use crate::observe::Leg;
+use crate::observe::{Leg, Legs};
 use crate::run::{Entry, RunResult, met};
 use crate::stats;
 use crate::time::Span;
@@ -136,57 +136,145 @@ impl Sizes {
     }
 }
 
+/// How many requests that share a TTFT at the end of a window are kept aside at most (our choice: some 100 kB); where there
+/// are more, a pass over the book of its own finds out which of them count.
+const ASIDE: usize = 1_024;
+
 /// The mean of each leg over all of `ttfts` (sorted), and over those within half a percent of the ranks of the
 /// median and of p99. Equal TTFTs rank by request. Every such request, with its TTFT, is shown to `also` on the way.
-pub(super) fn legs(result: &RunResult, ttfts: &[u64], mut also: impl FnMut(u64, &Entry)) -> Vec<LegSummary> {
+pub(super) fn legs(result: &RunResult, ttfts: &[u64], also: impl FnMut(u64, &Entry)) -> Vec<LegSummary> {
+    legs_aside(result, ttfts, ASIDE, also)
+}
+
+/// A request among those that completed: its TTFT and its number.
+type Place = (u64, RequestId);
+
+fn legs_aside(
+    result: &RunResult,
+    ttfts: &[u64],
+    aside: usize,
+    mut also: impl FnMut(u64, &Entry),
+) -> Vec<LegSummary> {
     let Some(last) = ttfts.len().checked_sub(1) else { return Vec::new() };
     let rank = |p: f64| (last as f64 * p.clamp(0.0, 1.0)).round() as usize;
     let ranks = [0.50, 0.99].map(|p| (rank(p - 0.005), rank(p + 0.005)));
     let completed = || result.measured().filter_map(|e| Some((e.completed().then_some(e.ttft?.0)?, e)));
-    // The requests at the ends of both windows, as (TTFT, id): of those that share the TTFT, the one of that rank.
-    let mut ties: Vec<(u64, RequestId)> = Vec::new();
     let ends = ranks.map(|(from, to)| [ttfts[from], ttfts[to]]);
-    let shared = |&ttft: &u64| {
-        let first = ttfts.partition_point(|&other| other < ttft);
-        ttfts.get(first + 1) == Some(&ttft)
-    };
-    // Where nobody shares them, and so mostly, the ends need no pass of their own.
-    let windows = if ends.as_flattened().iter().any(shared) {
-        for (ttft, entry) in completed() {
-            if ends.as_flattened().contains(&ttft) {
-                ties.push((ttft, entry.id));
-            }
-        }
-        ties.sort_unstable();
-        let at = |rank: usize| {
-            let ttft = ttfts[rank];
-            let before = ttfts.partition_point(|&other| other < ttft);
-            ties[ties.partition_point(|tie| tie.0 < ttft) + rank - before]
-        };
+    let is_end = |ttft: u64| ends.as_flattened().contains(&ttft);
+    let first = |ttft: u64| ttfts.partition_point(|&other| other < ttft);
+    let sharers =
+        ends.as_flattened().iter().map(|&ttft| ttfts[first(ttft)..].partition_point(|&t| t <= ttft));
+    let sharers = sharers.max().unwrap_or_default();
+    // The windows by the places of their ends: of those that share a TTFT there, in order, the ones of those ranks.
+    let windows_of = |ties: &[Place]| {
+        let at =
+            |rank: usize| ties[ties.partition_point(|tie| tie.0 < ttfts[rank]) + rank - first(ttfts[rank])];
         ranks.map(|(from, to)| (at(from), at(to)))
-    } else {
-        ends.map(|[from, to]| ((from, RequestId(0)), (to, RequestId(u32::MAX))))
     };
-    let mut sums = [[0u128; Leg::ALL.len()]; 3];
+    let keeps_aside = (2..=aside).contains(&sharers);
+    let mut windows = ends.map(|[from, to]| ((from, RequestId(0)), (to, RequestId(u32::MAX))));
+    if sharers > aside.max(1) {
+        let ties = completed().filter(|&(ttft, _)| is_end(ttft)).map(|(ttft, entry)| (ttft, entry.id));
+        let mut ties: Vec<Place> = ties.collect();
+        ties.sort_unstable();
+        windows = windows_of(&ties);
+    }
+    let mut sums = Sums::default();
+    let mut kept: Vec<(Place, Legs)> = Vec::new();
     for (ttft, entry) in completed() {
         also(ttft, &entry);
         let place = (ttft, entry.id);
-        let within = |(from, to): ((u64, RequestId), (u64, RequestId))| from <= place && place <= to;
-        for (sums, counts) in sums.iter_mut().zip([true, within(windows[0]), within(windows[1])]) {
-            if counts {
-                for (sum, &leg) in sums.iter_mut().zip(&Leg::ALL) {
-                    *sum += u128::from(entry.legs.get(leg).0);
-                }
-            }
+        if keeps_aside && is_end(ttft) {
+            kept.push((place, entry.legs));
+        } else {
+            sums.add(place, &entry.legs, &windows);
         }
+    }
+    if keeps_aside {
+        kept.sort_unstable_by_key(|(place, _)| *place);
+        windows = windows_of(&kept.iter().map(|(place, _)| *place).collect::<Vec<_>>());
+        kept.iter().for_each(|(place, legs)| sums.add(*place, legs, &windows));
     }
     let mean = |sum: u128, n: usize| ms(sum as f64 / n as f64);
     let size = |(from, to): (usize, usize)| to - from + 1;
     let each = Leg::ALL.iter().enumerate().map(|(i, &leg)| LegSummary {
         leg: leg.name().to_string(),
-        mean_ms: mean(sums[0][i], ttfts.len()),
-        near_p50_ms: mean(sums[1][i], size(ranks[0])),
-        near_p99_ms: mean(sums[2][i], size(ranks[1])),
+        mean_ms: mean(sums.all[i], ttfts.len()),
+        near_p50_ms: mean(sums.within[0][i], size(ranks[0])),
+        near_p99_ms: mean(sums.within[1][i], size(ranks[1])),
     });
     each.collect()
+}
+
+/// Nanoseconds in each leg: of all, and of those within each window.
+#[derive(Default)]
+struct Sums {
+    all: [u128; Leg::ALL.len()],
+    within: [[u128; Leg::ALL.len()]; 2],
+}
+
+impl Sums {
+    #[inline]
+    fn add(&mut self, place: Place, legs: &Legs, windows: &[(Place, Place); 2]) {
+        let add = |sums: &mut [u128; Leg::ALL.len()]| {
+            for (index, &leg) in Leg::ALL.iter().enumerate() {
+                sums[index] += u128::from(legs.get(leg).0);
+            }
+        };
+        add(&mut self.all);
+        for (index, (from, to)) in windows.iter().enumerate() {
+            if *from <= place && place <= *to {
+                add(&mut self.within[index]);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample;
+    use super::*;
+    use crate::run::Book;
+
+    /// Few TTFTs, so that many requests share those at the ends of the windows.
+    #[test]
+    fn who_counts_among_equals_is_the_same_aside_and_by_a_pass_of_its_own() {
+        for kinds in [1, 2, 7, 40] {
+            let mut result = sample::cell("a", 1, 1);
+            let rows = sample::rows(1);
+            result.book = (0..4_000u32)
+                .map(|number| {
+                    let mut row = rows[0];
+                    row.id = RequestId(crate::rng::mix64(u64::from(number)) as u32);
+                    row.legs = Legs::default();
+                    let ttft = 1_000_000 * u64::from(1 + number % kinds);
+                    // Whose parts are counted shows in their mean.
+                    row.legs.add(Leg::Queue, Span(u64::from(row.id.0) % ttft));
+                    row.legs.add(Leg::Prefill, Span(ttft - u64::from(row.id.0) % ttft));
+                    row.first_token_at = Some(row.sent_at + Span(ttft));
+                    row
+                })
+                .collect::<Vec<_>>()
+                .iter()
+                .collect::<Book>();
+            let mut ttfts: Vec<u64> = result.measured().filter_map(|entry| Some(entry.ttft?.0)).collect();
+            ttfts.sort_unstable();
+            assert_eq!(ttfts.len(), 4_000);
+            let of = |aside: usize| {
+                let mut seen = 0;
+                let legs = legs_aside(&result, &ttfts, aside, |_, _| seen += 1);
+                assert_eq!(seen, 4_000);
+                serde_json::to_string(&legs).unwrap()
+            };
+            assert_eq!(of(usize::MAX), of(0), "{kinds}");
+            // By hand: the entries in order of TTFT and number, from rank to rank.
+            let mut entries: Vec<Entry> = result.measured().collect();
+            entries.sort_unstable_by_key(|entry| (entry.ttft, entry.id));
+            let near_p50 = &entries[1_980..=2_019];
+            let queue: u64 = near_p50.iter().map(|entry| entry.legs.get(Leg::Queue).0).sum();
+            let legs = legs(&result, &ttfts, |_, _| {});
+            let found = legs.iter().find(|leg| leg.leg == Leg::Queue.name()).unwrap().near_p50_ms;
+            assert_eq!(found, ms(queue as f64 / 40.0), "{kinds}");
+        }
+    }
 }

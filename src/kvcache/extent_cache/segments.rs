@@ -179,6 +179,11 @@ impl Segments {
         let last = self.entries[entry as usize].primaries.last;
         last != NONE && self.get(last).open()
     }
+    /// Whether blocks of a run are known under this key and no further copies of any.
+    #[inline]
+    pub fn alone(&self, entry: u32) -> bool {
+        entry != NONE && self.entries[entry as usize].twins.first == NONE
+    }
     /// All primaries as runs.
     pub fn primaries(&self) -> Vec<Run> {
         let mut runs = Vec::new();

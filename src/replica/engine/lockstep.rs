@@ -95,7 +95,8 @@ impl<C: KvCache> Engine<C> {
         let mut left = budget - count as u32;
         let buckets = &self.lockstep.buckets;
         let mut wanted = buckets.slots(buckets.due(self.lockstep.step).wanting).count() as u32;
-        for &slot in self.running.range(count..) {
+        for place in count..self.running.len() {
+            let slot = self.running[place];
             // A step of outputs alone is built only where no prompt is under way.
             let chunk = self.chunk(slot, left);
             left -= chunk;
