@@ -88,11 +88,11 @@ impl<E: Event> EventQueue<E> {
     pub fn push(&mut self, time: SimTime, event: E) {
         let entry = Entry { key: (time.0, event.rank().packed()), event };
         let number = entry.number();
-        if !self.far.is_empty() && self.near[0].number() < number {
-            return self.far.push(entry);
-        }
         if self.near.len() == NEAR {
             self.spill();
+        }
+        if !self.far.is_empty() && self.near[0].number() < number {
+            return self.far.push(entry);
         }
         let mut place = self.near.len();
         self.near.push(entry);
@@ -189,6 +189,11 @@ mod tests {
                 }
                 prop_assert_eq!(queue.len(), plain.len());
             }
+            plain.sort_unstable();
+            for (time, event) in plain {
+                prop_assert_eq!(queue.pop(), Some((SimTime(time), Ring(event))));
+            }
+            prop_assert_eq!(queue.pop(), None);
         }
     }
 }
