@@ -1,7 +1,7 @@
 //! The book of rows: of every request what exact percentiles and their groups need, and no more. Knows which fields
-//! those are; must not know what is made of them. A row takes some 35 bytes instead of the 256 of its whole
+//! those are; must not know what is made of them. A row takes some 40 bytes instead of the 256 of its whole
 //! story: of each number as many bytes as it needs, and before them how many that are, three bits each (our choice: with
-//! seven bits a byte, as LEB128 has them, a row is as short and takes four times as long to read).
+//! seven bits a byte, as LEB128 has them, a row is a tenth longer, and writing and reading it took 40 % more instructions).
 
 use crate::id::{ClassId, OriginId, RegionId, RequestId};
 use crate::observe::{Leg, Legs, Outcome, RequestRow};
