@@ -62,8 +62,6 @@ impl ProcessorSharing {
         let departure = self.share + (u128::from(service_time(&self.params, job).0) << FRACTION_BITS);
         let order = self.arrivals;
         self.arrivals += 1;
-        self.work.prompt_tokens += u64::from(job.prompt_tokens);
-        self.work.computed_tokens += u64::from(job.prompt_tokens);
         self.jobs.push(Reverse((departure, order, job.id, now, job.prompt_tokens, job.output_tokens)));
     }
     /// From now on work takes so many thousandths of its time.
@@ -96,6 +94,9 @@ impl ProcessorSharing {
             }
             self.jobs.pop();
             self.work.completed += 1;
+            // What was done for those who have left belongs to nobody.
+            self.work.prompt_tokens += u64::from(prompt);
+            self.work.computed_tokens += u64::from(prompt);
             self.work.output_tokens += u64::from(output);
             self.work.steps += 1;
             self.work.sequence_steps += 1;
@@ -117,5 +118,40 @@ impl ProcessorSharing {
     /// Its work so far.
     pub fn work(&self) -> Work {
         self.work
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two jobs of 2 ms share the server; one leaves after 2 ms, of which each had half. The other has 1 ms to go.
+    #[test]
+    fn who_leaves_makes_room_and_counts_for_nothing() {
+        let params = QueueParams {
+            slots: 1,
+            capacity: None,
+            per_request: Span::from_us(2_000),
+            per_prompt_token: Span::ZERO,
+            per_output_token: Span::ZERO,
+        };
+        let (mut server, mut out) = (ProcessorSharing::new(params), Vec::new());
+        for id in [0, 1] {
+            let job = Job { id: JobId(id), prompt_tokens: 100, output_tokens: 7, ..Job::default() };
+            server.deliver(SimTime::ZERO, &job, &mut out);
+        }
+        assert_eq!(server.wake_at(), Some(SimTime(4_000_000)));
+        server.cancel(SimTime(2_000_000), JobId(0), &mut out);
+        assert_eq!(server.wake_at(), Some(SimTime(3_000_000)));
+        server.wake(SimTime(3_000_000), &mut out);
+        let told = |output: &Output| match *output {
+            Output::Ended { job, outcome, tokens, .. } => Some((job.0, outcome, tokens.computed)),
+            Output::FirstToken { .. } => None,
+        };
+        let told: Vec<_> = out.iter().filter_map(told).collect();
+        assert_eq!(told, [(0, Outcome::TimedOut, 0), (1, Outcome::Completed, 100)]);
+        let work = server.work();
+        assert_eq!((work.prompt_tokens, work.computed_tokens, work.output_tokens), (100, 100, 7));
+        assert_eq!((work.completed, work.busy_ps), (1, 3_000_000 * PS_PER_NS));
     }
 }
