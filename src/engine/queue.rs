@@ -65,7 +65,7 @@ pub(super) fn number(time: SimTime, event: impl Event) -> u128 {
     u128::from(time.0) << 64 | u128::from(event.rank().packed())
 }
 
-/// Events that are kept in order, at most (our choice, by measurement: to move half of them costs what a heap costs).
+/// Events that are kept in order, at most (our choice: a kilobyte of them).
 const NEAR: usize = 32;
 
 /// Events in the order in which they will happen.
