@@ -123,21 +123,6 @@ impl ExtentCache {
         }
     }
 
-    /// Evicts the last block of an idle segment. Where it is not its only one, and no twin may answer for it, as mostly, that
-    /// is little to do.
-    fn evict_one(&mut self, now: SimTime, segment: u32) {
-        let whole = *self.segments.get(segment);
-        if whole.len == 1 || whole.twin() || !self.segments.alone(whole.entry) {
-            return self.evict(now, segment, 1);
-        }
-        #[cfg(test)]
-        self.seen.eviction(&whole, 1);
-        self.segments.get_mut(segment).len -= 1;
-        self.segments.idle -= 1;
-        self.evicted += 1;
-        self.log.note_one(now, self.segments.entries[whole.entry as usize].key, whole.end() - 1, false);
-    }
-
     /// Blocks `low..high` of a run have lost the one that answered for them: of each the next twin takes its place,
     /// and those that have none are gone, the last first.
     fn drop_primary(&mut self, now: SimTime, entry: u32, low: u32, high: u32) {
@@ -444,14 +429,19 @@ impl KvCache for ExtentCache {
     #[inline]
     fn take(&mut self, now: SimTime) {
         let first = self.segments.order.first;
-        let Segment { entry, len, .. } = *self.segments.get(first);
-        // Blocks without a name that are not the last of theirs, and so mostly, where nothing has been evicted yet.
-        if entry == NONE && len > 1 {
-            self.segments.get_mut(first).len -= 1;
-            self.segments.idle -= 1;
-            return;
+        let whole = *self.segments.get(first);
+        if whole.len == 1 || whole.twin() || self.segments.has_twins(whole.entry) {
+            return self.evict(now, first, 1);
         }
-        self.evict_one(now, first);
+        // Not its only block, and no other answers for it: so mostly, and then that is little to do.
+        self.segments.shrink(first, 1);
+        if whole.entry != NONE {
+            #[cfg(test)]
+            self.seen.eviction(&whole, 1);
+            self.evicted += 1;
+            let key = self.segments.entries[whole.entry as usize].key;
+            self.log.note_one(now, key, whole.end() - 1, false);
+        }
     }
 
     #[inline]

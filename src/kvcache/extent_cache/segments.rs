@@ -179,10 +179,10 @@ impl Segments {
         let last = self.entries[entry as usize].primaries.last;
         last != NONE && self.get(last).open()
     }
-    /// Whether blocks of a run are known under this key and no further copies of any.
+    /// Whether further copies of blocks are held under this key. `NONE` has no key.
     #[inline]
-    pub fn alone(&self, entry: u32) -> bool {
-        entry != NONE && self.entries[entry as usize].twins.first == NONE
+    pub fn has_twins(&self, entry: u32) -> bool {
+        entry != NONE && self.entries[entry as usize].twins.first != NONE
     }
     /// All primaries as runs.
     pub fn primaries(&self) -> Vec<Run> {
@@ -358,6 +358,7 @@ impl Segments {
         self.link_before(NONE, segment);
     }
     /// Takes the last `blocks` blocks of an idle segment away; when none is left, the segment goes.
+    #[inline]
     pub fn shrink(&mut self, segment: u32, blocks: u32) {
         self.idle -= blocks;
         let node = self.get_mut(segment);
