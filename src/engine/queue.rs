@@ -1,7 +1,7 @@
 //! The event queue: the few events that come next in order, a binary heap of all that come later, and timers for what is
 //! put off again and again. Arrivals are pulled one at a time, so that it holds what is on its way and never a whole trace:
-//! of most runs that is few enough for the heap never to be used, and where it is not, a binary heap is at that size within
-//! a factor of two of anything else.
+//! with few replicas that is few enough for the heap never to be used, and where it is not, a binary heap is at that size
+//! within a factor of two of anything else.
 
 use super::Event;
 use super::timers::{Timers, UNSET};
