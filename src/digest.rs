@@ -70,6 +70,11 @@ impl SequenceDigest {
         let run = last.wrapping_mul(powers.sum).wrapping_sub(step.wrapping_mul(powers.weighted));
         self.run(run, powers.power, powers.count);
     }
+    /// Takes as many words as `powers` is of, whose own digest, begun at zero, is `run` once `each` is taken from every one.
+    #[inline]
+    pub fn raised(&mut self, run: u64, each: u64, powers: &Powers) {
+        self.run(run.wrapping_add(each.wrapping_mul(powers.sum)), powers.power, powers.count);
+    }
     /// The 64 bits so far, with the number of words mixed in.
     pub fn value(self) -> u64 {
         mix64(self.state ^ mix64(self.count))
@@ -92,6 +97,11 @@ impl Powers {
     const NONE: Powers = Powers { count: 0, power: 1, sum: 0, weighted: 0 };
     const ONE: Powers = Powers { count: 1, power: SEQUENCE_BASE, sum: 1, weighted: 0 };
 
+    /// `P^count`, which is what the word before `count` others is multiplied by.
+    #[inline]
+    pub fn power(&self) -> u64 {
+        self.power
+    }
     /// `self` words and then `more`: the sums over `i < n + m` split at `n`.
     const fn and(self, more: Powers) -> Powers {
         let shifted = more.weighted.wrapping_add(self.count.wrapping_mul(more.sum));

@@ -5,6 +5,7 @@
 //! it was scheduled. An event that is skipped, added or scheduled earlier therefore moves no other: this is what
 //! lets a fast path drop events and still be compared with the slow one.
 
+mod lane;
 mod queue;
 mod timers;
 

@@ -19,4 +19,4 @@ pub use cache::{KvCache, Open, Tail};
 pub use eviction::{Eviction, Lru};
 pub use extent_cache::{ExtentCache, ExtentTable};
 pub use instant::{InstantCache, TouchOrder};
-pub use log::{Change, ChangeLog, Noted};
+pub use log::{Change, ChangeLog, Noted, Turn};

@@ -1,9 +1,11 @@
-//! The event queue: the few events that come next in order, a binary heap of all that come later, and timers for what is
-//! put off again and again. Arrivals are pulled one at a time, so that it holds what is on its way and never a whole trace:
-//! with few replicas that is few enough for the heap never to be used, and where it is not, a binary heap is at that size
-//! within a factor of two of anything else.
+//! The event queue: lanes, in each of which every event is later than the one before; a binary heap of those that fit
+//! into none; and timers for what is put off again and again. What happens after a delay that does not change, as a
+//! message without jitter arrives, is always later than the last that waits for the same delay: such events stand in
+//! line, and adding one and taking one costs the same however many wait. Arrivals are pulled one at a time, so that
+//! the queue holds what is on its way and never a whole trace.
 
 use super::Event;
+use super::lane::Lane;
 use super::timers::{Timers, UNSET};
 use crate::time::SimTime;
 use std::cmp::Ordering;
@@ -65,92 +67,102 @@ pub(super) fn number(time: SimTime, event: impl Event) -> u128 {
     u128::from(time.0) << 64 | u128::from(event.rank().packed())
 }
 
-/// Events that are kept in order, at most (our choice: a kilobyte of them).
-const NEAR: usize = 32;
+/// Lanes (our choice: a delay that does not change needs one, and looking at one more costs less than a heap saves).
+const LANES: usize = 6;
 
 /// Events in the order in which they will happen.
 #[derive(Debug)]
 pub struct EventQueue<E> {
-    /// The earliest, in reverse: the last one is the next. Empty only if `far` is.
-    near: Vec<Entry<E>>,
-    /// All that are later.
-    far: BinaryHeap<Entry<E>>,
+    /// The number of the first of all but the timers, and where it stands: in which lane, or behind them in the heap.
+    next: (u128, usize),
+    /// The number of the first of each lane, then that of the heap's; `UNSET` where there is none.
+    firsts: [u128; LANES + 1],
+    /// The number of the last that each lane was given; it may be gone. Each is later than that of the next lane.
+    lasts: [u128; LANES],
+    lanes: [Lane<Entry<E>>; LANES],
+    /// Those that were earlier than the last of each lane when they were added.
+    heap: BinaryHeap<Entry<E>>,
     timers: Timers<E>,
 }
 
 impl<E: Event> EventQueue<E> {
     /// An empty queue.
     pub fn new() -> Self {
-        EventQueue { near: Vec::with_capacity(NEAR), far: BinaryHeap::new(), timers: Timers::new() }
+        EventQueue {
+            next: (UNSET, 0),
+            firsts: [UNSET; LANES + 1],
+            lasts: [0; LANES],
+            lanes: std::array::from_fn(|_| Lane::new()),
+            heap: BinaryHeap::new(),
+            timers: Timers::new(),
+        }
     }
-    /// Adds an event, O(log n).
+    /// Adds an event: to the first lane whose last one is earlier, where there is one. O(1), or O(log n).
     #[inline]
     pub fn push(&mut self, time: SimTime, event: E) {
         let entry = Entry { key: (time.0, event.rank().packed()), event };
         let number = entry.number();
-        if self.near.len() == NEAR {
-            self.spill();
+        let lane = self.lasts.iter().position(|&last| last < number).unwrap_or(LANES);
+        if number < self.firsts[lane] {
+            self.firsts[lane] = number;
+            self.next = self.next.min((number, lane));
         }
-        if !self.far.is_empty() && self.near[0].number() < number {
-            return self.far.push(entry);
+        if lane == LANES {
+            return self.heap.push(entry);
         }
-        let mut place = self.near.len();
-        self.near.push(entry);
-        while place > 0 && self.near[place - 1].number() < number {
-            self.near[place] = self.near[place - 1];
-            place -= 1;
-        }
-        self.near[place] = entry;
-    }
-    /// The later half of the near ones are far.
-    #[inline(never)]
-    fn spill(&mut self) {
-        self.far.extend(self.near.drain(..NEAR / 2));
-    }
-    /// The first of the far ones are near. None is.
-    #[inline(never)]
-    fn refill(&mut self) {
-        let far = &mut self.far;
-        self.near.extend(std::iter::from_fn(|| far.pop()).take(NEAR / 2));
-        self.near.reverse();
+        self.lasts[lane] = number;
+        self.lanes[lane].push(entry);
     }
     /// Sets a timer, by its number among all timers, or takes it back: of each there is one event to come at most.
     #[inline]
     pub fn set(&mut self, timer: u32, event: Option<(SimTime, E)>) {
         self.timers.set(timer, event);
     }
-    /// Takes the next event where `wanted` says so of it and its time; otherwise leaves it. O(log n).
+    /// Takes the next event where `wanted` says so of it and its time; otherwise leaves it. O(1), or O(log n).
     #[inline]
     pub fn pop_if(&mut self, wanted: impl FnOnce(SimTime, &E) -> bool) -> Option<(SimTime, E)> {
-        let number = self.near.last().map_or(UNSET, Entry::number);
+        let (number, lane) = self.next;
         let timer = self.timers.first();
-        let is_timer = timer < number;
-        let (number, event) = match (is_timer, self.near.last()) {
-            (true, _) => (timer, self.timers.event()?),
-            (false, near) => (number, near?.event),
-        };
-        let time = SimTime((number >> 64) as u64);
-        if !wanted(time, &event) {
-            return None;
+        if timer < number {
+            let (time, event) = (SimTime((timer >> 64) as u64), self.timers.event()?);
+            return wanted(time, &event).then(|| {
+                self.timers.go_off();
+                (time, event)
+            });
         }
-        if is_timer {
-            self.timers.go_off();
-        } else {
-            self.near.pop();
-            if self.near.is_empty() && !self.far.is_empty() {
-                self.refill();
-            }
-        }
-        Some((time, event))
+        let first = if lane < LANES { self.lanes[lane].first() } else { self.heap.peek() };
+        let (time, event) = (SimTime((number >> 64) as u64), first?.event);
+        wanted(time, &event).then(|| {
+            self.drop_next(lane);
+            (time, event)
+        })
     }
-    /// Takes the next event, O(log n).
+    /// Takes the next event, which stands in this lane or behind them in the heap, away.
+    #[inline]
+    fn drop_next(&mut self, lane: usize) {
+        let first = if lane < LANES {
+            self.lanes[lane].drop_first();
+            self.lanes[lane].first()
+        } else {
+            self.heap.pop();
+            self.heap.peek()
+        };
+        self.firsts[lane] = first.map_or(UNSET, Entry::number);
+        let mut next = (self.firsts[0], 0);
+        for lane in 1..=LANES {
+            let number = self.firsts[lane];
+            next = if number < next.0 { (number, lane) } else { next };
+        }
+        self.next = next;
+    }
+    /// Takes the next event, O(1) or O(log n).
     #[inline]
     pub fn pop(&mut self) -> Option<(SimTime, E)> {
         self.pop_if(|_, _| true)
     }
     /// How many events wait.
     pub fn len(&self) -> usize {
-        self.near.len() + self.far.len() + self.timers.len()
+        self.lanes.iter().map(Lane::len).sum::<usize>() + self.heap.len() + self.timers.len()
     }
     /// Whether none waits.
     pub fn is_empty(&self) -> bool {
@@ -173,7 +185,7 @@ mod tests {
     proptest! {
         #[test]
         fn events_come_in_order_whenever_they_were_added(
-            // Few at a time stay near; many reach far, and come back.
+            // Few at a time find a lane each; of many the rest is in the heap.
             steps in prop::collection::vec((0..20u64, 0..3u8), 0..300),
             adds in 1..3u8,
         ) {

@@ -1,7 +1,7 @@
 //! What an engine asks of a KV cache. Two ways of computing stand behind it, one block at a time and one run at a
 //! time; they answer alike, and their change logs have the same digest.
 
-use super::log::ChangeLog;
+use super::log::{ChangeLog, Turn};
 use crate::time::SimTime;
 use crate::workload::{Chain, Run};
 
@@ -75,6 +75,18 @@ pub trait KvCache: std::fmt::Debug + Send {
     fn publish_open(&mut self, now: SimTime, key: u64, next: u32) {
         let _ = (now, key, next);
         unreachable!("no table of this cache is open");
+    }
+    /// Whether `taken` blocks could now be taken at once for open tables, and others published at once: nobody is to be
+    /// told of each, and blocks are taken that nobody gave a name.
+    fn turns_at_once(&self, taken: u32) -> bool {
+        let _ = taken;
+        false
+    }
+    /// Takes `taken` blocks for open tables and publishes one for each of `published` others, all at one instant, which
+    /// [`KvCache::turns_at_once`] has allowed: the same as [`KvCache::take`] and [`KvCache::publish_open`] for each in any order.
+    fn turn(&mut self, now: SimTime, taken: u32, published: u32, turn: &Turn) {
+        let _ = (now, taken, published, turn);
+        unreachable!("this cache allows no turns");
     }
     /// Tells an open table that it holds `held` blocks, and that what it publishes next is block `next` of its run.
     fn settle(&mut self, table: &mut Self::Table, held: u32, next: u32) {

@@ -8,7 +8,7 @@ mod check;
 mod segments;
 
 use super::cache::{KvCache, Open, Tail};
-use super::log::ChangeLog;
+use super::log::{ChangeLog, Turn};
 use crate::time::SimTime;
 use crate::workload::{Chain, Run};
 use segments::{NONE, Segment, Segments};
@@ -448,6 +448,26 @@ impl KvCache for ExtentCache {
     fn publish_open(&mut self, now: SimTime, key: u64, next: u32) {
         if self.sharing {
             self.log.note_one(now, key, next, true);
+        }
+    }
+
+    #[inline]
+    fn turns_at_once(&self, taken: u32) -> bool {
+        let first = self.segments.order.first;
+        let blank = || {
+            let node = self.segments.get(first);
+            node.entry == NONE && node.len > taken
+        };
+        !self.log.is_told() && (taken == 0 || blank())
+    }
+
+    #[inline]
+    fn turn(&mut self, now: SimTime, taken: u32, published: u32, turn: &Turn) {
+        if taken > 0 {
+            self.segments.shrink(self.segments.order.first, taken);
+        }
+        if self.sharing {
+            self.log.note_turn(now, turn, published);
         }
     }
 

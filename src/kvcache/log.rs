@@ -4,7 +4,7 @@
 //! A change is told as a run of blocks that change at one instant, and counts as its single blocks in order: head
 //! first where they appear, tail first where they go. The digest does not depend on how runs were cut.
 
-use crate::digest::{Powers, SequenceDigest};
+use crate::digest::{Powers, SEQUENCE_BASE, SequenceDigest};
 use crate::rng::mix64;
 use crate::time::SimTime;
 use crate::workload::Run;
@@ -55,6 +55,43 @@ fn word(at: SimTime, key: u64, added: bool) -> (u64, u64) {
     (key | 1, (key ^ kind).wrapping_mul(kind).wrapping_add(at.0.wrapping_mul(TIME)))
 }
 
+/// What many sequences publish next, one block each and at one instant, as the digest takes it: the sum of their words and
+/// that of their slopes, each times the base's power of how many come behind it. Each block that they publish raises its
+/// word by its slope, so that the sums of the turn after next follow from these. How many they are is written down elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Turn {
+    words: u64,
+    slopes: u64,
+}
+
+impl Turn {
+    /// Nobody publishes.
+    pub const NONE: Turn = Turn { words: 0, slopes: 0 };
+
+    /// One more publishes, behind all others: this block of this run.
+    #[inline]
+    pub fn push(&mut self, key: u64, number: u32) {
+        let (slope, offset) = word(SimTime(0), key, true);
+        let word = slope.wrapping_mul(u64::from(number)).wrapping_add(offset);
+        self.words = self.words.wrapping_mul(SEQUENCE_BASE).wrapping_add(word);
+        self.slopes = self.slopes.wrapping_mul(SEQUENCE_BASE).wrapping_add(slope);
+    }
+    /// The first of them, who would publish this block of this run, does not; so many others do.
+    #[inline]
+    pub fn drop_first(&mut self, key: u64, number: u32, others: u32) {
+        let (slope, offset) = word(SimTime(0), key, true);
+        let word = slope.wrapping_mul(u64::from(number)).wrapping_add(offset);
+        let power = Powers::of(others).power();
+        self.words = self.words.wrapping_sub(word.wrapping_mul(power));
+        self.slopes = self.slopes.wrapping_sub(slope.wrapping_mul(power));
+    }
+    /// They have: of each the block after it is next.
+    #[inline]
+    pub fn advance(&mut self) {
+        self.words = self.words.wrapping_add(self.slopes);
+    }
+}
+
 /// The changes of one cache. The order of fields is that of memory: those last that every change touches, beside what
 /// follows.
 #[derive(Clone, Debug, Default)]
@@ -92,7 +129,7 @@ impl ChangeLog {
         let tail = head.wrapping_add(slope.wrapping_mul(last));
         let (first, step) = if added { (head, slope) } else { (tail, slope.wrapping_neg()) };
         self.digest.line(first, step, &Powers::of(run.len));
-        if self.subscribed || self.keeps_computed {
+        if self.is_told() {
             self.keep(at, run, added);
         }
     }
@@ -101,9 +138,20 @@ impl ChangeLog {
     pub fn note_one(&mut self, at: SimTime, key: u64, number: u32, added: bool) {
         let (slope, offset) = word(at, key, added);
         self.digest.word(slope.wrapping_mul(u64::from(number)).wrapping_add(offset));
-        if self.subscribed || self.keeps_computed {
+        if self.is_told() {
             self.keep(at, Run { key, start: number, len: 1 }, added);
         }
+    }
+    /// Whether somebody is to be told of each change.
+    #[inline]
+    pub fn is_told(&self) -> bool {
+        self.subscribed || self.keeps_computed
+    }
+    /// Takes note of a whole turn, of so many blocks. Nobody is to be told of each change.
+    #[inline]
+    pub fn note_turn(&mut self, at: SimTime, turn: &Turn, count: u32) {
+        debug_assert!(!self.is_told());
+        self.digest.raised(turn.words, at.0.wrapping_mul(TIME), &Powers::of(count));
     }
     /// Apart, so that whoever keeps nothing carries nothing of it along.
     #[cold]
@@ -173,6 +221,38 @@ mod tests {
                 proptest::prop_assert_eq!(whole.digest(), single.digest());
             }
             proptest::prop_assert_eq!(whole.changes(), single.changes());
+        }
+    }
+
+    proptest::proptest! {
+        /// Turns, as sequences come and go between them, equal their single blocks.
+        #[test]
+        fn turns_equal_their_single_blocks(events in proptest::collection::vec((0u8..4, 0u64..99, 0u32..99), 1..60)) {
+            let (mut whole, mut single) = (ChangeLog::default(), ChangeLog::default());
+            let (mut turn, mut plain) = (Turn::NONE, std::collections::VecDeque::new());
+            for (number, (kind, key, block)) in events.into_iter().enumerate() {
+                match kind {
+                    0 | 1 => {
+                        turn.push(key, block);
+                        plain.push_back((key, block));
+                    }
+                    2 => {
+                        if let Some((key, block)) = plain.pop_front() {
+                            turn.drop_first(key, block, plain.len() as u32);
+                        }
+                    }
+                    _ => {
+                        let at = SimTime(number as u64);
+                        whole.note_turn(at, &turn, plain.len() as u32);
+                        turn.advance();
+                        for (key, block) in &mut plain {
+                            single.note_one(at, *key, *block, true);
+                            *block += 1;
+                        }
+                    }
+                }
+                proptest::prop_assert_eq!(whole.digest(), single.digest());
+            }
         }
     }
 

@@ -317,7 +317,7 @@ impl<C: KvCache> Engine<C> {
     /// How many of the chain's first `limit` blocks it would find if the request were scheduled now.
     pub fn holds(&self, chain: &Chain, limit: u32) -> u32 {
         let open = &self.lockstep.buckets;
-        let open_end = |key| open.open_under(key).map_or(0, |slot| open.get(slot).next);
+        let open_end = |key| open.open_under(key).map_or(0, |(slot, bucket)| open.next(slot, bucket).1);
         self.params.up_to_checkpoint(self.cache.found(chain, limit, &open_end))
     }
     /// All blocks that its cache would find.

@@ -94,7 +94,7 @@ impl<C: KvCache> Engine<C> {
         }
         let mut left = budget - count as u32;
         let buckets = &self.lockstep.buckets;
-        let mut wanted = buckets.slots(buckets.due(self.lockstep.step).wanting).count() as u32;
+        let mut wanted = buckets.count(buckets.due(self.lockstep.step).wanting);
         for place in count..self.running.len() {
             let slot = self.running[place];
             // A step of outputs alone is built only where no prompt is under way.
@@ -127,6 +127,9 @@ impl<C: KvCache> Engine<C> {
     /// Takes and publishes the blocks of the next step of those in lockstep, in running order.
     pub(super) fn turn_blocks(&mut self, now: SimTime, due: Due) {
         let Due { wanting, publishing } = due;
+        if self.turn_at_once(now, due) {
+            return;
+        }
         let buckets = &self.lockstep.buckets;
         let (mut want, mut publish) = (buckets.first(wanting), buckets.first(publishing));
         // One who wants a block has filled all it holds, and one who publishes fills its last: how far it has come
@@ -140,24 +143,37 @@ impl<C: KvCache> Engine<C> {
                     self.take_block(now, slot);
                 }
                 // With blocks of one token a sequence is in both buckets: it takes its block, then publishes it.
-                (Some(slot), Some(other)) if buckets.get(slot).order <= buckets.get(other).order => {
+                (Some(slot), Some(other)) if buckets.order(slot) <= buckets.order(other) => {
                     want = buckets.after(slot);
                     self.take_block(now, slot);
                 }
                 (_, Some(slot)) => {
                     publish = buckets.after(slot);
-                    self.publish_block(now, slot);
+                    self.publish_block(now, slot, publishing);
                 }
             }
         }
         self.lockstep.turned = 0;
     }
 
+    /// The same for all at once, if that is possible: all are open in the cache, and that allows it.
+    #[inline]
+    fn turn_at_once(&mut self, now: SimTime, Due { wanting, publishing }: Due) -> bool {
+        let buckets = &mut self.lockstep.buckets;
+        let taken = buckets.count(wanting);
+        if !self.cache.turns_at_once(taken) || !buckets.find_turn(wanting) || !buckets.find_turn(publishing) {
+            return false;
+        }
+        self.cache.turn(now, taken, buckets.count(publishing), buckets.turn(publishing));
+        buckets.advance(publishing);
+        true
+    }
+
     #[inline]
     fn take_block(&mut self, now: SimTime, slot: u32) {
-        let seat = self.lockstep.buckets.get(slot);
-        self.lockstep.turned = seat.order + 1;
-        if seat.open() {
+        let buckets = &self.lockstep.buckets;
+        self.lockstep.turned = buckets.order(slot) + 1;
+        if buckets.is_open(slot) {
             return self.cache.take(now);
         }
         let table = &mut self.sequences[slot as usize].table;
@@ -166,55 +182,55 @@ impl<C: KvCache> Engine<C> {
     }
 
     #[inline]
-    fn publish_block(&mut self, now: SimTime, slot: u32) {
-        let seat = self.lockstep.buckets.get_mut(slot);
-        if seat.open() {
-            self.cache.publish_open(now, seat.key, seat.next);
-            seat.next += 1;
+    fn publish_block(&mut self, now: SimTime, slot: u32, bucket: u32) {
+        let buckets = &mut self.lockstep.buckets;
+        if buckets.is_open(slot) {
+            let (key, next) = buckets.next(slot, bucket);
+            self.cache.publish_open(now, key, next);
+            buckets.advance_one(slot, bucket);
             return;
         }
         // It begins a run, or cannot be open.
         let held = C::held(&self.sequences[slot as usize].table);
         self.publish(now, slot, held);
-        self.open(slot, held);
+        if let Some(tail) = self.open(slot, held) {
+            self.lockstep.buckets.open(slot, bucket, tail);
+        }
     }
 
-    /// Opens a sequence in lockstep that has published so many blocks in the cache, if it can be.
+    /// Opens a sequence that has published so many blocks in the cache, if it can be.
     #[inline]
-    fn open(&mut self, slot: u32, published: u32) {
+    fn open(&mut self, slot: u32, published: u32) -> Option<Tail> {
         let sequence = &self.sequences[slot as usize];
         let blocks = sequence.to_publish(published, self.params.block_tokens);
-        if let Some(Tail { key, next }) = self.cache.open(&sequence.table, blocks) {
-            let seat = self.lockstep.buckets.get_mut(slot);
-            (seat.key, seat.next) = (key, next);
-        }
+        self.cache.open(&sequence.table, blocks)
     }
 
     /// Blocks that a sequence in lockstep holds. Its table may not know.
     fn locked_blocks(&self, slot: u32) -> u32 {
         let Lockstep { step, turned, ref buckets, .. } = self.lockstep;
         let lag = self.sequences[slot as usize].lag;
-        let has_turned = buckets.get(slot).order < turned && buckets.of(lag) == buckets.due(step).wanting;
+        let has_turned = buckets.order(slot) < turned && buckets.of(lag) == buckets.due(step).wanting;
         ((lag + step as i64) as u32).div_ceil(self.params.block_tokens) + u32::from(has_turned)
     }
 
-    /// Closes a sequence in lockstep that is open in the cache.
-    fn close(&mut self, slot: u32) {
-        self.settle_table(slot);
+    /// Closes a sequence in lockstep, in this bucket, that is open in the cache.
+    fn close(&mut self, slot: u32, bucket: u32) {
+        self.settle_table(slot, bucket);
         self.cache.close(&self.sequences[slot as usize].table);
-        self.lockstep.buckets.get_mut(slot).close();
+        self.lockstep.buckets.close(slot, bucket);
     }
 
     /// Tells a table that is open what it holds.
-    fn settle_table(&mut self, slot: u32) {
-        let (held, next) = (self.locked_blocks(slot), self.lockstep.buckets.get(slot).next);
+    fn settle_table(&mut self, slot: u32, bucket: u32) {
+        let (held, (_, next)) = (self.locked_blocks(slot), self.lockstep.buckets.next(slot, bucket));
         self.cache.settle(&mut self.sequences[slot as usize].table, held, next);
     }
 
     /// Tells all tables that are open what they hold.
     pub(super) fn settle_tables(&mut self) {
-        let open: Vec<u32> = self.lockstep.buckets.all_open().collect();
-        open.into_iter().for_each(|slot| self.settle_table(slot));
+        let open: Vec<(u32, u32)> = self.lockstep.buckets.all_open().collect();
+        open.into_iter().for_each(|(slot, bucket)| self.settle_table(slot, bucket));
     }
 
     fn close_under(&mut self, Open(key): Open) {
@@ -222,8 +238,9 @@ impl<C: KvCache> Engine<C> {
         {
             self.lockstep.closed_for_others += 1;
         }
-        let seat = self.lockstep.buckets.open_under(key);
-        self.close(seat.expect("who keeps a run open is in lockstep"));
+        let open = self.lockstep.buckets.open_under(key);
+        let (slot, bucket) = open.expect("who keeps a run open is in lockstep");
+        self.close(slot, bucket);
     }
 
     /// How many of a sequence's first `limit` blocks are in the cache, and how many of those nobody holds.
@@ -277,12 +294,12 @@ impl<C: KvCache> Engine<C> {
             sequence.lag = i64::from(sequence.computed) - lockstep.step as i64;
             let left = u64::from(sequence.output - sequence.generated);
             lockstep.ends_at((lockstep.step + left, sequence.order, slot));
-            let bucket = lockstep.buckets.of(sequence.lag);
-            lockstep.buckets.insert(slot, bucket, sequence.order);
             lockstep.context += u64::from(sequence.computed);
             lockstep.count += 1;
+            let (bucket, order) = (lockstep.buckets.of(sequence.lag), sequence.order);
             let published = sequence.computed / self.params.block_tokens;
-            self.open(slot, published);
+            let tail = self.open(slot, published);
+            self.lockstep.buckets.insert(slot, bucket, order, tail);
         }
     }
 
@@ -304,10 +321,10 @@ impl<C: KvCache> Engine<C> {
             self.lockstep.context -= u64::from(sequence.computed);
             self.lockstep.count -= 1;
             let (lag, computed) = (sequence.lag, sequence.computed);
-            let seat = self.lockstep.buckets.remove(slot, self.lockstep.buckets.of(lag));
-            if seat.open() {
+            let bucket = self.lockstep.buckets.of(lag);
+            if let Some(next) = self.lockstep.buckets.remove(slot, bucket) {
                 let table = &mut self.sequences[slot as usize].table;
-                self.cache.settle(table, computed.div_ceil(self.params.block_tokens), seat.next);
+                self.cache.settle(table, computed.div_ceil(self.params.block_tokens), next);
                 self.cache.close(table);
             }
             self.end(slot, now, out);
@@ -326,8 +343,8 @@ impl<C: KvCache> Engine<C> {
     pub(super) fn unlock_all(&mut self) {
         for place in 0..self.lockstep.count {
             let slot = self.running[place];
-            if self.lockstep.buckets.get(slot).open() {
-                self.close(slot);
+            if self.lockstep.buckets.is_open(slot) {
+                self.close(slot, self.lockstep.buckets.of(self.sequences[slot as usize].lag));
             }
             self.settle(slot);
         }

@@ -199,7 +199,8 @@ impl<C: KvCache> Engine<C> {
             self.work.cached_tokens += u64::from(sequence.account_found(found));
             sequence.computed = found;
             sequence.order = self.admissions;
-            self.admissions = self.admissions.checked_add(1).expect("fewer than 2^32 admissions");
+            self.admissions += 1;
+            assert!(self.admissions < 1 << 31, "fewer than 2^31 admissions");
             self.context_tokens += u64::from(found);
             self.running.push_back(slot);
             let taken = self.take_blocks(now, slot, chunk);
