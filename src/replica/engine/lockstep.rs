@@ -45,6 +45,9 @@ pub(super) struct Lockstep {
     /// How often a run was closed because somebody else asked for it.
     #[cfg(test)]
     pub(super) closed_for_others: u64,
+    /// How often several published at once.
+    #[cfg(test)]
+    pub(super) turns_at_once: u64,
 }
 
 impl Lockstep {
@@ -61,6 +64,8 @@ impl Lockstep {
             context: 0,
             #[cfg(test)]
             closed_for_others: 0,
+            #[cfg(test)]
+            turns_at_once: 0,
         }
     }
     /// How many are in lockstep.
@@ -164,7 +169,12 @@ impl<C: KvCache> Engine<C> {
         if !self.cache.turns_at_once(taken) || !buckets.find_turn(wanting) || !buckets.find_turn(publishing) {
             return false;
         }
-        self.cache.turn(now, taken, buckets.count(publishing), buckets.turn(publishing));
+        let published = buckets.count(publishing);
+        #[cfg(test)]
+        {
+            self.lockstep.turns_at_once += u64::from(published > 1);
+        }
+        self.cache.turn(now, taken, published, buckets.turn(publishing));
         buckets.advance(publishing);
         true
     }
