@@ -230,7 +230,7 @@ impl Buckets {
         };
         self.seats[slot as usize] = Seat { order, after, ..Seat::EMPTY };
         if let Some(tail) = tail {
-            self.set_open(slot, bucket, tail);
+            self.open(slot, bucket, tail);
         }
         if before != NONE {
             self.seats[before as usize].after = slot;
@@ -250,18 +250,13 @@ impl Buckets {
         let (word, bit) = self.taken_mut(bucket);
         *word |= bit;
     }
+    /// Its table is open from now on. As long as it was not, nobody knew what its bucket publishes next.
     #[inline]
-    fn set_open(&mut self, slot: u32, bucket: u32, Tail { key, next }: Tail) {
+    pub(super) fn open(&mut self, slot: u32, bucket: u32, Tail { key, next }: Tail) {
         let (group, at) = self.group(bucket);
         let next_less_turns = next.wrapping_sub(group.turns[at]);
         let seat = &mut self.seats[slot as usize];
         *seat = Seat { key, next_less_turns, order: seat.order | OPEN, ..*seat };
-    }
-    /// Its table is open from now on.
-    #[inline]
-    pub(super) fn open(&mut self, slot: u32, bucket: u32, tail: Tail) {
-        self.set_open(slot, bucket, tail);
-        self.forget(bucket);
     }
     /// Its table is closed from now on.
     pub(super) fn close(&mut self, slot: u32, bucket: u32) {
