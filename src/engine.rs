@@ -64,7 +64,7 @@ impl<E: Event> Schedule<E> {
     #[inline]
     pub fn at(&mut self, time: SimTime, event: E) {
         assert!(time >= self.now, "scheduled at {time}, which is before now, {}", self.now);
-        self.queue.push(time, event);
+        self.queue.push(self.now, time, event);
     }
     /// Sets a timer to put `event` at a time, which must not lie in the past, or takes it back. Timers are numbered from 0
     /// on without gaps; of each there is one event to come at most.

@@ -68,7 +68,10 @@ pub(super) fn number(time: SimTime, event: impl Event) -> u128 {
 }
 
 /// Lanes (our choice: a delay that does not change needs one, and looking at one more costs less than a heap saves).
-const LANES: usize = 6;
+const LANES: usize = 5;
+/// Events that wait longer than so many nanoseconds, half a second, are in the heap (our choice): they are few, and while
+/// one of them stood in a lane nothing earlier could stand behind it.
+const LONG: u64 = 1 << 29;
 
 /// Events in the order in which they will happen.
 #[derive(Debug)]
@@ -80,7 +83,7 @@ pub struct EventQueue<E> {
     /// The number of the last that each lane was given; it may be gone. Each is later than that of the next lane.
     lasts: [u128; LANES],
     lanes: [Lane<Entry<E>>; LANES],
-    /// Those that were earlier than the last of each lane when they were added.
+    /// Those that were earlier than the last of each lane when they were added, and those that wait long.
     heap: BinaryHeap<Entry<E>>,
     timers: Timers<E>,
 }
@@ -97,12 +100,15 @@ impl<E: Event> EventQueue<E> {
             timers: Timers::new(),
         }
     }
-    /// Adds an event: to the first lane whose last one is earlier, where there is one. O(1), or O(log n).
+    /// Adds an event, which must not lie before `now`: to the first lane whose last one is earlier, where there is one. O(1),
+    /// or O(log n).
     #[inline]
-    pub fn push(&mut self, time: SimTime, event: E) {
+    pub fn push(&mut self, now: SimTime, time: SimTime, event: E) {
         let entry = Entry { key: (time.0, event.rank().packed()), event };
         let number = entry.number();
-        let lane = self.lasts.iter().position(|&last| last < number).unwrap_or(LANES);
+        let lane =
+            if time.0 - now.0 > LONG { None } else { self.lasts.iter().position(|&last| last < number) };
+        let lane = lane.unwrap_or(LANES);
         if number < self.firsts[lane] {
             self.firsts[lane] = number;
             self.next = self.next.min((number, lane));
@@ -185,18 +191,20 @@ mod tests {
     proptest! {
         #[test]
         fn events_come_in_order_whenever_they_were_added(
-            // Few at a time find a lane each; of many the rest is in the heap.
+            // Few at a time find a lane each; of many, or where they wait long, the rest is in the heap.
             steps in prop::collection::vec((0..20u64, 0..3u8), 0..300),
             adds in 1..3u8,
+            unit in prop::sample::select(vec![1, LONG / 15]),
         ) {
             let (mut queue, mut plain) = (EventQueue::new(), Vec::new());
             for (number, (time, takes)) in steps.into_iter().enumerate() {
+                let time = time * unit;
                 if takes >= adds {
                     let first = plain.iter().enumerate().min_by_key(|&(_, event)| event).map(|(place, _)| place);
                     let first = first.map(|place| plain.swap_remove(place));
                     prop_assert_eq!(queue.pop(), first.map(|(time, event)| (SimTime(time), Ring(event))));
                 } else {
-                    queue.push(SimTime(time), Ring(number as u32));
+                    queue.push(SimTime::ZERO, SimTime(time), Ring(number as u32));
                     plain.push((time, number as u32));
                 }
                 prop_assert_eq!(queue.len(), plain.len());
