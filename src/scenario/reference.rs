@@ -7,7 +7,7 @@ use serde_json::Value;
 use std::fmt::Write as _;
 
 /// Heading and definition of each table, in reading order.
-const TABLES: [(&str, &str); 62] = [
+const TABLES: [(&str, &str); 63] = [
     ("The file", ""),
     ("`[slo.CLASS]`", "Slo"),
     ("`[models.NAME]`", "Model"),
@@ -54,6 +54,7 @@ const TABLES: [(&str, &str); 62] = [
     ("`clients = { … }`", "Clients"),
     ("`stages = [{ … }]`", "Stage"),
     ("Lengths in tokens", "Tokens"),
+    ("Numbers that may vary", "Number"),
     ("Distributions", "Dist"),
     ("`arrivals`", "Arrivals"),
     ("`[policies.NAME]`", "Policy"),

@@ -186,13 +186,13 @@ pub struct RawSynthetic {
     /// Answers, in tokens. Default: lognormal, median 180, sigma 0.8, at most 4096.
     pub output: Option<RawTokens>,
     /// Turns of a session. Default: one.
-    pub turns: Option<Dist>,
+    pub turns: Option<RawNumber>,
     /// Seconds from an answer to the next turn. Default: lognormal, median 12, sigma 1.
-    pub think_s: Option<Dist>,
+    pub think_s: Option<RawNumber>,
     /// Share of later turns that wait for a tool instead of a person. Default: 0.
     pub tool_share: Option<Ratio>,
     /// Seconds from an answer to the next turn where that waits for a tool. Default: none.
-    pub tool_wait_s: Option<Dist>,
+    pub tool_wait_s: Option<RawNumber>,
     /// Share of later turns at which the context is compacted to what a session begins with. Default: 0.
     pub reset_share: Option<Ratio>,
     /// What happens before a turn that would exceed the context: "end" the session or "reset" its context. Default: "end".
@@ -211,7 +211,7 @@ pub struct RawClients {
     #[schemars(range(min = 1, max = 1_000_000))]
     pub count: u32,
     /// Seconds from a session's last answer to the client's next session; with single turns the time to think. Default: 0.
-    pub pause_s: Option<Dist>,
+    pub pause_s: Option<RawNumber>,
     /// They begin evenly over this time. Default: "0s".
     pub ramp: Option<Duration>,
 }
@@ -265,6 +265,26 @@ pub struct RawShared {
     /// Workloads with the same name here have the same prompts, where all layers before are shared too. Default: none of them is shared.
     #[serde(default)]
     pub shared_as: Option<String>,
+}
+
+/// Always the same number, such as `4`, or a distribution such as `{ lognormal = { median = 12, sigma = 1 } }`.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(rename = "Number")]
+pub enum RawNumber {
+    /// Always this.
+    Fixed(f64),
+    /// Drawn anew each time.
+    Drawn(Dist),
+}
+
+impl From<RawNumber> for Dist {
+    fn from(number: RawNumber) -> Dist {
+        match number {
+            RawNumber::Fixed(value) => Dist::Constant { value },
+            RawNumber::Drawn(dist) => dist,
+        }
+    }
 }
 
 /// A length in tokens: a number, or a distribution with bounds such as `{ lognormal = { median = 200, sigma = 1 }, max = 4096 }`.

@@ -450,7 +450,7 @@ impl Resolver<'_> {
         }
         let clients = raw.clients.as_ref().map(|raw| Clients {
             count: (f64::from(raw.count) * scale).round() as u32,
-            pause_s: raw.pause_s.clone().unwrap_or(Dist::Constant { value: 0.0 }),
+            pause_s: raw.pause_s.clone().map_or(Dist::Constant { value: 0.0 }, Dist::from),
             ramp: raw.ramp.map_or(Span::ZERO, |ramp| ramp.0),
         });
         // Where there is no rate, one a second stands for it; nothing reads it.
@@ -524,10 +524,10 @@ impl Resolver<'_> {
             later_message: tokens(raw.later_message.as_ref(), default.later_message),
             growth,
             output: tokens(raw.output.as_ref(), default.output),
-            turns: raw.turns.clone().unwrap_or(default.turns),
-            think_s: raw.think_s.clone().unwrap_or(default.think_s),
+            turns: raw.turns.clone().map_or(default.turns, Dist::from),
+            think_s: raw.think_s.clone().map_or(default.think_s, Dist::from),
             tool_share: share(raw.tool_share, default.tool_share),
-            tool_wait_s: raw.tool_wait_s.clone().unwrap_or(default.tool_wait_s),
+            tool_wait_s: raw.tool_wait_s.clone().map_or(default.tool_wait_s, Dist::from),
             reset_share: share(raw.reset_share, default.reset_share),
             at_limit: raw.at_limit.unwrap_or(default.at_limit),
             max_context_tokens: raw.max_context_tokens.unwrap_or(default.max_context_tokens),
