@@ -98,6 +98,18 @@ fn an_override_is_as_if_it_had_been_written() {
 }
 
 #[test]
+fn a_number_stands_for_the_distribution_that_always_gives_it() {
+    let hash = |turns: &str, think_s: &str| {
+        let of = |key: &str, value: &str| format!("workloads.main.synthetic.{key}={value}");
+        plan("single-replica.toml", &[&of("turns", turns), &of("think_s", think_s)]).content_hash()
+    };
+    let constant = |value: &str| format!("{{ constant = {{ value = {value} }} }}");
+    assert_eq!(hash("4", "2.5"), hash(&constant("4"), &constant("2.5")));
+    assert_ne!(hash("4", "2.5"), hash("5", "2.5"));
+    assert_ne!(hash("4", "2.5"), hash("4", "3"));
+}
+
+#[test]
 fn a_plan_shows_every_default() {
     let plan = plan("single-replica.toml", &[]);
     let shown: serde_json::Value = serde_json::from_str(&plan.to_json()).expect("JSON");
