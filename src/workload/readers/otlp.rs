@@ -4,6 +4,7 @@
 //! (`gen_ai.latency.*`). Spans without token counts (tools, agents, HTTP) are passed over.
 
 use super::{Beginning, Reader};
+use crate::time::MAX_TIME;
 use crate::workload::data::TraceData;
 use crate::workload::each_line::each_line;
 use crate::workload::error::{TraceErrors, TraceFinding};
@@ -230,15 +231,16 @@ impl State {
         };
         let at_ns = time("startTimeUnixNano", &span.start)?;
         let end_ns = time("endTimeUnixNano", &span.end)?;
-        let Ok(lasted) = u64::try_from(end_ns - at_ns) else {
-            let rule = "a span must not end before it starts";
-            return Err(TraceFinding::new(
-                number,
-                "endTimeUnixNano",
-                end_ns,
-                rule,
-                "Correct or drop the line",
-            ));
+        let lasted = match u64::try_from(end_ns - at_ns) {
+            Ok(lasted) if lasted <= MAX_TIME.0 => lasted,
+            lasted => {
+                let rule = match lasted {
+                    Ok(_) => "a span must not last longer than 200 days",
+                    Err(_) => "a span must not end before it starts",
+                };
+                let next = "Correct or drop the line";
+                return Err(TraceFinding::new(number, "endTimeUnixNano", end_ns, rule, next));
+            }
         };
         let e2e_ns = match get(&E2E) {
             None => lasted,

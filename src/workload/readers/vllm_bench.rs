@@ -7,7 +7,7 @@ use super::{Beginning, Reader};
 use crate::workload::data::TraceData;
 use crate::workload::each_line::each_line;
 use crate::workload::error::{TraceErrors, TraceFinding};
-use crate::workload::fields::{Field, Kind, decimal_ns, diagnose, tokens};
+use crate::workload::fields::{Field, Kind, decimal_ns, diagnose, nanoseconds, tokens};
 use crate::workload::open_file::Lines;
 use crate::workload::options::{ReadOptions, TraceFormat};
 use crate::workload::recorded::{Recorded, finish};
@@ -118,7 +118,7 @@ fn take(number: u64, result: &Detailed, options: &ReadOptions) -> Result<Taken, 
         let e2e_ns = match (ttft_ns, &result.itls) {
             (Some(ttft), Some(itls)) => {
                 let streamed = seconds("itls", itls[index].iter().sum())?;
-                Some(ttft.saturating_add(streamed))
+                Some(nanoseconds(number, &field("itls"), ttft.saturating_add(streamed), 1)?)
             }
             _ => None,
         };

@@ -311,6 +311,7 @@ fn otlp() {
         (call(ten, ten, "18446744073709551615", end, ""), "startTimeUnixNano", &["since 1970"]),
         (call(ten, ten, at, "null", ""), "endTimeUnixNano", &["absent"]),
         (call(ten, ten, at, "5", ""), "endTimeUnixNano", &["before it starts"]),
+        (call(ten, ten, "5", end, ""), "endTimeUnixNano", &["200 days"]),
         (
             call(
                 ten,
@@ -335,7 +336,8 @@ fn otlp() {
 
 #[test]
 fn vllm_bench() {
-    let cases: [(&str, u64, &str, &[&str]); 14] = [
+    let cases: [(&str, u64, &str, &[&str]); 15] = [
+        (r#"{"input_lens":[1],"output_lens":[1],"ttfts":[1e7],"itls":[[1e7]]}"#, 1, "itls[0]", &["200 days"]),
         (r#"{"input_lens":[1,2],"output_lens":[1]}"#, 1, "output_lens", &["1 entries", "`input_lens` has 2"]),
         (r#"{"input_lens":[1],"output_lens":[1],"ttfts":[]}"#, 1, "ttfts", &["0 entries"]),
         (r#"{"input_lens":[1],"output_lens":[1],"itls":[[],[]]}"#, 1, "itls", &["2 entries"]),
