@@ -1,5 +1,5 @@
 //! A lane: what is added to one end of a line in order and taken from the other. Knows nothing of what stands in it. The
-//! standard library's queue does the same and is not inlined, which at ten events a request is felt.
+//! standard library's queue does the same and is not inlined, which at seven events a request is felt.
 
 /// A ring, empty or of as many places as a power of two.
 #[derive(Debug)]
